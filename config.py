@@ -1,0 +1,82 @@
+"""Every setting of the server, read once from the environment and `.env`. `.env.example` documents each."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Road = Literal["embedded", "postgres", "supabase"]
+
+
+class Settings(BaseSettings):
+    """The settings; a name here is the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    debug: bool = False
+    app_version: str = "0.1.0"
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    data_dir: Path = Path("data")
+
+    database_url: SecretStr | None = None
+    supabase_url: str | None = None
+    supabase_key: SecretStr | None = None
+
+    secret_key: SecretStr | None = Field(None, validation_alias=AliasChoices("secret_key", "jwt_secret"))
+    algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    access_token_expire_minutes: int = Field(30, ge=1, le=1440)
+    refresh_token_expire_days: int = Field(30, ge=1, le=365)
+
+    cors_origins: Annotated[list[str], NoDecode] = []
+    redis_url: SecretStr | None = None
+    rate_limit_per_minute: int = Field(100, ge=0)
+
+    openai_api_key: SecretStr | None = None
+    anthropic_api_key: SecretStr | None = None
+    google_api_key: SecretStr | None = None
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_secrets(self) -> Self:
+        if self.secret_key is not None and len(self.secret_key.get_secret_value()) < 32:
+            raise ValueError("SECRET_KEY must have at least 32 characters")
+        if self.secret_key is None and self.road != "embedded":
+            raise ValueError("SECRET_KEY must be set, to at least 32 characters, when the database is not embedded")
+        if (self.supabase_url is None) != (self.supabase_key is None):
+            raise ValueError("SUPABASE_URL and SUPABASE_KEY must be set together")
+        return self
+
+    @property
+    def road(self) -> Road:
+        """Which way the data goes. DATABASE_URL wins over Supabase's REST interface: it is several times faster."""
+        if self.database_url is not None:
+            return "postgres"
+        return "supabase" if self.supabase_url is not None else "embedded"
+
+    def signing_key(self) -> str:
+        """SECRET_KEY, or on the embedded road the one made at the first start and kept in DATA_DIR (mode 0600)."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        path = self.data_dir / "secret_key"
+        if not path.exists():
+            # Written aside and linked into place, so that of several workers starting at once one wins whole.
+            draft = path.with_name(f"secret_key.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48))
+            try:
+                path.hardlink_to(draft)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text()

@@ -1,0 +1,478 @@
+"""The one door to Postgres: a method per SQL function, of the same name and in the same order.
+
+Three roads lead there and answer alike: the embedded server and any DATABASE_URL through asyncpg, and a Supabase
+project through its REST interface. Rows become models here, and drivers' errors become ours.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import httpx
+import orjson
+from postgrest.exceptions import APIError
+from pydantic import TypeAdapter
+from supabase import AsyncClient, AsyncClientOptions, create_async_client
+
+from config import Settings
+from models import (
+    Account,
+    Budget,
+    BudgetIn,
+    BudgetList,
+    CostByProject,
+    CostByProvider,
+    CostByTag,
+    CostSummary,
+    Credentials,
+    DailyCosts,
+    Duplicate,
+    EventFilter,
+    ModelUsage,
+    NewEvent,
+    Step,
+    SplitBy,
+    StoredEvent,
+    Timeseries,
+    TopModels,
+)
+from utils.errors import Unavailable
+from utils.json import dumps
+from utils.postgres import EmbeddedPostgres
+
+MIGRATIONS = Path(__file__).parent / "supabase" / "migrations"
+# Any fixed number: it keeps two servers from migrating one database at once.
+_MIGRATION_LOCK = 4_815_162_342
+_TRANSACTION_POOLER_PORT = 6543
+
+T = TypeVar("T")
+
+
+class StartError(Exception):
+    """The database cannot be used as it is configured; the message says what to change."""
+
+
+class Road(Protocol):
+    """A way to call SQL functions."""
+
+    async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
+        """The function's answer as plain Python values. Raises Unavailable when the database cannot be reached."""
+
+    async def close(self) -> None:
+        """Lets go of the connections."""
+
+
+class PostgresRoad:
+    """Straight to Postgres."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", embedded: EmbeddedPostgres | None = None) -> None:
+        self._pool = pool
+        self._embedded = embedded
+
+    @classmethod
+    async def open(cls, url: str, embedded: EmbeddedPostgres | None = None) -> "PostgresRoad":
+        """Connects and migrates."""
+        pooled = urlsplit(url).port == _TRANSACTION_POOLER_PORT
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=10,
+                command_timeout=60,
+                # Behind a transaction pooler every statement may meet another server connection.
+                statement_cache_size=0 if pooled else 256,
+                init=_prepare,
+            )
+            async with pool.acquire() as connection:
+                await migrate(connection)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            raise StartError(f"The database at DATABASE_URL cannot be used: {error}") from error
+        return cls(pool, embedded)
+
+    async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
+        arguments = ", ".join(f"{name} => ${number}" for number, name in enumerate(parameters, 1))
+        try:
+            return await self._pool.fetchval(f"select public.{function}({arguments})", *parameters.values())
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.InterfaceError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.OperatorInterventionError,
+            asyncpg.InsufficientResourcesError,
+        ) as error:
+            raise Unavailable from error
+
+    async def close(self) -> None:
+        await self._pool.close()
+        if self._embedded is not None:
+            self._embedded.stop()
+
+
+class SupabaseRoad:
+    """Over the REST interface of a Supabase project."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def open(cls, url: str, key: str) -> "SupabaseRoad":
+        """Checks the key and the schema; migrating is for `supabase db push`."""
+        if not _is_secret(key):
+            raise StartError("SUPABASE_KEY is a publishable key; the server needs the project's secret key")
+        road = cls(await create_async_client(url, key, AsyncClientOptions(postgrest_client_timeout=60)))
+        needed = max(path.name.split("_")[0] for path in MIGRATIONS.glob("*.sql"))
+        try:
+            found = await road.call("schema_version", {})
+        except (APIError, Unavailable) as error:
+            raise StartError(f"The schema of {url} cannot be read; run `supabase db push` ({error})") from error
+        if found < needed:
+            raise StartError(f"The schema of {url} is at {found} and must be at {needed}; run `supabase db push`")
+        return road
+
+    async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
+        plain = orjson.loads(orjson.dumps(parameters, default=str))
+        try:
+            return (await self._client.rpc(function, plain).execute()).data
+        except httpx.HTTPError as error:
+            raise Unavailable from error
+        except APIError as error:
+            if str(error.code).startswith(("5", "PGRST00", "08", "57P", "53")) and not str(error.code).startswith("54"):
+                raise Unavailable from error
+            raise
+
+    async def close(self) -> None:
+        await self._client.postgrest.aclose()
+
+
+class Database:
+    """What the engines may ask of the database. Every method is one round trip."""
+
+    def __init__(self, road: Road) -> None:
+        self._road = road
+
+    @classmethod
+    async def open(cls, settings: Settings) -> "Database":
+        """The database the settings name. Raises StartError, saying what to change, when it cannot be used."""
+        if settings.road == "supabase":
+            assert settings.supabase_url and settings.supabase_key
+            return cls(await SupabaseRoad.open(settings.supabase_url, settings.supabase_key.get_secret_value()))
+        if settings.database_url is not None:
+            return cls(await PostgresRoad.open(settings.database_url.get_secret_value()))
+        embedded = EmbeddedPostgres(settings.data_dir)
+        return cls(await PostgresRoad.open(embedded.start(), embedded))
+
+    async def close(self) -> None:
+        """Lets go of the connections, and of the embedded server."""
+        await self._road.close()
+
+    async def ping(self) -> bool:
+        """Whether the database answers."""
+        try:
+            return bool(await self._road.call("schema_version", {}))
+        except Unavailable:
+            return False
+
+    # Accounts
+
+    async def account_of_session(self, session_id: UUID, now: datetime) -> Account | None:
+        return await self._ask(_ACCOUNT, "account_of_session", p_session_id=session_id, p_now=now)
+
+    async def signup(
+        self,
+        *,
+        user_id: UUID,
+        workspace_id: UUID,
+        session_id: UUID,
+        refresh_id: UUID,
+        email: str,
+        name: str,
+        password_hash: str,
+        now: datetime,
+        expires_at: datetime,
+    ) -> Account | None:
+        return await self._ask(
+            _ACCOUNT,
+            "signup",
+            p_user_id=user_id,
+            p_workspace_id=workspace_id,
+            p_session_id=session_id,
+            p_refresh_id=refresh_id,
+            p_email=email,
+            p_name=name,
+            p_password_hash=password_hash,
+            p_now=now,
+            p_expires_at=expires_at,
+        )
+
+    async def credentials(self, *, email: str | None = None, user_id: UUID | None = None) -> Credentials | None:
+        return await self._ask(_CREDENTIALS, "credentials", p_email=email, p_user_id=user_id)
+
+    async def session_start(
+        self, user_id: UUID, session_id: UUID, refresh_id: UUID, now: datetime, expires_at: datetime
+    ) -> Account | None:
+        return await self._ask(
+            _ACCOUNT,
+            "session_start",
+            p_user_id=user_id,
+            p_session_id=session_id,
+            p_refresh_id=refresh_id,
+            p_now=now,
+            p_expires_at=expires_at,
+        )
+
+    async def session_refresh(
+        self, session_id: UUID, refresh_id: UUID, new_refresh_id: UUID, now: datetime, expires_at: datetime
+    ) -> Account | None:
+        return await self._ask(
+            _ACCOUNT,
+            "session_refresh",
+            p_session_id=session_id,
+            p_refresh_id=refresh_id,
+            p_new_refresh_id=new_refresh_id,
+            p_now=now,
+            p_expires_at=expires_at,
+        )
+
+    async def session_end(self, session_id: UUID, now: datetime) -> None:
+        await self._road.call("session_end", {"p_session_id": session_id, "p_now": now})
+
+    async def user_update(
+        self, user_id: UUID, session_id: UUID, name: str | None, password_hash: str | None, now: datetime
+    ) -> Account | None:
+        return await self._ask(
+            _ACCOUNT,
+            "user_update",
+            p_user_id=user_id,
+            p_session_id=session_id,
+            p_name=name,
+            p_password_hash=password_hash,
+            p_now=now,
+        )
+
+    async def user_delete(self, user_id: UUID) -> None:
+        await self._road.call("user_delete", {"p_user_id": user_id})
+
+    # Events
+
+    async def record_events(
+        self, workspace_id: UUID, events: Sequence[NewEvent], created_at: datetime
+    ) -> list[Duplicate]:
+        """Stores what is not there yet; answers with the events that were, by their position in `events`."""
+        return await self._ask(
+            _DUPLICATES,
+            "record_events",
+            p_workspace_id=workspace_id,
+            p_created_at=created_at,
+            p_ids=[e.id for e in events],
+            p_timestamps=[e.timestamp for e in events],
+            p_user_ids=[e.user_id for e in events],
+            p_latencies_ms=[e.latency_ms for e in events],
+            p_input_tokens=[e.usage.input_tokens for e in events],
+            p_cache_read_tokens=[e.usage.cache_read_tokens for e in events],
+            p_cache_write_5m_tokens=[e.usage.cache_write_5m_tokens for e in events],
+            p_cache_write_1h_tokens=[e.usage.cache_write_1h_tokens for e in events],
+            p_output_tokens=[e.usage.output_tokens for e in events],
+            p_reasoning_tokens=[e.usage.reasoning_tokens for e in events],
+            p_costs=[e.price.cost for e in events],
+            p_pricings=[e.price.pricing for e in events],
+            p_providers=[e.provider for e in events],
+            p_models=[e.model for e in events],
+            p_projects=[e.project for e in events],
+            p_statuses=[e.status for e in events],
+            p_error_messages=[e.error_message for e in events],
+            p_tags=[_text(e.tags) for e in events],
+            p_metadata=[_text(e.metadata) for e in events],
+            p_usage_details=[_text(e.usage.detail) for e in events],
+        )
+
+    async def event_one(self, workspace_id: UUID, event_id: UUID) -> StoredEvent | None:
+        return await self._ask(_EVENT, "event_one", p_workspace_id=workspace_id, p_event_id=event_id)
+
+    async def event_list(self, workspace_id: UUID, wanted: EventFilter) -> list[StoredEvent]:
+        before_timestamp, before_id = wanted.before or (None, None)
+        return await self._ask(
+            _EVENTS,
+            "event_list",
+            p_workspace_id=workspace_id,
+            p_start=wanted.start,
+            p_end=wanted.end,
+            p_provider=wanted.provider,
+            p_model=wanted.model,
+            p_project=wanted.project,
+            p_status=wanted.status,
+            p_tag=_text(wanted.tag or {}),
+            p_before_timestamp=before_timestamp,
+            p_before_id=before_id,
+            p_limit=wanted.limit,
+        )
+
+    # Rollups
+
+    async def rollup_differences(self, workspace_id: UUID, since: datetime) -> int:
+        """How many rollup rows differ from a recount of the events."""
+        return int(await self._road.call("rollup_differences", {"p_workspace_id": workspace_id, "p_since": since}))
+
+    async def rebuild_rollups(self, workspace_id: UUID, since: datetime) -> None:
+        await self._road.call("rebuild_rollups", {"p_workspace_id": workspace_id, "p_since": since})
+
+    # Costs
+
+    async def cost_summary(self, workspace_id: UUID, start: datetime, end: datetime, tz: str) -> CostSummary:
+        return await self._ask(_SUMMARY, "cost_summary", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz)
+
+    async def cost_by_provider(self, workspace_id: UUID, start: datetime, end: datetime) -> CostByProvider:
+        return await self._ask(
+            _BY_PROVIDER, "cost_by_provider", p_workspace_id=workspace_id, p_start=start, p_end=end
+        )
+
+    async def cost_top_models(self, workspace_id: UUID, start: datetime, end: datetime, limit: int) -> TopModels:
+        return await self._ask(
+            _TOP_MODELS, "cost_top_models", p_workspace_id=workspace_id, p_start=start, p_end=end, p_limit=limit
+        )
+
+    async def cost_by_project(self, workspace_id: UUID, start: datetime, end: datetime) -> CostByProject:
+        return await self._ask(_BY_PROJECT, "cost_by_project", p_workspace_id=workspace_id, p_start=start, p_end=end)
+
+    async def cost_by_tag(self, workspace_id: UUID, start: datetime, end: datetime, key: str) -> CostByTag:
+        return await self._ask(
+            _BY_TAG, "cost_by_tag", p_workspace_id=workspace_id, p_start=start, p_end=end, p_key=key
+        )
+
+    async def cost_timeseries(
+        self, workspace_id: UUID, start: datetime, end: datetime, tz: str, step: Step, by: SplitBy | None
+    ) -> Timeseries:
+        return await self._ask(
+            _TIMESERIES,
+            "cost_timeseries",
+            p_workspace_id=workspace_id,
+            p_start=start,
+            p_end=end,
+            p_tz=tz,
+            p_step=step,
+            p_by=by,
+        )
+
+    # Budgets
+
+    async def budget_list(self, workspace_id: UUID, now: datetime) -> BudgetList:
+        return await self._ask(_BUDGETS, "budget_list", p_workspace_id=workspace_id, p_budget_id=None, p_now=now)
+
+    async def budget_set(
+        self, workspace_id: UUID, budget_id: UUID, user_id: UUID, budget: BudgetIn, name: str, now: datetime
+    ) -> Budget:
+        answer = await self._ask(
+            _BUDGETS,
+            "budget_set",
+            p_workspace_id=workspace_id,
+            p_budget_id=budget_id,
+            p_user_id=user_id,
+            p_name=name,
+            p_limit=budget.limit,
+            p_period=budget.period,
+            p_scope=budget.scope.model_dump_json(),
+            p_hard=budget.hard,
+            p_thresholds=budget.thresholds,
+            p_tz=budget.tz,
+            p_now=now,
+        )
+        return answer.budgets[0]
+
+    async def budget_delete(self, workspace_id: UUID, budget_id: UUID) -> bool:
+        return bool(
+            await self._road.call("budget_delete", {"p_workspace_id": workspace_id, "p_budget_id": budget_id})
+        )
+
+    # Advice
+
+    async def model_daily_costs(
+        self, workspace_id: UUID, start: datetime, end: datetime, tz: str
+    ) -> list[DailyCosts]:
+        return await self._ask(
+            _DAILY_COSTS, "model_daily_costs", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz
+        )
+
+    async def model_usage(self, workspace_id: UUID, start: datetime, end: datetime) -> list[ModelUsage]:
+        return await self._ask(_MODEL_USAGE, "model_usage", p_workspace_id=workspace_id, p_start=start, p_end=end)
+
+    async def _ask(self, answer: "TypeAdapter[T]", function: str, **parameters: Any) -> T:
+        return answer.validate_python(await self._road.call(function, parameters))
+
+
+_ACCOUNT: TypeAdapter[Account | None] = TypeAdapter(Account | None)
+_CREDENTIALS: TypeAdapter[Credentials | None] = TypeAdapter(Credentials | None)
+_DUPLICATES = TypeAdapter(list[Duplicate])
+_EVENT: TypeAdapter[StoredEvent | None] = TypeAdapter(StoredEvent | None)
+_EVENTS = TypeAdapter(list[StoredEvent])
+_SUMMARY = TypeAdapter(CostSummary)
+_BY_PROVIDER = TypeAdapter(CostByProvider)
+_TOP_MODELS = TypeAdapter(TopModels)
+_BY_PROJECT = TypeAdapter(CostByProject)
+_BY_TAG = TypeAdapter(CostByTag)
+_TIMESERIES = TypeAdapter(Timeseries)
+_BUDGETS = TypeAdapter(BudgetList)
+_DAILY_COSTS = TypeAdapter(list[DailyCosts])
+_MODEL_USAGE = TypeAdapter(list[ModelUsage])
+
+
+async def migrate(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+    """Runs the migrations the database has not had, each in a transaction, and records them as the Supabase CLI does.
+
+    Returns the versions it ran. Servers that start together take turns.
+    """
+    await connection.execute("select pg_advisory_lock($1)", _MIGRATION_LOCK)
+    try:
+        await connection.execute(
+            "create schema if not exists supabase_migrations;"
+            "create table if not exists supabase_migrations.schema_migrations"
+            " (version text primary key, statements text[], name text)"
+        )
+        done = {row["version"] for row in await connection.fetch(
+            "select version from supabase_migrations.schema_migrations"
+        )}  # fmt: skip
+        ran = []
+        for path in sorted(MIGRATIONS.glob("*.sql")):
+            version, name = path.stem.split("_", 1)
+            if version in done:
+                continue
+            statements = path.read_text()
+            async with connection.transaction():
+                await connection.execute(statements)
+                await connection.execute(
+                    "insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)",
+                    version,
+                    [statements],
+                    name,
+                )
+            ran.append(version)
+        return ran
+    finally:
+        await connection.execute("select pg_advisory_unlock($1)", _MIGRATION_LOCK)
+
+
+async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads)
+
+
+def _text(value: Mapping[str, Any]) -> str | None:
+    """JSON as text, which no REST layer on the way encodes twice; None for nothing."""
+    return dumps(value).decode() if value else None
+
+
+def _is_secret(key: str) -> bool:
+    """Whether a Supabase key is one that bypasses row security: sb_secret_..., or a JWT of the service role."""
+    if key.startswith("sb_"):
+        return key.startswith("sb_secret_")
+    try:
+        payload = key.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return bool(claims["role"] == "service_role")
+    except (IndexError, KeyError, TypeError, ValueError):
+        return False

@@ -1,0 +1,268 @@
+"""The cost engine: what each call cost, kept once, and what it all comes to."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+
+from database import Database
+from models import (
+    BatchResult,
+    CostByProject,
+    CostByProvider,
+    CostByTag,
+    CostRange,
+    CostSummary,
+    Event,
+    EventBatch,
+    EventDetail,
+    EventFilter,
+    EventPage,
+    EventRates,
+    Identity,
+    NewEvent,
+    Rates,
+    Rejection,
+    SplitBy,
+    Step,
+    StoredEvent,
+    Timeseries,
+    TopModels,
+    Tracked,
+    Usage,
+)
+from providers import PriceBook
+from utils.errors import Invalid, NotFound
+from utils.group_commit import GroupCommit
+from utils.ids import event_uuid, uuid7
+from utils.time import now
+
+_MOST_AHEAD = timedelta(days=1)
+_EARLIEST = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+_MILLION = Decimal(1_000_000)
+_LONGEST_HOURLY_RANGE = timedelta(days=32)
+
+
+class CostEngine:
+    """Prices events, records each exactly once, and answers what was spent."""
+
+    def __init__(self, database: Database, prices: PriceBook) -> None:
+        self._database = database
+        self._prices = prices
+        self._recorder: GroupCommit[UUID, NewEvent, tuple[Tracked, bool]] = GroupCommit(self._record)
+
+    async def close(self) -> None:
+        """Returns when every accepted event is committed."""
+        await self._recorder.close()
+
+    # Recording
+
+    async def track(self, identity: Identity, event: Event, idempotency_key: str | None = None) -> tuple[Tracked, bool]:
+        """Stores one event; answers what is stored and whether it is new. Sent again, the first one stands."""
+        if event.id is None and idempotency_key is not None:
+            event = event.model_copy(update={"id": idempotency_key})
+        (result,) = await self._recorder.put(identity.workspace_id, [self._price(identity, event, now())])
+        return result
+
+    async def track_batch(self, identity: Identity, batch: EventBatch, idempotency_key: str | None = None) -> BatchResult:
+        """Stores the good events of a batch and says what is wrong with the others.
+
+        With an idempotency key, an event without an id is known by the key and its place in the batch.
+        """
+        at = now()
+        events: list[NewEvent] = []
+        rejected: list[Rejection] = []
+        for index, raw in enumerate(batch.events):
+            try:
+                event = Event.model_validate(raw)
+                if event.id is None and idempotency_key is not None:
+                    event = event.model_copy(update={"id": f"{idempotency_key}:{index}"})
+                events.append(self._price(identity, event, at))
+            except ValidationError as error:
+                rejected.append(Rejection(index=index, detail=_first_fault(error)))
+            except Invalid as error:
+                rejected.append(Rejection(index=index, detail=error.detail))
+        results = await self._recorder.put(identity.workspace_id, events) if events else []
+        recorded = sum(new for _, new in results)
+        return BatchResult(recorded=recorded, duplicates=len(results) - recorded, rejected=rejected)
+
+    def _price(self, identity: Identity, event: Event, at: datetime) -> NewEvent:
+        timestamp = event.timestamp or at
+        if timestamp > at + _MOST_AHEAD:
+            raise Invalid("timestamp lies more than a day ahead", loc=("body", "timestamp"))
+        if timestamp < _EARLIEST:
+            raise Invalid("timestamp lies before the year 2000", loc=("body", "timestamp"))
+        model, usage = event.model, None
+        if event.response is not None:
+            reported, usage = self._prices.read_response(event.provider, event.response, event.api_flavor)
+            model = model or reported
+            if model is None:
+                raise Invalid("The response names no model; send model beside it", loc=("body", "model"))
+            if len(model) > 256 or not model.isprintable():
+                raise Invalid("The response's model name cannot be stored", loc=("body", "response", "model"))
+        assert model is not None
+        usage = usage or event.usage()
+        return NewEvent(
+            id=uuid7(timestamp) if event.id is None else event_uuid(event.id),
+            user_id=identity.user_id,
+            timestamp=timestamp,
+            provider=event.provider,
+            model=model,
+            usage=usage,
+            price=self._prices.price(event.provider, model, usage, timestamp, given=event.cost),
+            project=event.project or "",
+            status=event.status,
+            latency_ms=None if event.latency_ms is None else round(event.latency_ms, 3),
+            error_message=event.error_message,
+            tags=event.tags,
+            metadata=event.metadata,
+        )
+
+    async def _record(self, workspace_id: UUID, events: Sequence[NewEvent]) -> list[tuple[Tracked, bool]]:
+        at = now()
+        duplicates = await self._database.record_events(workspace_id, events, at)
+        results = [(_tracked(event, at), True) for event in events]
+        for duplicate in duplicates:
+            results[duplicate.position] = (_first_tracked(duplicate.event), False)
+        return results
+
+    # Reading events
+
+    async def event(self, identity: Identity, event_id: str) -> EventDetail:
+        """One event, by our id or its sender's. Raises NotFound."""
+        stored = await self._database.event_one(identity.workspace_id, event_uuid(event_id))
+        if stored is None:
+            raise NotFound("Event not found")
+        return EventDetail.model_construct(**stored.__dict__, rates=self._rates(stored))
+
+    async def events(self, identity: Identity, wanted: EventFilter, cursor: str | None) -> EventPage:
+        """A page of events, newest first. Raises Invalid for a cursor we did not hand out."""
+        before = None if cursor is None else _read_cursor(cursor)
+        # One more than asked for tells whether there is a next page.
+        found = await self._database.event_list(
+            identity.workspace_id,
+            EventFilter(
+                start=wanted.start,
+                end=wanted.end,
+                provider=wanted.provider,
+                model=wanted.model,
+                project=wanted.project,
+                status=wanted.status,
+                tag=wanted.tag,
+                before=before,
+                limit=wanted.limit + 1,
+            ),
+        )
+        page = found[: wanted.limit]
+        return EventPage(
+            count=len(page),
+            events=page,
+            next_cursor=_cursor(page[-1].timestamp, page[-1].event_id) if len(found) > len(page) else None,
+        )
+
+    def _rates(self, stored: StoredEvent) -> EventRates | None:
+        """The event's rates, or None if today's price list does not lead to the stored cost."""
+        if stored.cost is None or stored.usage_detail:
+            return None
+        usage = Usage.of_prompt(
+            input_tokens=stored.input_tokens,
+            cache_read_tokens=stored.cache_read_tokens,
+            cache_write_5m_tokens=stored.cache_write_tokens,
+            cache_write_1h_tokens=stored.cache_write_1h_tokens,
+            output_tokens=stored.output_tokens,
+            reasoning_tokens=stored.reasoning_tokens,
+        )
+        rates = self._prices.rates(stored.provider, stored.model, usage.prompt_tokens, stored.timestamp)
+        if rates is None or stored.pricing == "caller" or rates.cost(usage) != stored.cost:
+            return None
+        return _per_million(rates)
+
+    # Totals
+
+    async def summary(self, identity: Identity, wanted: CostRange) -> CostSummary:
+        """Totals, by model and by day."""
+        start, end = wanted.resolve(now())
+        return await self._database.cost_summary(identity.workspace_id, start, end, wanted.tz)
+
+    async def by_provider(self, identity: Identity, wanted: CostRange) -> CostByProvider:
+        """Totals by provider and model."""
+        return await self._database.cost_by_provider(identity.workspace_id, *wanted.resolve(now()))
+
+    async def top_models(self, identity: Identity, wanted: CostRange, limit: int) -> TopModels:
+        """The dearest models."""
+        return await self._database.cost_top_models(identity.workspace_id, *wanted.resolve(now()), limit)
+
+    async def by_project(self, identity: Identity, wanted: CostRange) -> CostByProject:
+        """Totals by project."""
+        return await self._database.cost_by_project(identity.workspace_id, *wanted.resolve(now()))
+
+    async def by_tag(self, identity: Identity, wanted: CostRange, key: str) -> CostByTag:
+        """Totals by the values of a tag."""
+        return await self._database.cost_by_tag(identity.workspace_id, *wanted.resolve(now()), key)
+
+    async def timeseries(self, identity: Identity, wanted: CostRange, step: Step, by: SplitBy | None) -> Timeseries:
+        """Totals over time."""
+        start, end = wanted.resolve(now())
+        if step == "hour" and end - start > _LONGEST_HOURLY_RANGE:
+            raise Invalid("An hourly series covers at most 31 days; ask for fewer, or by day", loc=("query", "bucket"))
+        return await self._database.cost_timeseries(identity.workspace_id, start, end, wanted.tz, step, by)
+
+
+def _tracked(event: NewEvent, at: datetime) -> Tracked:
+    return Tracked.model_construct(
+        event_id=event.id,
+        user_id=event.user_id,
+        provider=event.provider,
+        model=event.model,
+        total_tokens=event.usage.total_tokens,
+        cost=event.price.cost,
+        pricing=event.price.pricing,
+        tracked_at=at,
+    )
+
+
+def _first_tracked(stored: StoredEvent) -> Tracked:
+    return Tracked.model_construct(**{name: getattr(stored, name) for name in Tracked.model_fields})
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where}: {fault['msg']}" if where else fault["msg"]
+
+
+def _per_million(rates: Rates) -> EventRates:
+    def million(rate: Decimal | None) -> Decimal | None:
+        return None if rate is None else rate * _MILLION
+
+    return EventRates(
+        input=million(rates.input),
+        cache_read=million(rates.cache_read),
+        cache_write=million(rates.cache_write_5m),
+        cache_write_1h=million(rates.cache_write_1h),
+        output=million(rates.output),
+        reasoning=million(rates.reasoning),
+        request=rates.request,
+    )
+
+
+def _cursor(timestamp: datetime, event_id: UUID) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([timestamp, event_id])).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        position: Any = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        timestamp, event_id = position
+        moment = datetime.fromisoformat(timestamp)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment, UUID(event_id)
+    except (ValueError, TypeError, AttributeError, binascii.Error):
+        raise Invalid("cursor must be the next_cursor of an earlier answer", loc=("query", "cursor")) from None

@@ -1,0 +1,119 @@
+"""LLMLab: settings, lifespan, middleware, routers."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from pydantic import ValidationError
+from starlette.types import Scope
+
+from config import Settings
+from database import Database, StartError
+from engines.accounts import AccountEngine
+from engines.budgets import BudgetEngine
+from engines.costs import CostEngine
+from engines.recommendations import RecommendationsEngine
+from engines.server import ServerEngine
+from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware, RequestMiddleware
+from models import Identity
+from providers import PriceBook
+from routes import auth, budgets, costs, errors, events, recommendations, server
+from utils.logs import configure_logs
+from utils.rate_limits import rate_storage
+from utils.tokens import Tokens
+
+DESCRIPTION = """The ledger of what an organisation spends on language models.
+
+Sign up, press **Authorize** and paste the `access_token`; then track an event and ask what it cost."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application, which opens its database when it starts."""
+    settings = settings or Settings()
+    storage = rate_storage(settings.redis_url.get_secret_value() if settings.redis_url else None)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = await Database.open(settings)
+        prices = PriceBook()
+        app.state.accounts = AccountEngine(
+            database,
+            Tokens(settings.signing_key(), settings.algorithm),
+            timedelta(minutes=settings.access_token_expire_minutes),
+            timedelta(days=settings.refresh_token_expire_days),
+            storage,
+        )
+        app.state.costs = CostEngine(database, prices)
+        app.state.budgets = BudgetEngine(database)
+        app.state.recommendations = RecommendationsEngine(database, prices)
+        app.state.server = ServerEngine(database, settings.app_version)
+        yield
+        await app.state.costs.close()
+        await database.close()
+
+    app = FastAPI(
+        title="LLMLab",
+        version=settings.app_version,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        swagger_ui_parameters={"persistAuthorization": True},
+    )
+
+    async def identify(scope: Scope, token: str) -> Identity:
+        identity: Identity = await app.state.accounts.identify(token)
+        return identity
+
+    # The last one added is the first to see a request.
+    app.add_middleware(RateLimitMiddleware, per_minute=settings.rate_limit_per_minute, storage=storage)
+    app.add_middleware(AuthMiddleware, identify=identify)
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(RequestMiddleware)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+        expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
+    )
+    errors.handle(app)
+    for module in (auth.public, auth.account, auth.older, events.events, costs.costs, budgets.budgets):
+        app.include_router(module)
+    app.include_router(recommendations.recommendations)
+    app.include_router(server.server)
+    return app
+
+
+def serve() -> None:
+    """Runs the server until it is told to stop."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.exit("Cannot start: " + "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors()))
+    configure_logs(debug=settings.debug)
+    where = {
+        "embedded": f"embedded Postgres in {settings.data_dir.resolve()}",
+        "postgres": "the Postgres of DATABASE_URL",
+        "supabase": f"the Supabase project at {settings.supabase_url}",
+    }[settings.road]
+    address = f"http://{settings.host}:{settings.port}"
+    print(f"LLMLab {settings.app_version}\n  API   {address}\n  docs  {address}/docs\n  data  {where}", flush=True)
+    uvicorn.run(
+        "main:app",
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+
+
+if __name__ == "__main__":
+    serve()
+else:
+    app = create_app()

@@ -1,0 +1,231 @@
+"""What stands before every route: an id and a log line, the size limit, who is calling, and how often they may.
+
+Plain ASGI. An error raised here never reaches the application's handlers, so each class sends its own answer.
+"""
+
+import logging
+import re
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import Storage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models import Identity
+from utils.errors import PROBLEM_JSON, LLMLabError, PayloadTooLarge, TooManyRequests, Unavailable, problem
+from utils.tokens import bearer_token
+
+Identify = Callable[[Scope, str], Awaitable[Identity]]
+
+MAX_BODY_BYTES = 1024 * 1024
+PUBLIC_PATHS = frozenset(
+    {
+        "/",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/redoc",
+        "/openapi.json",
+        "/favicon.ico",
+        "/health",
+        "/api/health",
+        "/api/auth/signup",
+        "/api/auth/login",
+        "/api/auth/refresh",
+        "/api/auth/logout",
+        "/api/auth/register",
+        "/auth/register",
+        "/auth/login",
+    }
+)
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+# Swagger UI and ReDoc come from a CDN and start from an inline script.
+_DOCS_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
+    "font-src https://fonts.gstatic.com; img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly; "
+    "worker-src blob:; frame-ancestors 'none'"
+)
+_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+log = logging.getLogger("llmlab.requests")
+
+
+class RequestMiddleware:
+    """Gives the request an id, takes a trailing slash off its path, logs it in one line, and answers what nobody caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else str(uuid4())
+        scope["request_id"] = request_id
+        if len(scope["path"]) > 1 and scope["path"].endswith("/"):
+            scope["path"] = scope["path"].rstrip("/") or "/"
+        docs = scope["path"] in ("/docs", "/redoc")
+        status = 500
+        begun = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers.update(_SECURITY_HEADERS)
+                headers["Content-Security-Policy"] = _DOCS_POLICY if docs else _POLICY
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        fault = None
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception:
+            fault = traceback.format_exc()
+            if not begun:
+                await send_error(scope, send_with_headers, LLMLabError("Something went wrong on our side"))
+        identity = scope.get("identity")
+        log.log(
+            logging.ERROR if fault else logging.INFO,
+            "%s %s %s",
+            scope["method"],
+            scope["path"],
+            status,
+            extra={
+                "request": {
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "milliseconds": round((time.perf_counter() - started) * 1000, 2),
+                    "request_id": request_id,
+                    "client": _address(scope),
+                    "user_id": str(identity.user_id) if identity else None,
+                    "workspace_id": str(identity.workspace_id) if identity else None,
+                    "error": fault,
+                }
+            },
+        )
+
+
+class BodyLimitMiddleware:
+    """Refuses bodies over 1 MiB, also those that do not say their length."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            await send_error(scope, send, PayloadTooLarge())
+            return
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > MAX_BODY_BYTES:
+                    raise PayloadTooLarge
+            return message
+
+        await self.app(scope, receive_limited, send)
+
+
+class AuthMiddleware:
+    """Lets only signed-in callers past the public paths, and says in `scope["identity"]` who they are."""
+
+    def __init__(self, app: ASGIApp, identify: Identify) -> None:
+        self.app = app
+        self._identify = identify
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS and not _is_preflight(scope):
+            try:
+                scope["identity"] = await self._identify(
+                    scope, bearer_token(Headers(scope=scope).get("authorization")) or ""
+                )
+            except LLMLabError as error:
+                await send_error(scope, send, error)
+                return
+        await self.app(scope, receive, send)
+
+
+class RateLimitMiddleware:
+    """Allows each user, or on public paths each address, so many requests in any minute. 0 allows any number."""
+
+    def __init__(self, app: ASGIApp, per_minute: int, storage: Storage) -> None:
+        self.app = app
+        self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
+        self._limiter = MovingWindowRateLimiter(storage)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._limit is None:
+            await self.app(scope, receive, send)
+            return
+        identity = scope.get("identity")
+        key = f"user:{identity.user_id}" if identity else f"address:{_address(scope)}"
+        try:
+            allowed = await self._limiter.hit(self._limit, key)
+            window = await self._limiter.get_window_stats(self._limit, key)
+        except StorageError:
+            await send_error(scope, send, Unavailable("Requests cannot be counted; try again in a moment"))
+            return
+        headers = {
+            "X-RateLimit-Limit": str(self._limit.amount),
+            "X-RateLimit-Remaining": str(window.remaining),
+            "X-RateLimit-Reset": str(int(window.reset_time)),
+        }
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        if not allowed:
+            retry_after = max(1, int(window.reset_time - time.time()) + 1)
+            await send_error(scope, send_with_headers, TooManyRequests(retry_after))
+            return
+        await self.app(scope, receive, send_with_headers)
+
+
+async def send_error(scope: Scope, send: Send, error: LLMLabError) -> None:
+    """Sends an error in the one shape all errors have."""
+    body = problem(error.status, error.detail, scope.get("request_id", ""), **error.extra)
+    headers = {"Content-Type": PROBLEM_JSON, "Content-Length": str(len(body)), **error.headers}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": error.status,
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def _is_preflight(scope: Scope) -> bool:
+    return scope["method"] == "OPTIONS" and "access-control-request-method" in Headers(scope=scope)
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""

@@ -1,0 +1,883 @@
+"""The nouns of LLMLab: what callers send, what they are answered, and what the floors below pass among themselves.
+
+Money is USD as Decimal, and a plain JSON number on the wire. Times are aware and in UTC. Token counts are integers.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from utils import json
+from utils.errors import Invalid
+from utils.time import hour_after, hour_before, last_days, midnight
+
+# Types that hold their bounds
+
+NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]*$"
+METADATA_BYTES = 16 * 1024
+MAX_TOKENS = 1_000_000_000
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=NO_CONTROL_CHARACTERS)]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=NO_CONTROL_CHARACTERS)]
+ProviderName = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS, to_lower=True, strip_whitespace=True
+    ),
+]
+Email = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$", to_lower=True
+    ),
+]
+Password = Annotated[str, StringConstraints(min_length=8, max_length=128, pattern=NO_CONTROL_CHARACTERS)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS)]
+Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
+Role = Literal["admin", "viewer"]
+Status = Literal["success", "error", "timeout"]
+Period = Literal["daily", "weekly", "monthly", "quarterly", "yearly"]
+Step = Literal["hour", "day", "week", "month"]
+SplitBy = Literal["model", "provider", "project"]
+Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be the name of a time zone, such as Europe/Berlin or UTC") from None
+    return name
+
+
+def _written_time(value: object) -> object:
+    if not isinstance(value, str | datetime):
+        raise ValueError("must be a time written as in RFC 3339, such as 2026-01-31T12:00:00Z")
+    return value
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        text = json.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"cannot be stored: {error}") from None
+    if len(text) > METADATA_BYTES:
+        raise ValueError(f"must not be larger than {METADATA_BYTES} bytes as JSON")
+    if b"\\u0000" in text:
+        raise ValueError("must not contain NUL characters")
+    return value
+
+
+def _day_or_time(value: object) -> date | datetime:
+    # A plus sign that nobody escaped arrives as a space.
+    text = re.sub(r" (\d\d:\d\d)$", r"+\1", str(value))
+    try:
+        if len(text) == 10:
+            return date.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("must say its offset from UTC, as 2026-01-31T12:00:00Z does")
+    return moment
+
+
+DayOrTime = Annotated[
+    date | datetime,
+    PlainValidator(_day_or_time),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
+]
+TimeZone = Annotated[
+    str,
+    StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$"),
+    AfterValidator(_known_zone),
+]
+Time = Annotated[AwareDatetime, BeforeValidator(_written_time)]
+TagFilter = Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f\x7f]{1,64}:[^\x00-\x1f\x7f]{1,128}$")]
+Metadata = Annotated[dict[str, Any], AfterValidator(_storable)]
+
+
+# What the floors pass among themselves
+
+
+class Usage(NamedTuple):
+    """Tokens of one call in disjoint parts; `reasoning_tokens` alone is a part of another, the output.
+
+    `detail` is empty unless the vendor counted more than these (audio, images, searches): then it holds the whole
+    report by the price list's usage keys, and the price is computed from it.
+    """
+
+    input_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    detail: Mapping[str, Any] = {}
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The whole prompt, cached parts included."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and output."""
+        return self.prompt_tokens + self.output_tokens
+
+    @classmethod
+    def of_prompt(
+        cls,
+        *,
+        input_tokens: int,
+        cache_read_tokens: int = 0,
+        cache_write_5m_tokens: int = 0,
+        cache_write_1h_tokens: int = 0,
+        output_tokens: int = 0,
+        reasoning_tokens: int = 0,
+    ) -> "Usage":
+        """A usage whose `input_tokens` is the whole prompt. Raises Invalid when a part is larger than its whole."""
+        cached = cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens
+        if cached > input_tokens:
+            raise Invalid(
+                f"The cached part of the prompt ({cached} tokens) is larger than input_tokens ({input_tokens}), "
+                "which counts the whole prompt",
+                loc=("body", "input_tokens"),
+            )
+        if reasoning_tokens > output_tokens:
+            raise Invalid(
+                f"reasoning_tokens ({reasoning_tokens}) is larger than output_tokens ({output_tokens}), "
+                "which include them",
+                loc=("body", "reasoning_tokens"),
+            )
+        if cache_write_5m_tokens < 0:
+            raise Invalid("The tokens written to the cache for an hour are more than all tokens written to it")
+        return cls(
+            input_tokens - cached,
+            cache_read_tokens,
+            cache_write_5m_tokens,
+            cache_write_1h_tokens,
+            output_tokens,
+            reasoning_tokens,
+        )
+
+
+class Price(NamedTuple):
+    """What a call cost, None when no price is known, and which price said so."""
+
+    cost: Decimal | None
+    pricing: str
+
+
+class Rates(NamedTuple):
+    """USD per token for each part of a usage, and per request. None where no price is listed."""
+
+    input: Decimal | None
+    cache_read: Decimal | None
+    cache_write_5m: Decimal | None
+    cache_write_1h: Decimal | None
+    output: Decimal | None
+    reasoning: Decimal | None
+    request: Decimal
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """USD for the usage; None when it holds tokens and not one of their kinds has a price."""
+        total = self.request
+        unknown = False
+        for tokens, rate in (
+            (usage.input_tokens, self.input),
+            (usage.cache_read_tokens, self.cache_read),
+            (usage.cache_write_5m_tokens, self.cache_write_5m),
+            (usage.cache_write_1h_tokens, self.cache_write_1h),
+            (usage.output_tokens - usage.reasoning_tokens, self.output),
+            (usage.reasoning_tokens, self.reasoning),
+        ):
+            if tokens:
+                if rate is None:
+                    unknown = True
+                else:
+                    total += rate * tokens
+        return None if unknown and not total else total
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is calling, in which workspace, as what."""
+
+    user_id: UUID
+    workspace_id: UUID
+    session_id: UUID
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """One event ready to be stored: validated, priced and identified."""
+
+    id: UUID
+    user_id: UUID
+    timestamp: datetime
+    provider: str
+    model: str
+    usage: Usage
+    price: Price
+    project: str
+    status: Status
+    latency_ms: float | None
+    error_message: str | None
+    tags: Mapping[str, str]
+    metadata: Mapping[str, Any]
+
+
+class Request(BaseModel):
+    """What a caller sends: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """What a caller is answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+# Accounts
+
+
+class Signup(Request):
+    """A new account."""
+
+    email: Email = Field(examples=["ada@example.com"])
+    password: Password = Field(examples=["correct horse battery"])
+    name: Name = Field(examples=["Ada"])
+
+
+class Register(Request):
+    """A new account; without a name it is called by the address up to the @."""
+
+    email: Email = Field(examples=["ada@example.com"])
+    password: Password = Field(examples=["correct horse battery"])
+    name: Name | None = Field(None, examples=["Ada"])
+
+    def signup(self) -> Signup:
+        """The same with a name."""
+        return Signup(email=self.email, password=self.password, name=self.name or self.email.split("@")[0])
+
+
+class Login(Request):
+    """An account's address and password."""
+
+    email: Email = Field(examples=["ada@example.com"])
+    password: Annotated[str, StringConstraints(max_length=128, pattern=NO_CONTROL_CHARACTERS)] = Field(
+        examples=["correct horse battery"]
+    )
+
+
+class Refresh(Request):
+    """The refresh token of the last answer; each works once."""
+
+    refresh_token: Annotated[str, StringConstraints(max_length=2048)]
+
+
+class AccountChange(Request):
+    """What to change about the account; a new password needs the current one and ends the other sessions."""
+
+    name: Name | None = None
+    password: Password | None = None
+    current_password: Annotated[str, StringConstraints(max_length=128)] | None = None
+
+    @model_validator(mode="after")
+    def _with_current(self) -> "AccountChange":
+        if self.password is not None and self.current_password is None:
+            raise ValueError("current_password is needed to set a new password")
+        return self
+
+
+class User(Answer):
+    """A user as they see themselves; `role` is theirs in the session's workspace."""
+
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    created_at: datetime
+
+
+class Account(Answer):
+    """A live session: its user and its workspace."""
+
+    session_id: UUID
+    workspace_id: UUID
+    user: User
+
+
+class SignedIn(Answer):
+    """A session: its tokens, its user and its workspace."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"
+    expires_in: int = Field(description="Seconds until the access token expires")
+    user_id: UUID
+    workspace_id: UUID
+    user: User
+
+
+class Credentials(Answer):
+    """What a password is checked against."""
+
+    user_id: UUID
+    password_hash: str
+
+
+class Message(Answer):
+    """What was done, in words."""
+
+    message: str
+
+
+# Events
+
+
+class Event(Request):
+    """One model call.
+
+    Send the token counts, or the provider's own `response` body. `input_tokens` is the whole prompt, its cached part
+    included, for every provider. An `id` makes sending again harmless.
+    """
+
+    provider: ProviderName = Field(examples=["openai"])
+    model: ModelName | None = Field(None, examples=["gpt-4o-mini"])
+    input_tokens: Tokens | None = Field(None, examples=[1200])
+    output_tokens: Tokens | None = Field(None, examples=[300])
+    cache_read_tokens: Tokens = 0
+    cache_write_tokens: Tokens = Field(0, description="Written to the cache for five minutes")
+    cache_write_1h_tokens: Tokens = Field(0, description="Written to the cache for an hour")
+    reasoning_tokens: Tokens = Field(0, description="The part of output_tokens spent on reasoning")
+    cost: Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=24, decimal_places=15)] | None = Field(
+        None, description="USD, if you know better than the price list"
+    )
+    latency_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = Field(
+        None, validation_alias=AliasChoices("latency_ms", "duration_ms"), examples=[840.5]
+    )
+    status: Status = "success"
+    error_message: Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+    project: Name | None = Field(None, examples=["search"])
+    tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field({}, examples=[{"team": "search"}])
+    metadata: Metadata = Field({}, examples=[{"request": "abc-123"}])
+    timestamp: Time | None = Field(None, description="When the call was made; now, if left out")
+    id: Name | None = Field(None, description="Your own id of this call, or a UUID")
+    response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of the counts")
+    api_flavor: Name | None = Field(
+        None, description="Which API of the provider the response is from, such as chat or responses, if it is unclear"
+    )
+
+    @model_validator(mode="after")
+    def _counted_once(self) -> "Event":
+        counted = self.input_tokens is not None or self.output_tokens is not None
+        if self.response is not None and (counted or self.cached_tokens or self.reasoning_tokens):
+            raise ValueError("send either token counts or response, not both")
+        if self.response is None and (self.model is None or not counted):
+            raise ValueError("model, input_tokens and output_tokens are needed, or response")
+        if self.response is None and (self.input_tokens is None or self.output_tokens is None):
+            raise ValueError("both input_tokens and output_tokens are needed")
+        return self
+
+    @property
+    def cached_tokens(self) -> int:
+        """The cached part of the prompt, read and written."""
+        return self.cache_read_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
+
+    def usage(self) -> Usage:
+        """The token counts, in disjoint parts. Raises Invalid when they contradict one another."""
+        return Usage.of_prompt(
+            input_tokens=self.input_tokens or 0,
+            cache_read_tokens=self.cache_read_tokens,
+            cache_write_5m_tokens=self.cache_write_tokens,
+            cache_write_1h_tokens=self.cache_write_1h_tokens,
+            output_tokens=self.output_tokens or 0,
+            reasoning_tokens=self.reasoning_tokens,
+        )
+
+
+class EventBatch(Request):
+    """Up to 1,000 events. Each is checked by itself: the good ones are kept."""
+
+    events: Annotated[list[Any], Field(min_length=1, max_length=1000)] = Field(
+        json_schema_extra={"items": {"$ref": "#/components/schemas/Event"}}
+    )
+
+
+class Tracked(Answer):
+    """What was stored of an event, or had been stored when it was first sent."""
+
+    event_id: UUID
+    user_id: UUID
+    provider: str
+    model: str
+    total_tokens: int
+    cost: Usd | None = Field(description="USD; null when no price is known")
+    pricing: str = Field(description="Which price: 'caller', a price list's entry, a correction, or 'unpriced'")
+    tracked_at: datetime
+
+
+class Rejection(Answer):
+    """An event of a batch that was not stored, and why."""
+
+    index: int
+    detail: str
+
+
+class BatchResult(Answer):
+    """What became of a batch."""
+
+    recorded: int
+    duplicates: int
+    rejected: list[Rejection]
+
+
+class StoredEvent(Tracked):
+    """An event as it is kept."""
+
+    project: str | None
+    input_tokens: int = Field(description="The whole prompt, cached parts included")
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cache_write_1h_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    usage_detail: dict[str, Any] = Field(description="What the vendor counted beyond these, if anything")
+    latency_ms: float | None
+    status: Status
+    error_message: str | None
+    tags: dict[str, str]
+    metadata: dict[str, Any]
+    timestamp: datetime
+
+
+class Duplicate(Answer):
+    """An event that had been stored before, and its place in what was sent."""
+
+    position: int
+    event: StoredEvent
+
+
+class EventRates(Answer):
+    """USD per million tokens of each kind, null where there is no price; `request` is USD per request."""
+
+    input: Usd | None
+    cache_read: Usd | None
+    cache_write: Usd | None
+    cache_write_1h: Usd | None
+    output: Usd | None
+    reasoning: Usd | None
+    request: Usd
+
+
+class EventDetail(StoredEvent):
+    """An event with its rates. They are shown only if they make up the stored cost, so they are always those it had."""
+
+    rates: EventRates | None
+
+
+class EventPage(Answer):
+    """A page of events, newest first."""
+
+    count: int
+    events: list[StoredEvent]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events to list; None is any. `tag` is a key and its value."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    provider: str | None = None
+    model: str | None = None
+    project: str | None = None
+    status: Status | None = None
+    tag: Mapping[str, str] | None = None
+    before: tuple[datetime, UUID] | None = None
+    limit: int = field(default=50)
+
+
+# Costs
+
+
+@dataclass(frozen=True, slots=True)
+class CostRange:
+    """Which range of days, in which time zone: the last `days`, or from `start` to `end`.
+
+    A date stands for its whole day. A time is widened to the full UTC hours around it, for totals are kept by the
+    hour; the answers say which range they cover.
+    """
+
+    days: int
+    start: date | datetime | None
+    end: date | datetime | None
+    tz: str
+
+    def resolve(self, at: datetime) -> tuple[datetime, datetime]:
+        """The range [start, end) in UTC. Raises Invalid when it is empty or longer than 366 days."""
+        for name, moment in (("start", self.start), ("end", self.end)):
+            if moment is not None and not 2000 <= moment.year <= 2100:
+                raise Invalid(f"{name} must lie between the years 2000 and 2100", loc=("query", name))
+        if self.start is None and self.end is None:
+            return last_days(self.days, self.tz, at)
+        if self.start is None:
+            raise Invalid("end needs a start", loc=("query", "start"))
+        start = hour_before(self.start) if isinstance(self.start, datetime) else midnight(self.start, self.tz)
+        if self.end is None:
+            end = last_days(1, self.tz, at)[1]
+        elif isinstance(self.end, datetime):
+            end = hour_after(self.end)
+        else:
+            end = midnight(self.end + timedelta(days=1), self.tz)
+        if start >= end:
+            raise Invalid("start must lie before end", loc=("query", "start"))
+        if end - start > timedelta(days=366, hours=1):
+            raise Invalid("A range covers at most 366 days", loc=("query", "start"))
+        return start, end
+
+
+class DateRange(Answer):
+    """Half open: start is in it, end is not."""
+
+    start: datetime
+    end: datetime
+
+
+class ModelCost(Answer):
+    """What one model cost."""
+
+    model: str
+    provider: str
+    total_calls: int
+    total_tokens: int
+    total_cost: Usd
+    unpriced_calls: int
+
+
+class DayCost(Answer):
+    """What one day cost."""
+
+    date: date
+    total_cost: Usd
+    call_count: int
+    unpriced_calls: int
+
+
+class CostSummary(Answer):
+    """What a range of days cost."""
+
+    total_cost: Usd
+    call_count: int
+    average_cost_per_call: Usd | None = Field(description="Over the priced calls; null when none has a price")
+    unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
+    by_model: list[ModelCost]
+    by_date: list[DayCost] = Field(description="Every day of the range, in the time zone asked for")
+    date_range_start: datetime
+    date_range_end: datetime
+
+
+class NamedCost(Answer):
+    """Cost and calls of one model under its provider."""
+
+    cost: Usd
+    calls: int
+    unpriced_calls: int
+
+
+class ProviderCost(Answer):
+    """What one provider cost."""
+
+    provider: str
+    total_cost: Usd
+    call_count: int
+    unpriced_calls: int
+    models: dict[str, NamedCost]
+
+
+class CostByProvider(Answer):
+    """What each provider cost, dearest first."""
+
+    date_range: DateRange
+    provider_costs: list[ProviderCost]
+
+
+class TopModels(Answer):
+    """The dearest models."""
+
+    count: int
+    models: list[ModelCost]
+
+
+class ProjectCost(Answer):
+    """What one project cost; null are the calls without one."""
+
+    project: str | None
+    total_cost: Usd
+    call_count: int
+    total_tokens: int
+    unpriced_calls: int
+
+
+class CostByProject(Answer):
+    """What each project cost, dearest first."""
+
+    date_range: DateRange
+    project_costs: list[ProjectCost]
+
+
+class TagCost(Answer):
+    """What the calls with one value of a tag cost."""
+
+    value: str
+    total_cost: Usd
+    call_count: int
+    total_tokens: int
+    unpriced_calls: int
+
+
+class CostByTag(Answer):
+    """What each value of one tag cost, dearest first. Calls without the tag are not in it."""
+
+    date_range: DateRange
+    key: str
+    tag_costs: list[TagCost]
+
+
+class SplitCost(Answer):
+    """The share of one model, provider or project in a point."""
+
+    name: str | None
+    total_cost: Usd
+    call_count: int
+    total_tokens: int
+    unpriced_calls: int
+
+
+class Point(Answer):
+    """One step of a time series."""
+
+    start: datetime
+    total_cost: Usd
+    call_count: int
+    total_tokens: int
+    unpriced_calls: int
+    split: list[SplitCost]
+
+
+class Timeseries(Answer):
+    """Cost over time, empty steps included."""
+
+    bucket: Step
+    by: SplitBy | None
+    date_range: DateRange
+    points: list[Point]
+
+
+# Budgets
+
+
+class BudgetScope(Request):
+    """Which calls a budget counts: so far always those of the whole workspace."""
+
+
+def _rising(values: list[Decimal]) -> list[Decimal]:
+    return sorted(set(values))
+
+
+class BudgetIn(Request):
+    """A limit for a period. Setting it again for the same scope and period changes it and keeps its id."""
+
+    limit: Annotated[Decimal, Field(gt=0, le=1_000_000_000, max_digits=21, decimal_places=12)] = Field(examples=[500])
+    period: Period = "monthly"
+    name: Name | None = Field(None, examples=["Everything"])
+    scope: BudgetScope = BudgetScope()
+    hard: bool = Field(False, description="Whether the guard refuses what would exceed it")
+    thresholds: Annotated[
+        list[Annotated[Decimal, Field(gt=0, le=1000, decimal_places=2)]],
+        Field(min_length=1, max_length=10),
+        AfterValidator(_rising),
+    ] = Field([Decimal(50), Decimal(80), Decimal(100)], description="Percent")
+    tz: TimeZone = Field("UTC", examples=["Europe/Berlin"])
+
+
+class Budget(Answer):
+    """A budget and its current period. Spend of 80 % is a warning, of 100 % exceeds it."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    limit: Usd
+    period: Period
+    scope: dict[str, str]
+    hard: bool
+    thresholds: list[Usd]
+    tz: str
+    current_spend: Usd
+    reserved: Usd
+    remaining: Usd = Field(description="Negative when the budget is exceeded")
+    percentage_used: Usd
+    status: Literal["ok", "warning", "exceeded"]
+    unpriced_calls: int = Field(description="Calls of the period without a known price: they are not in the spend")
+    period_start: datetime
+    period_end: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+class BudgetList(Answer):
+    """Every budget of the workspace."""
+
+    budgets: list[Budget]
+    total_limits: Usd
+    total_spend: Usd
+
+
+# Recommendations
+
+
+class DailyCosts(Answer):
+    """A model's cost of every day from the first it cost anything."""
+
+    provider: str
+    model: str
+    first_day: date
+    costs: list[Decimal]
+
+
+class ModelUsage(Answer):
+    """What a model was used for and cost over a range; input_tokens is the uncached part."""
+
+    provider: str
+    model: str
+    first_at: datetime
+    calls: int
+    errors: int
+    unpriced_calls: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: Decimal
+    error_cost: Decimal
+
+    def usage(self) -> Usage:
+        """All its tokens as one usage."""
+        return Usage(
+            self.input_tokens,
+            self.cache_read_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.output_tokens,
+            self.reasoning_tokens,
+        )
+
+
+class Anomaly(Answer):
+    """A day on which a model cost far more or less than on its other days."""
+
+    date: date
+    provider: str
+    model: str
+    cost: Usd
+    expected_cost: Usd = Field(description="The mean of the model's days in the window")
+    z_score: float = Field(description="(cost - expected_cost) / sample standard deviation of those days")
+    severity: Literal["low", "medium", "high"] = Field(description="|z_score| from the threshold, from 3, from 4")
+
+
+class Anomalies(Answer):
+    """The anomalies of a window, newest first."""
+
+    count: int
+    anomalies: list[Anomaly]
+    analysis_period: DateRange
+
+
+class ModelSwitch(Answer):
+    """What a model's calls would have cost on the next smaller one of its vendor's line-up."""
+
+    provider: str
+    current_model: str
+    suggested_model: str
+    calls: int
+    current_cost_per_call: Usd
+    suggested_cost_per_call: Usd
+    estimated_monthly_savings: Usd = Field(description="The window's saving per day, times 30")
+    use_case: str
+
+
+class ModelSwitches(Answer):
+    """Cheaper models for what was really used, largest saving first."""
+
+    count: int
+    recommendations: list[ModelSwitch]
+    total_potential_savings: Usd = Field(description="Per month, if all were followed")
+
+
+class Optimization(Answer):
+    """Something that cost money and need not have."""
+
+    type: Literal["failed_calls", "cache_loss"]
+    provider: str
+    model: str
+    description: str
+    cost: Usd = Field(description="USD over the window, as stored or as priced from the list's rates")
+
+
+class Recommendations(Answer):
+    """All the advice the stored data supports."""
+
+    optimizations: list[Optimization]
+    model_recommendations: list[ModelSwitch]
+    anomalies: list[Anomaly]
+    last_updated: datetime
+
+
+# The server itself
+
+
+class Health(Answer):
+    """Whether the server can do its work."""
+
+    status: Literal["healthy", "degraded"]
+    version: str
+    uptime_seconds: float
+    database_connected: bool
+    timestamp: datetime
+
+
+class About(Answer):
+    """What this is and where to read on."""
+
+    name: str
+    description: str
+    version: str
+    docs: str
+    openapi: str
+    health: str

@@ -1,0 +1,5 @@
+"""What a model costs at a time. No network, no database, no clock: the moment of a call is an argument."""
+
+from providers.book import PriceBook
+
+__all__ = ["PriceBook"]

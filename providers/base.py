@@ -1,0 +1,185 @@
+"""A provider: data with its source, and how to read that vendor's answers."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+from genai_prices import Usage as ReportedUsage
+from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+from genai_prices.types import ModelInfo
+from genai_prices.types import Provider as Vendor
+
+from models import MAX_TOKENS, Price, Rates, Usage
+from providers.rates import ModelRates
+from utils.errors import Invalid
+
+PRICE_LIST = f"genai-prices@{version('genai-prices')}"
+
+_PLAIN = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "output_reasoning_tokens",
+)
+
+
+class Model:
+    """A model in the price list, found under the name a caller used."""
+
+    def __init__(self, info: ModelInfo, vendor: Vendor) -> None:
+        self.id = info.id
+        self.source = f"{PRICE_LIST}:{vendor.id}/{info.id}"
+        self._info = info
+        self._vendor = vendor
+        self._rates = ModelRates(info)
+        # Some entries list a model without any price. A name that ends in ":free" is the vendor's word for 0; of the
+        # others nobody knows what they cost.
+        prices = info.prices if isinstance(info.prices, list) else [info]
+        self._listed = info.id.endswith(":free") or any(
+            value is not None for entry in prices for value in vars(entry.prices).values()
+        )
+
+    def cost(self, usage: Usage, at: datetime) -> Decimal | None:
+        """USD for the usage at that moment; None when the list has no price for what was used."""
+        if not self._listed:
+            return None
+        if not usage.detail:
+            return self._rates.at(at).rates(usage.prompt_tokens).cost(usage)
+        try:
+            price = self._info.calc_price(
+                ReportedUsage(**usage.detail), self._vendor, genai_request_timestamp=at
+            ).total_price
+        except ValueError as error:
+            raise Invalid(f"The usage contradicts itself: {error}") from None
+        return price
+
+    def rates(self, prompt_tokens: int, at: datetime) -> Rates:
+        """The rates for a prompt of this length at that moment."""
+        return self._rates.at(at).rates(prompt_tokens)
+
+
+class Provider:
+    """One vendor of models.
+
+    `flavors` names the API flavours of the vendor's answers to try, in order of trust; by default every flavour the
+    price list knows is tried and the one that accounts for most of the answer is believed. `smaller` maps a model to
+    the next smaller one of the vendor's own line-up, by the price list's model ids.
+    """
+
+    def __init__(self, id: str, *, flavors: tuple[str, ...] = (), smaller: Mapping[str, str] | None = None) -> None:
+        vendor = find_provider_by_id(get_snapshot().providers, id)
+        if vendor is None:
+            raise LookupError(f"The price list has no provider {id!r}")
+        self.id = vendor.id
+        self.smaller = smaller or {}
+        self._flavors = flavors
+        self._vendor = vendor
+
+    def find(self, model: str) -> Model | None:
+        """The model of that name; None when the list does not know it. It is never another, similar one."""
+        return _find(self._vendor.id, model)
+
+    def get_model_pricing(self, model: str) -> tuple[Decimal, Decimal]:
+        """(input, output) in USD per 1,000 tokens, as last listed. Raises LookupError for a model without prices."""
+        found = self.find(model)
+        rates = found.rates(0, datetime.max.replace(tzinfo=UTC)) if found is not None else None
+        if rates is None or rates.input is None or rates.output is None:
+            raise LookupError(f"No price is known for {model!r} of {self.id!r}")
+        return rates.input * 1000, rates.output * 1000
+
+    def read_response(self, response: Mapping[str, Any], flavor: str | None = None) -> tuple[str | None, Usage]:
+        """The model and usage that the vendor's own response body reports.
+
+        The prompt's cached part is inside or beside its input count, as each vendor has it; the price list's
+        extractors know which. Raises Invalid when no usage can be read.
+        """
+        if flavor is not None:
+            try:
+                return self._read(response, flavor)
+            except ValueError as error:
+                raise Invalid(f"No usage can be read from the response: {error}", loc=("body", "response")) from None
+        known = [extractor.api_flavor for extractor in self._vendor.extractors or ()]
+        best: tuple[str | None, Usage] | None = None
+        most = 0
+        for candidate in self._flavors or known:
+            try:
+                model, reported = self._vendor.extract_usage(response, api_flavor=candidate)
+            except ValueError:
+                continue
+            if self._flavors:
+                return model, usage_of(vars(reported))
+            if len(vars(reported)) > most:
+                best, most = (model, usage_of(vars(reported))), len(vars(reported))
+        if best is None:
+            raise Invalid(
+                f"No usage can be read from this response of {self.id}; send model and token counts instead",
+                loc=("body", "response"),
+            )
+        return best
+
+    def _read(self, response: Mapping[str, Any], flavor: str) -> tuple[str | None, Usage]:
+        model, reported = self._vendor.extract_usage(response, api_flavor=flavor)
+        return model, usage_of(vars(reported))
+
+
+def price_at(model: Model, usage: Usage, at: datetime) -> Price:
+    """What the list says a usage cost at a moment, and that the list said so."""
+    cost = model.cost(usage, at)
+    return Price(None, "unpriced") if cost is None else Price(cost, model.source)
+
+
+def usage_of(reported: Mapping[str, Any]) -> Usage:
+    """Our disjoint counts of a reported usage, whose input count holds the cached parts.
+
+    Raises Invalid for counts that are not whole numbers in range or contradict one another.
+    """
+    counts = {key: _count(key, reported.get(key, 0)) for key in _PLAIN}
+    write_1h = counts["cache_write_1h_tokens"]
+    writes = counts["cache_write_tokens"] or counts["cache_write_5m_tokens"] + write_1h
+    usage = Usage.of_prompt(
+        input_tokens=counts["input_tokens"],
+        cache_read_tokens=counts["cache_read_tokens"],
+        cache_write_5m_tokens=writes - write_1h,
+        cache_write_1h_tokens=write_1h,
+        output_tokens=counts["output_tokens"],
+        reasoning_tokens=counts["output_reasoning_tokens"],
+    )
+    if any(value for key, value in reported.items() if key not in counts):
+        return usage._replace(detail={key: value for key, value in reported.items() if value})
+    return usage
+
+
+def _count(key: str, value: Any) -> int:
+    if value != int(value) or not 0 <= value <= MAX_TOKENS:
+        raise Invalid(f"{key} must be a whole number from 0 to {MAX_TOKENS}, not {value}")
+    return int(value)
+
+
+@lru_cache(maxsize=8192)
+def _find(vendor_id: str, name: str) -> Model | None:
+    """The model, also under a name that carries its own provider in front ("openai/gpt-4o", "models/gemini-2.5-pro")."""
+    vendors = get_snapshot().providers
+    vendor = next(v for v in vendors if v.id == vendor_id)
+    info = vendor.find_model(name, all_providers=vendors)
+    if info is None and "/" in name:
+        prefix, rest = name.split("/", 1)
+        if prefix == "models" or find_provider_by_id(vendors, prefix) is vendor:
+            info = vendor.find_model(rest, all_providers=vendors)
+    return None if info is None else _model(info, vendor)
+
+
+_compiled: dict[int, Model] = {}
+
+
+def _model(info: ModelInfo, vendor: Vendor) -> Model:
+    # Keyed by the entry, of which there are as many as the list has, not by the names callers make up.
+    model = _compiled.get(id(info))
+    if model is None:
+        model = _compiled[id(info)] = Model(info, vendor)
+    return model

@@ -1,0 +1,82 @@
+"""The price book: every provider under one roof, and the order in which prices are believed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from models import Price, Rates, Usage
+from providers.anthropic import ANTHROPIC
+from providers.base import Provider, price_at
+from providers.cohere import COHERE
+from providers.corrections import CORRECTIONS, SOURCE
+from providers.general import general
+from providers.google import GOOGLE
+from providers.mistral import MISTRAL
+from providers.openai import OPENAI
+from utils.errors import Invalid
+
+UNPRICED = Price(None, "unpriced")
+
+
+class PriceBook:
+    """Prices calls: a cost the caller gives, then our corrections, then the price list, then unpriced."""
+
+    def __init__(self) -> None:
+        self._named = {provider.id: provider for provider in (OPENAI, ANTHROPIC, GOOGLE, COHERE, MISTRAL)}
+
+    def provider(self, name: str) -> Provider | None:
+        """The provider of that name, however it is spelt; None when nobody knows it."""
+        found = self._named.get(name)
+        if found is None:
+            found = general(name.strip().lower())
+            if found is not None:
+                found = self._named.get(found.id, found)
+        return found
+
+    def price(
+        self, provider: str, model: str, usage: Usage, at: datetime, given: Decimal | None = None
+    ) -> Price:
+        """What a call cost and which price said so. Never raises for an unknown name: that is unpriced.
+
+        Raises Invalid for a usage that contradicts itself.
+        """
+        if given is not None:
+            return Price(given, "caller")
+        vendor = self.provider(provider)
+        if vendor is None:
+            return UNPRICED
+        correction = CORRECTIONS.get((vendor.id, model.lower()))
+        if correction is not None:
+            return Price(correction.cost(usage), f"{SOURCE}:{vendor.id}/{model.lower()}")
+        found = vendor.find(model)
+        return UNPRICED if found is None else price_at(found, usage, at)
+
+    def rates(self, provider: str, model: str, prompt_tokens: int, at: datetime) -> Rates | None:
+        """The rates `price` applies to a prompt of this length at that moment; None when it knows none."""
+        vendor = self.provider(provider)
+        if vendor is None:
+            return None
+        correction = CORRECTIONS.get((vendor.id, model.lower()))
+        if correction is not None:
+            return correction
+        found = vendor.find(model)
+        return None if found is None else found.rates(prompt_tokens, at)
+
+    def smaller(self, provider: str, model: str) -> str | None:
+        """The next smaller model of the same vendor's line-up; None when there is none."""
+        vendor = self.provider(provider)
+        found = vendor.find(model) if vendor is not None else None
+        return vendor.smaller.get(found.id) if vendor is not None and found is not None else None
+
+    def read_response(
+        self, provider: str, response: Mapping[str, Any], flavor: str | None
+    ) -> tuple[str | None, Usage]:
+        """The model and usage in a vendor's own response body. Raises Invalid when they cannot be read."""
+        vendor = self.provider(provider)
+        if vendor is None:
+            raise Invalid(
+                f"Responses of provider {provider!r} cannot be read; send model and token counts instead",
+                loc=("body", "response"),
+            )
+        return vendor.read_response(response, flavor)

@@ -1,0 +1,1 @@
+"""HTTP words into ours: each module is a menu of paths."""

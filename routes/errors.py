@@ -1,0 +1,51 @@
+"""Whatever a handler raises, in the one shape all errors have."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from models import NO_CONTROL_CHARACTERS
+from utils.errors import PROBLEM_JSON, LLMLabError, problem
+
+
+def handle(app: FastAPI) -> None:
+    """Registers the handlers."""
+    app.add_exception_handler(LLMLabError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LLMLabError)
+    return _answer(request, error.status, error.detail, dict(error.headers), **error.extra)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [{"loc": fault["loc"], "msg": _sentence(fault), "type": fault["type"]} for fault in error.errors()]
+    where = ".".join(str(part) for part in faults[0]["loc"])
+    return _answer(request, 422, f"{where}: {faults[0]['msg']}", {}, errors=faults)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = {404: "There is nothing at this path", 405: "This path does not answer this method"}.get(
+        error.status_code, error.detail
+    )
+    return _answer(request, error.status_code, detail, dict(error.headers or {}))
+
+
+def _answer(request: Request, status: int, detail: str, headers: dict[str, str], **extra: Any) -> Response:
+    body = problem(status, detail, request.scope.get("request_id", ""), **extra)
+    return Response(body, status, headers, media_type=PROBLEM_JSON)
+
+
+def _sentence(fault: Any) -> str:
+    """The fault in words; a pattern says nothing to people."""
+    if fault["type"] == "string_pattern_mismatch" and fault.get("ctx", {}).get("pattern") == NO_CONTROL_CHARACTERS:
+        return "must not contain control characters"
+    if fault["type"] == "json_invalid":
+        return f"The body is not valid JSON: {fault.get('ctx', {}).get('error', '')}"
+    return str(fault["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,1 @@
+"""What every floor may lean on: errors, JSON, tokens, identifiers, time."""

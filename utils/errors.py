@@ -1,0 +1,112 @@
+"""The errors of LLMLab, and the one shape in which a caller sees any of them (RFC 9457).
+
+LLMLabError
+  x BadRequest            400
+  x Unauthorized          401
+  x Forbidden             403
+  x NotFound              404
+  x PayloadTooLarge       413
+  x Invalid               422
+  x TooManyRequests       429
+  x Unavailable           503
+
+An error's docstring is its message unless it is raised with another one.
+"""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import orjson
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class LLMLabError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(
+        self, detail: str | None = None, *, headers: dict[str, str] | None = None, **extra: Any
+    ) -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        self.headers = headers or {}
+        self.extra = extra
+        super().__init__(self.detail)
+
+
+class BadRequest(LLMLabError):
+    """The request cannot be carried out"""
+
+    status = 400
+
+
+class Unauthorized(LLMLabError):
+    """Sign in and send the access token as 'Authorization: Bearer <token>'"""
+
+    status = 401
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(LLMLabError):
+    """Admin access required"""
+
+    status = 403
+
+
+class NotFound(LLMLabError):
+    """Not found"""
+
+    status = 404
+
+
+class PayloadTooLarge(LLMLabError):
+    """The request body is larger than 1 MiB"""
+
+    status = 413
+
+
+class Invalid(LLMLabError):
+    """The request does not say what is needed"""
+
+    status = 422
+
+    def __init__(self, detail: str, *, loc: tuple[str | int, ...] = ("body",), kind: str = "value_error") -> None:
+        super().__init__(detail, errors=[{"loc": list(loc), "msg": detail, "type": kind}])
+
+
+class TooManyRequests(LLMLabError):
+    """Too many requests"""
+
+    status = 429
+
+    def __init__(self, retry_after: int, detail: str | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__(
+            detail or f"Too many requests; try again in {retry_after} s",
+            headers={**(headers or {}), "Retry-After": str(retry_after)},
+        )
+
+
+class Unavailable(LLMLabError):
+    """The database cannot be reached; try again in a moment"""
+
+    status = 503
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": "1"})
+
+
+def problem(status: int, detail: str, request_id: str, **extra: Any) -> bytes:
+    """The body of an error answer: type, title, status, detail, request_id and what else the error says."""
+    return orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+            "request_id": request_id,
+            **extra,
+        }
+    )

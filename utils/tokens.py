@@ -1,0 +1,49 @@
+"""The signed tokens a session hands out (JWT, RFC 7519)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from jose import JWTError, jwt
+
+from utils.errors import Unauthorized
+
+Use = Literal["access", "refresh"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Signs and reads tokens with one key and one algorithm; a token of any other, or of none, is refused."""
+
+    key: str
+    algorithm: str
+
+    def sign(self, use: Use, session_id: UUID, token_id: UUID, issued_at: datetime, expires_at: datetime) -> str:
+        """A token of the session. `token_id` tells one refresh token of a session from the next."""
+        claims = {
+            "use": use,
+            "sid": str(session_id),
+            "jti": str(token_id),
+            "iat": int(issued_at.timestamp()),
+            "exp": int(expires_at.timestamp()),
+        }
+        return str(jwt.encode(claims, self.key, algorithm=self.algorithm))
+
+    def read(self, use: Use, token: str) -> tuple[UUID, UUID]:
+        """Session id and token id. Raises Unauthorized for a token that is forged, expired or for another use."""
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token, self.key, algorithms=[self.algorithm], options={"require_exp": True}
+            )
+            if claims["use"] != use:
+                raise Unauthorized("This is not the right kind of token")
+            return UUID(claims["sid"]), UUID(claims["jti"])
+        except (JWTError, KeyError, ValueError, AttributeError, TypeError):
+            raise Unauthorized("The token is not valid or has expired; sign in again") from None
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    """The token of an Authorization header's value; None when it holds none."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
