@@ -8,18 +8,17 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 import httpx
 import orjson
+from asyncpg.pool import PoolConnectionProxy
 from postgrest.exceptions import APIError
 from pydantic import TypeAdapter
-from supabase import AsyncClient, AsyncClientOptions, create_async_client
 
 from config import Settings
 from models import (
@@ -37,12 +36,13 @@ from models import (
     EventFilter,
     ModelUsage,
     NewEvent,
-    Step,
     SplitBy,
+    Step,
     StoredEvent,
     Timeseries,
     TopModels,
 )
+from supabase import AsyncClient, AsyncClientOptions, create_async_client
 from utils.errors import Unavailable
 from utils.json import dumps
 from utils.postgres import EmbeddedPostgres
@@ -53,6 +53,8 @@ _MIGRATION_LOCK = 4_815_162_342
 _TRANSACTION_POOLER_PORT = 6543
 
 T = TypeVar("T")
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
 
 class StartError(Exception):
@@ -329,9 +331,7 @@ class Database:
         return await self._ask(_SUMMARY, "cost_summary", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz)
 
     async def cost_by_provider(self, workspace_id: UUID, start: datetime, end: datetime) -> CostByProvider:
-        return await self._ask(
-            _BY_PROVIDER, "cost_by_provider", p_workspace_id=workspace_id, p_start=start, p_end=end
-        )
+        return await self._ask(_BY_PROVIDER, "cost_by_provider", p_workspace_id=workspace_id, p_start=start, p_end=end)
 
     async def cost_top_models(self, workspace_id: UUID, start: datetime, end: datetime, limit: int) -> TopModels:
         return await self._ask(
@@ -342,9 +342,7 @@ class Database:
         return await self._ask(_BY_PROJECT, "cost_by_project", p_workspace_id=workspace_id, p_start=start, p_end=end)
 
     async def cost_by_tag(self, workspace_id: UUID, start: datetime, end: datetime, key: str) -> CostByTag:
-        return await self._ask(
-            _BY_TAG, "cost_by_tag", p_workspace_id=workspace_id, p_start=start, p_end=end, p_key=key
-        )
+        return await self._ask(_BY_TAG, "cost_by_tag", p_workspace_id=workspace_id, p_start=start, p_end=end, p_key=key)
 
     async def cost_timeseries(
         self, workspace_id: UUID, start: datetime, end: datetime, tz: str, step: Step, by: SplitBy | None
@@ -386,15 +384,11 @@ class Database:
         return answer.budgets[0]
 
     async def budget_delete(self, workspace_id: UUID, budget_id: UUID) -> bool:
-        return bool(
-            await self._road.call("budget_delete", {"p_workspace_id": workspace_id, "p_budget_id": budget_id})
-        )
+        return bool(await self._road.call("budget_delete", {"p_workspace_id": workspace_id, "p_budget_id": budget_id}))
 
     # Advice
 
-    async def model_daily_costs(
-        self, workspace_id: UUID, start: datetime, end: datetime, tz: str
-    ) -> list[DailyCosts]:
+    async def model_daily_costs(self, workspace_id: UUID, start: datetime, end: datetime, tz: str) -> list[DailyCosts]:
         return await self._ask(
             _DAILY_COSTS, "model_daily_costs", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz
         )
@@ -422,7 +416,7 @@ _DAILY_COSTS = TypeAdapter(list[DailyCosts])
 _MODEL_USAGE = TypeAdapter(list[ModelUsage])
 
 
-async def migrate(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+async def migrate(connection: "Connection") -> list[str]:
     """Runs the migrations the database has not had, each in a transaction, and records them as the Supabase CLI does.
 
     Returns the versions it ran. Servers that start together take turns.
@@ -457,7 +451,7 @@ async def migrate(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]
         await connection.execute("select pg_advisory_unlock($1)", _MIGRATION_LOCK)
 
 
-async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _prepare(connection: "Connection") -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads)
 
 

@@ -1,5 +1,6 @@
 """LLMLab: settings, lifespan, middleware, routers."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from models import Identity
 from providers import PriceBook
 from routes import auth, budgets, costs, errors, events, recommendations, server
 from utils.logs import configure_logs
+from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
 from utils.tokens import Tokens
 
@@ -88,6 +90,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+async def check_database(settings: Settings) -> None:
+    """Opens the database once, so that what is wrong with it is said plainly and before any worker starts."""
+    await (await Database.open(settings)).close()
+
+
 def serve() -> None:
     """Runs the server until it is told to stop."""
     try:
@@ -95,22 +102,36 @@ def serve() -> None:
     except ValidationError as error:
         sys.exit("Cannot start: " + "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors()))
     configure_logs(debug=settings.debug)
-    where = {
-        "embedded": f"embedded Postgres in {settings.data_dir.resolve()}",
+    postgres = EmbeddedPostgres(settings.data_dir) if settings.road == "embedded" else None
+    try:
+        if postgres is not None:
+            postgres.start()
+        asyncio.run(check_database(settings))
+        _announce(settings)
+        uvicorn.run(
+            "main:app",
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )
+    except StartError as error:
+        sys.exit(f"Cannot start: {error}")
+    finally:
+        if postgres is not None:
+            postgres.stop()
+
+
+def _announce(settings: Settings) -> None:
+    data = {
+        "embedded": f"{settings.data_dir.resolve()} (embedded Postgres)",
         "postgres": "the Postgres of DATABASE_URL",
         "supabase": f"the Supabase project at {settings.supabase_url}",
     }[settings.road]
     address = f"http://{settings.host}:{settings.port}"
-    print(f"LLMLab {settings.app_version}\n  API   {address}\n  docs  {address}/docs\n  data  {where}", flush=True)
-    uvicorn.run(
-        "main:app",
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
+    print(f"LLMLab {settings.app_version}\n  API   {address}\n  docs  {address}/docs\n  data  {data}", flush=True)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ log = logging.getLogger("llmlab.requests")
 
 
 class RequestMiddleware:
-    """Gives the request an id, takes a trailing slash off its path, logs it in one line, and answers what nobody caught."""
+    """Gives the request an id, takes a trailing slash off its path, logs it, and answers for what nobody caught."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

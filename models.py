@@ -40,9 +40,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=NO
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=NO_CONTROL_CHARACTERS)]
 ProviderName = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS, to_lower=True, strip_whitespace=True
-    ),
+    StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS, to_lower=True, strip_whitespace=True),
 ]
 Email = Annotated[
     str,
@@ -335,7 +333,7 @@ class SignedIn(Answer):
 
     access_token: str
     refresh_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
     expires_in: int = Field(description="Seconds until the access token expires")
     user_id: UUID
     workspace_id: UUID

@@ -10,7 +10,7 @@ from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from database import Database
-from models import Account, AccountChange, Identity, Login, Message, Signup, SignedIn, User
+from models import Account, AccountChange, Identity, Login, Message, SignedIn, Signup, User
 from utils.errors import BadRequest, TooManyRequests, Unauthorized
 from utils.ids import uuid7
 from utils.passwords import hash_password, verify_password

@@ -70,7 +70,9 @@ class CostEngine:
         (result,) = await self._recorder.put(identity.workspace_id, [self._price(identity, event, now())])
         return result
 
-    async def track_batch(self, identity: Identity, batch: EventBatch, idempotency_key: str | None = None) -> BatchResult:
+    async def track_batch(
+        self, identity: Identity, batch: EventBatch, idempotency_key: str | None = None
+    ) -> BatchResult:
         """Stores the good events of a batch and says what is wrong with the others.
 
         With an idempotency key, an event without an id is known by the key and its place in the batch.

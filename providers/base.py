@@ -163,7 +163,7 @@ def _count(key: str, value: Any) -> int:
 
 @lru_cache(maxsize=8192)
 def _find(vendor_id: str, name: str) -> Model | None:
-    """The model, also under a name that carries its own provider in front ("openai/gpt-4o", "models/gemini-2.5-pro")."""
+    """The model, also under a name with its provider in front ("openai/gpt-4o", "models/gemini-2.5-pro")."""
     vendors = get_snapshot().providers
     vendor = next(v for v in vendors if v.id == vendor_id)
     info = vendor.find_model(name, all_providers=vendors)

@@ -34,9 +34,7 @@ class PriceBook:
                 found = self._named.get(found.id, found)
         return found
 
-    def price(
-        self, provider: str, model: str, usage: Usage, at: datetime, given: Decimal | None = None
-    ) -> Price:
+    def price(self, provider: str, model: str, usage: Usage, at: datetime, given: Decimal | None = None) -> Price:
         """What a call cost and which price said so. Never raises for an unknown name: that is unpriced.
 
         Raises Invalid for a usage that contradicts itself.
@@ -69,9 +67,7 @@ class PriceBook:
         found = vendor.find(model) if vendor is not None else None
         return vendor.smaller.get(found.id) if vendor is not None and found is not None else None
 
-    def read_response(
-        self, provider: str, response: Mapping[str, Any], flavor: str | None
-    ) -> tuple[str | None, Usage]:
+    def read_response(self, provider: str, response: Mapping[str, Any], flavor: str | None) -> tuple[str | None, Usage]:
         """The model and usage in a vendor's own response body. Raises Invalid when they cannot be read."""
         vendor = self.provider(provider)
         if vendor is None:

@@ -1,6 +1,6 @@
 """Every other vendor in the price list: its data is all there is to say."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 
@@ -14,6 +14,6 @@ def general(name: str) -> Provider | None:
     return None if vendor is None else _provider(vendor.id)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _provider(vendor_id: str) -> Provider:
     return Provider(vendor_id)

@@ -1,6 +1,6 @@
 """What handlers ask for: who is calling, the engines, and the parameters many paths share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Annotated, Any, ParamSpec
 
@@ -50,7 +50,7 @@ class ExactRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, answer_exactly(endpoint, options.get("status_code") or 200), **options)
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_exactly(request: Request) -> Response:
@@ -118,8 +118,6 @@ async def _budgets(request: Request) -> BudgetEngine:
 async def _recommendations(request: Request) -> RecommendationsEngine:
     engine: RecommendationsEngine = request.app.state.recommendations
     return engine
-
-
 
 
 Days = Annotated[int, Query(ge=1, le=365, description="How many calendar days, today included")]

@@ -33,5 +33,7 @@ async def listing(caller: Caller, costs: Costs, wanted: Wanted, cursor: Cursor =
 
 
 @events.get("/{event_id}", summary="One call with its rates and the source of its price")
-async def one(caller: Caller, costs: Costs, event_id: Annotated[Name, Path(description="Ours or yours")]) -> EventDetail:
+async def one(
+    caller: Caller, costs: Costs, event_id: Annotated[Name, Path(description="Ours or yours")]
+) -> EventDetail:
     return await costs.event(caller, event_id)

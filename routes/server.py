@@ -13,8 +13,18 @@ async def about(server: Server) -> About:
     return await server.about()
 
 
-@server.get("/health", summary="Whether the server and its database work", response_model=Health, responses={503: {"model": Health}})
-@server.get("/api/health", summary="Whether the server and its database work", response_model=Health, responses={503: {"model": Health}})
+@server.get(
+    "/health",
+    summary="Whether the server and its database work",
+    response_model=Health,
+    responses={503: {"model": Health}},
+)
+@server.get(
+    "/api/health",
+    summary="Whether the server and its database work",
+    response_model=Health,
+    responses={503: {"model": Health}},
+)
 async def health(server: Server) -> Response:
     state = await server.health()
     return json_response(state, 200 if state.database_connected else 503)

