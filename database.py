@@ -121,15 +121,20 @@ class PostgresRoad:
 class SupabaseRoad:
     """Over the REST interface of a Supabase project."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, http: httpx.AsyncClient) -> None:
         self._client = client
+        self._http = http
 
     @classmethod
     async def open(cls, url: str, key: str) -> "SupabaseRoad":
         """Checks the key and the schema; migrating is for `supabase db push`."""
         if not _is_secret(key):
             raise StartError("SUPABASE_KEY is a publishable key; the server needs the project's secret key")
-        road = cls(await create_async_client(url, key, AsyncClientOptions(postgrest_client_timeout=60)))
+        http = httpx.AsyncClient(timeout=60)
+        options = AsyncClientOptions(httpx_client=http)
+        # Left at its default, the client warns against its own parameter.
+        options.postgrest_client_timeout = None  # type: ignore[assignment]
+        road = cls(await create_async_client(url, key, options), http)
         needed = max(path.name.split("_")[0] for path in MIGRATIONS.glob("*.sql"))
         try:
             found = await road.call("schema_version", {})
@@ -151,7 +156,7 @@ class SupabaseRoad:
             raise
 
     async def close(self) -> None:
-        await self._client.postgrest.aclose()
+        await self._http.aclose()
 
 
 class Database:

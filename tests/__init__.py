@@ -1,0 +1,1 @@
+"""The tests: claims in small stories, on real Postgres."""

@@ -1,0 +1,57 @@
+"""A REST server as Supabase runs one, in front of a test's Postgres."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+FOLDER = Path(__file__).parent / "supabase"
+SECRET_KEY = "sb_secret_0123456789abcdef0123456789abcdef"
+PUBLISHABLE_KEY = "sb_publishable_0123456789abcdef0123456789abcdef"
+
+
+class SupabaseServer:
+    """Serves one database; start it after migrating, for it reads the schema when it starts."""
+
+    def __init__(self, folder: Path, socket_folder: str, database: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        (folder / "supabase").mkdir(parents=True)
+        (folder / "supabase" / "config.toml").write_text(
+            f'[api]\nport = {port}\n[db]\ndriver = "postgres"\nurl = "postgres:///{database}"\n'
+            f'[auth]\nsecret_key = "{SECRET_KEY}"\npublishable_key = "{PUBLISHABLE_KEY}"\n'
+        )
+        node = shutil.which("node")
+        assert node, "./run.sh test installs Node.js where there is none"
+        self._log = (folder / "server.log").open("wb")
+        self._process = subprocess.Popen(
+            [node, str(FOLDER / "node_modules/@supabase/lite/dist/cli/index.js"), "start", "--no-admin"],
+            cwd=folder,
+            env={**os.environ, "LITE_TELEMETRY": "0", "PGHOST": socket_folder, "PGUSERNAME": "postgres"},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait(folder)
+
+    def _wait(self, folder: Path) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                httpx.get(self.url, timeout=1)
+                return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        self.stop()
+        raise RuntimeError((folder / "server.log").read_text())
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+        self._log.close()

@@ -1,0 +1,81 @@
+"""People of the tests, and what they send."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+PASSWORD = "correct horse battery"
+
+
+class Member:
+    """Somebody signed in: their requests carry their token."""
+
+    def __init__(self, client: httpx.AsyncClient, session: dict[str, Any], email: str) -> None:
+        self._client = client
+        self.session = session
+        self.email = email
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What makes a request theirs."""
+        return {"Authorization": f"Bearer {self.session['access_token']}"}
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Sends a request of theirs."""
+        headers = {**self.headers, **options.pop("headers", {})}
+        return await self._client.request(method, path, headers=headers, **options)
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """What a GET answers; it must succeed."""
+        response = await self.request("GET", path, params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def track(self, **event: Any) -> httpx.Response:
+        """Tracks a call to gpt-4o of 1,000 and 500 tokens (0.0075 USD), or what is said instead."""
+        return await self.request("POST", "/api/events/track", json={**call(), **event})
+
+    async def batch(self, *events: Any) -> Any:
+        """What a batch of events answers; it must succeed."""
+        response = await self.request("POST", "/api/events/batch", json={"events": list(events)})
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+def call(**changes: Any) -> dict[str, Any]:
+    """A call to gpt-4o of 1,000 and 500 tokens, which costs 0.0075 USD, or what is said instead."""
+    return {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 500, **changes}
+
+
+def new_email(name: str = "ada") -> str:
+    """An address nobody has."""
+    return f"{name.lower()}-{uuid4().hex[:12]}@example.com"
+
+
+async def sign_up(client: httpx.AsyncClient, name: str) -> Member:
+    """A new account with a workspace of its own."""
+    email = new_email(name)
+    response = await client.post("/api/auth/signup", json={"email": email, "password": PASSWORD, "name": name})
+    assert response.status_code == 200, response.text
+    return Member(client, response.json(), email)
+
+
+def assert_problem(response: httpx.Response, status: int, detail: str | None = None) -> dict[str, Any]:
+    """Every error has one shape; returns its body."""
+    assert response.status_code == status, f"{response.status_code}: {response.text}"
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert {"type", "title", "status", "detail", "request_id"} <= body.keys()
+    assert body["status"] == status
+    assert body["request_id"] == response.headers["x-request-id"]
+    assert ("errors" in body) == (status == 422)
+    for fault in body.get("errors", ()):
+        assert fault.keys() == {"loc", "msg", "type"}
+    if status == 401:
+        assert response.headers["www-authenticate"] == "Bearer"
+    if status in (429, 503):
+        assert int(response.headers["retry-after"]) >= 1
+    if detail is not None:
+        assert body["detail"] == detail
+    return body
