@@ -53,9 +53,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.budgets = BudgetEngine(database)
         app.state.recommendations = RecommendationsEngine(database, prices)
         app.state.server = ServerEngine(database, settings.app_version)
-        yield
-        await app.state.costs.close()
-        await database.close()
+        try:
+            yield
+        finally:
+            await app.state.costs.close()
+            await database.close()
 
     app = FastAPI(
         title="LLMLab",

@@ -143,13 +143,19 @@ class BodyLimitMiddleware:
         async def receive_limited() -> Message:
             nonlocal received
             message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                if received > MAX_BODY_BYTES:
-                    raise PayloadTooLarge
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise PayloadTooLarge
             return message
 
-        await self.app(scope, receive_limited, send)
+        async def send_unless_too_large(message: Message) -> None:
+            # Whoever read the body may have made another error of ours; the answer is still this one.
+            if received <= MAX_BODY_BYTES:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await send_error(scope, send, PayloadTooLarge())
+
+        await self.app(scope, receive_limited, send_unless_too_large)
 
 
 class AuthMiddleware:

@@ -68,9 +68,16 @@ def _known_zone(name: str) -> str:
 
 
 def _written_time(value: object) -> object:
-    if not isinstance(value, str | datetime):
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or re.match(r"\d{4}-\d\d-\d\d[Tt ]\d", value) is None:
         raise ValueError("must be a time written as in RFC 3339, such as 2026-01-31T12:00:00Z")
-    return value
+    return _escaped_plus(value)
+
+
+def _escaped_plus(text: str) -> str:
+    """In a query, a plus sign that nobody escaped arrives as a space."""
+    return re.sub(r" (\d\d:\d\d)$", r"+\1", text) if len(text) > 19 else text
 
 
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
@@ -86,8 +93,7 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _day_or_time(value: object) -> date | datetime:
-    # A plus sign that nobody escaped arrives as a space.
-    text = re.sub(r" (\d\d:\d\d)$", r"+\1", str(value))
+    text = _escaped_plus(str(value))
     try:
         if len(text) == 10:
             return date.fromisoformat(text)

@@ -40,24 +40,21 @@ class Model:
         self._rates = ModelRates(info)
         # Some entries list a model without any price. A name that ends in ":free" is the vendor's word for 0; of the
         # others nobody knows what they cost.
+        self._free = info.id.endswith(":free")
         prices = info.prices if isinstance(info.prices, list) else [info]
-        self._listed = info.id.endswith(":free") or any(
-            value is not None for entry in prices for value in vars(entry.prices).values()
-        )
+        self._listed = any(value is not None for entry in prices for value in vars(entry.prices).values())
 
     def cost(self, usage: Usage, at: datetime) -> Decimal | None:
         """USD for the usage at that moment; None when the list has no price for what was used."""
         if not self._listed:
-            return None
+            return Decimal(0) if self._free else None
         if not usage.detail:
             return self._rates.at(at).rates(usage.prompt_tokens).cost(usage)
         try:
-            price = self._info.calc_price(
-                ReportedUsage(**usage.detail), self._vendor, genai_request_timestamp=at
-            ).total_price
+            reported = ReportedUsage(**usage.detail)
+            return self._info.calc_price(reported, self._vendor, genai_request_timestamp=at).total_price
         except ValueError as error:
             raise Invalid(f"The usage contradicts itself: {error}") from None
-        return price
 
     def rates(self, prompt_tokens: int, at: datetime) -> Rates:
         """The rates for a prompt of this length at that moment."""

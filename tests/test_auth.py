@@ -163,7 +163,7 @@ async def test_tokens_that_are_not_ours_are_refused(client: httpx.AsyncClient, a
         "x" * 5000,
         "ü",
     ):
-        headers = {"Authorization": f"Bearer {token}".encode()}
+        headers = [(b"Authorization", f"Bearer {token}".encode())]
         assert_problem(await client.get("/api/auth/me", headers=headers), 401)
     wrong_scheme = {"Authorization": f"Basic {ada.session['access_token']}"}
     assert_problem(await client.get("/api/auth/me", headers=wrong_scheme), 401)

@@ -1,0 +1,240 @@
+"""What was spent: totals from the rollups, in any time zone."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+import asyncpg
+import pytest
+
+from tests.conftest import client_of, running, settings_for
+from tests.supabase_server import SECRET_KEY, SupabaseServer
+from tests.team import Member, assert_problem, call, sign_up
+
+JANUARY = {"start": "2026-01-01", "end": "2026-01-31"}
+
+
+@pytest.fixture
+async def spent(ada: Member, bob: Member) -> Member:
+    """Ada, with five calls in January 2026; Bob has one too."""
+    await ada.batch(
+        call(timestamp="2026-01-10T23:30:00Z", project="search", tags={"team": "a"}),
+        call(timestamp="2026-01-11T00:30:00Z", project="search", tags={"team": "b"}),
+        call(timestamp="2026-01-11T12:00:00Z", model="gpt-4o-mini", tags={"team": "a"}),
+        call(timestamp="2026-01-12T12:00:00Z", provider="anthropic", model="claude-sonnet-4-5", status="timeout"),
+        call(timestamp="2026-01-12T13:00:00Z", provider="nobody", model="mystery"),
+    )
+    await bob.batch(call(timestamp="2026-01-11T12:00:00Z"))
+    return ada
+
+
+async def test_a_new_workspace_has_spent_nothing(ada: Member) -> None:
+    summary = await ada.get("/api/costs/summary")
+    assert summary["total_cost"] == 0
+    assert summary["call_count"] == 0
+    assert summary["average_cost_per_call"] == 0
+    assert summary["unpriced_calls"] == 0
+    assert summary["by_model"] == []
+    assert len(summary["by_date"]) == 30
+    assert summary["by_date"][-1]["date"] == datetime.now(UTC).date().isoformat()
+
+
+async def test_a_summary_adds_up(spent: Member) -> None:
+    summary = await spent.get("/api/costs/summary", **JANUARY)
+    # 2 x 0.0075 + (1,000 x 0.15 + 500 x 0.60) / 1e6 + (1,000 x 3 + 500 x 15) / 1e6
+    assert summary["total_cost"] == 0.02595
+    assert summary["call_count"] == 5
+    assert summary["unpriced_calls"] == 1
+    assert summary["average_cost_per_call"] == 0.0064875
+    assert (summary["date_range_start"], summary["date_range_end"]) == ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+    columns = ("model", "provider", "total_calls", "total_tokens", "total_cost")
+    assert [tuple(row[column] for column in columns) for row in summary["by_model"]] == [
+        ("gpt-4o", "openai", 2, 3000, 0.015),
+        ("claude-sonnet-4-5", "anthropic", 1, 1500, 0.0105),
+        ("gpt-4o-mini", "openai", 1, 1500, 0.00045),
+        ("mystery", "nobody", 1, 1500, 0),
+    ]
+    days = {row["date"]: (row["total_cost"], row["call_count"], row["unpriced_calls"]) for row in summary["by_date"]}
+    assert len(days) == 31
+    assert days["2026-01-10"] == (0.0075, 1, 0)
+    assert days["2026-01-11"] == (0.00795, 2, 0)
+    assert days["2026-01-12"] == (0.0105, 2, 1)
+    assert days["2026-01-13"] == (0, 0, 0)
+
+
+async def test_days_are_those_of_the_callers_time_zone(spent: Member) -> None:
+    berlin = await spent.get("/api/costs/summary", **JANUARY, tz="Europe/Berlin")
+    days = {row["date"]: row["call_count"] for row in berlin["by_date"]}
+    assert (days["2026-01-10"], days["2026-01-11"]) == (0, 3)
+    assert berlin["date_range_start"] == "2025-12-31T23:00:00Z"
+    angeles = await spent.get("/api/costs/summary", **JANUARY, tz="America/Los_Angeles")
+    days = {row["date"]: row["call_count"] for row in angeles["by_date"]}
+    assert (days["2026-01-10"], days["2026-01-11"]) == (2, 1)
+
+
+async def test_midnight_inside_an_hour_cuts_exactly(ada: Member) -> None:
+    # Midnight is at 18:30 UTC in Kolkata and at 18:15 UTC in Kathmandu.
+    await ada.batch(*[call(timestamp=f"2026-03-05T18:{minute}:00Z") for minute in ("00", "14", "15", "29", "30", "59")])
+    for tz, before, after in (("Asia/Kolkata", 4, 2), ("Asia/Kathmandu", 2, 4), ("UTC", 6, 0)):
+        summary = await ada.get("/api/costs/summary", start="2026-03-05", end="2026-03-06", tz=tz)
+        assert [row["call_count"] for row in summary["by_date"]] == [before, after], tz
+        total = await ada.get("/api/costs/summary", start="2026-03-05", end="2026-03-05", tz=tz)
+        assert total["call_count"] == before, tz
+
+
+async def test_a_day_of_23_or_25_hours_is_one_day(ada: Member) -> None:
+    hours = [datetime(2026, 3, 28, 23, tzinfo=UTC) + timedelta(hours=hour) for hour in range(48)]
+    await ada.batch(*[call(timestamp=hour.isoformat()) for hour in hours])
+    summary = await ada.get("/api/costs/summary", start="2026-03-29", end="2026-03-29", tz="Europe/Berlin")
+    assert (summary["call_count"], len(summary["by_date"])) == (23, 1)
+
+
+async def test_times_are_widened_to_full_hours_and_the_answer_says_so(spent: Member) -> None:
+    summary = await spent.get("/api/costs/summary", start="2026-01-10T23:59:00Z", end="2026-01-11T00:01:00Z")
+    assert (summary["date_range_start"], summary["date_range_end"]) == ("2026-01-10T23:00:00Z", "2026-01-11T01:00:00Z")
+    assert summary["call_count"] == 2
+    unescaped = await spent.request(
+        "GET", "/api/costs/summary?start=2026-01-11T00:30:00+01:00&end=2026-01-11T02:00:00+01:00"
+    )
+    assert unescaped.json()["call_count"] == 2
+
+
+async def test_costs_by_provider(spent: Member) -> None:
+    answer = await spent.get("/api/costs/by-provider", **JANUARY)
+    assert answer["date_range"] == {"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"}
+    openai, anthropic, nobody = answer["provider_costs"]
+    assert openai == {
+        "provider": "openai",
+        "total_cost": 0.01545,
+        "call_count": 3,
+        "unpriced_calls": 0,
+        "models": {
+            "gpt-4o": {"cost": 0.015, "calls": 2, "unpriced_calls": 0},
+            "gpt-4o-mini": {"cost": 0.00045, "calls": 1, "unpriced_calls": 0},
+        },
+    }
+    assert (anthropic["provider"], nobody["unpriced_calls"]) == ("anthropic", 1)
+
+
+async def test_the_dearest_models(spent: Member) -> None:
+    answer = await spent.get("/api/costs/top-models", **JANUARY, limit=2)
+    assert answer["count"] == 2
+    assert [row["model"] for row in answer["models"]] == ["gpt-4o", "claude-sonnet-4-5"]
+    assert_problem(await spent.request("GET", "/api/costs/top-models", params={"limit": 101}), 422)
+
+
+async def test_costs_by_project_and_by_tag(spent: Member) -> None:
+    projects = (await spent.get("/api/costs/by-project", **JANUARY))["project_costs"]
+    assert [(row["project"], row["total_cost"], row["call_count"]) for row in projects] == [
+        ("search", 0.015, 2),
+        (None, 0.01095, 3),
+    ]
+    tags = await spent.get("/api/costs/by-tag", **JANUARY, key="team")
+    assert [(row["value"], row["total_cost"], row["total_tokens"]) for row in tags["tag_costs"]] == [
+        ("a", 0.00795, 3000),
+        ("b", 0.0075, 1500),
+    ]
+    assert (await spent.get("/api/costs/by-tag", **JANUARY, key="nothing"))["tag_costs"] == []
+
+
+async def test_a_timeseries_by_every_step(spent: Member) -> None:
+    for bucket, count, first in (
+        ("day", 31, "2026-01-01T00:00:00Z"),
+        ("week", 5, "2025-12-29T00:00:00Z"),
+        ("month", 1, "2026-01-01T00:00:00Z"),
+    ):
+        series = await spent.get("/api/costs/timeseries", **JANUARY, bucket=bucket)
+        assert len(series["points"]) == count
+        assert series["points"][0]["start"] == first
+        assert sum(point["call_count"] for point in series["points"]) == 5
+        assert all(point["split"] == [] for point in series["points"])
+    hours = await spent.get(
+        "/api/costs/timeseries", start="2026-01-11", end="2026-01-11", bucket="hour", tz="Asia/Kolkata"
+    )
+    assert len(hours["points"]) == 25
+    assert hours["points"][0]["start"] == "2026-01-10T18:00:00Z"
+    assert_problem(await spent.request("GET", "/api/costs/timeseries", params={"days": 40, "bucket": "hour"}), 422)
+
+
+async def test_a_timeseries_is_split(spent: Member) -> None:
+    series = await spent.get("/api/costs/timeseries", start="2026-01-11", end="2026-01-12", by="model")
+    eleventh, twelfth = series["points"]
+    assert [(part["name"], part["total_cost"]) for part in eleventh["split"]] == [
+        ("gpt-4o", 0.0075),
+        ("gpt-4o-mini", 0.00045),
+    ]
+    assert [(part["name"], part["unpriced_calls"]) for part in twelfth["split"]] == [
+        ("claude-sonnet-4-5", 0),
+        ("mystery", 1),
+    ]
+    projects = await spent.get("/api/costs/timeseries", start="2026-01-11", end="2026-01-11", by="project")
+    assert [part["name"] for part in projects["points"][0]["split"]] == ["search", None]
+
+
+async def test_one_workspace_never_sees_anothers_costs(spent: Member, bob: Member) -> None:
+    assert (await bob.get("/api/costs/summary", **JANUARY))["call_count"] == 1
+    assert (await bob.get("/api/costs/by-tag", **JANUARY, key="team"))["tag_costs"] == []
+
+
+async def test_thousands_of_rows_arrive_whole(ada: Member) -> None:
+    for batch in range(2):
+        await ada.batch(*[call(model=f"model-{batch}-{number}", cost=0.01) for number in range(750)])
+    summary = await ada.get("/api/costs/summary")
+    assert (len(summary["by_model"]), summary["total_cost"]) == (1500, 15)
+
+
+async def test_both_roads_answer_alike_to_the_last_digit(url: str, supabase: SupabaseServer, tmp_path: Path) -> None:
+    answers = []
+    for settings in (
+        settings_for(tmp_path, database_url=url),
+        settings_for(tmp_path, supabase_url=supabase.url, supabase_key=SECRET_KEY),
+    ):
+        async with running(settings) as app, client_of(app) as client:
+            member = await sign_up(client, "Ada")
+            await member.batch(
+                call(cost="1234567.123456789012", timestamp="2026-01-10T10:00:00Z"),
+                call(cost="0.000000000001", timestamp="2026-01-10T10:00:00Z"),
+                call(cost="7654321.987654321098", timestamp="2026-01-11T10:00:00Z", latency_ms=0.1),
+            )
+            summary = await member.request("GET", "/api/costs/summary", params=JANUARY)
+            answers.append(summary.content)
+    assert b'"total_cost":8888889.111111110111,' in answers[0]
+    assert answers[0] == answers[1]
+
+
+async def test_every_time_zones_midnight_begins_a_bucket(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
+    midnights = set()
+    for zone in sorted(available_timezones() - {"localtime", "Factory"}):
+        tz = ZoneInfo(zone)
+        midnights |= {
+            datetime.combine(date(2018, 1, 1) + timedelta(weeks=week), datetime.min.time(), tz).astimezone(UTC)
+            for week in range(0, 600, 3)
+        }
+    wrong = await sql.fetch(
+        "select t from unnest($1::timestamptz[]) as t where public.spend_bucket(t) <> t", list(midnights)
+    )
+    assert wrong == []
+
+
+async def test_a_bucket_begins_at_or_before_its_moments_and_within_their_hour(
+    sql: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    wrong = await sql.fetchval(
+        "select count(*) from generate_series(timestamptz '1999-12-31 00:00Z', '2000-01-03 00:00Z', '1 minute') t"
+        " where public.spend_bucket(t) > t or public.spend_bucket(t) < date_trunc('hour', t)"
+        " or public.spend_bucket(public.spend_bucket(t)) <> public.spend_bucket(t)"
+    )
+    assert wrong == 0
+    buckets = await sql.fetchval(
+        "select count(distinct public.spend_bucket(t))"
+        " from generate_series(timestamptz '2026-01-01 00:00Z', '2026-01-01 23:59Z', '1 minute') t"
+    )
+    assert buckets == 38
+
+
+async def test_a_latency_bucket_is_at_most_two_percent_off(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
+    worst = await sql.fetchval(
+        "select max(abs(2 * power(1.04, public.latency_bucket(l)) / 2.04 - l) / l)"
+        " from (select power(1.0007, n) as l from generate_series(1, 26000) n) latencies"
+    )
+    assert worst <= 0.0201

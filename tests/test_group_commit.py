@@ -1,0 +1,122 @@
+"""Group commit: gathered while a write is under way, answered when committed, never mixed up."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from utils.errors import Unavailable
+from utils.group_commit import GroupCommit
+
+
+class Writer:
+    """Notes every write, and waits in each until told to go on."""
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[str, list[int]]] = []
+        self.go = asyncio.Semaphore(0)
+
+    async def __call__(self, key: str, items: Sequence[int]) -> list[int]:
+        self.writes.append((key, list(items)))
+        await self.go.acquire()
+        if 13 in items:
+            raise ValueError("13")
+        if 503 in items:
+            raise Unavailable
+        return [item * 10 for item in items]
+
+
+async def test_what_arrives_during_a_write_goes_out_with_the_next() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+    tasks = [asyncio.create_task(group.put("w", [1]))]
+    await asyncio.sleep(0.01)
+    tasks += [asyncio.create_task(group.put("w", [item, item + 1])) for item in (2, 4, 6)]
+    await asyncio.sleep(0.01)
+    assert writer.writes == [("w", [1])]
+    writer.go.release()
+    writer.go.release()
+    assert await asyncio.gather(*tasks) == [[10], [20, 30], [40, 50], [60, 70]]
+    assert writer.writes == [("w", [1]), ("w", [2, 3, 4, 5, 6, 7])]
+
+
+async def test_keys_do_not_wait_for_one_another() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+    tasks = [asyncio.create_task(group.put(key, [1])) for key in "ab"]
+    await asyncio.sleep(0.01)
+    assert [key for key, _ in writer.writes] == ["a", "b"]
+    for _ in tasks:
+        writer.go.release()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_batch_has_a_largest_size() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer, max_batch=3)
+    tasks = [asyncio.create_task(group.put("w", [item])) for item in range(6)]
+    for _ in range(6):
+        writer.go.release()
+    await asyncio.gather(*tasks)
+    assert [len(items) for _, items in writer.writes] == [3, 3]
+
+
+async def test_too_many_waiting_are_refused_and_later_ones_taken() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer, max_waiting=4)
+    first = asyncio.create_task(group.put("w", [1, 2, 3]))
+    await asyncio.sleep(0.01)
+    with pytest.raises(Unavailable):
+        await group.put("w", [4, 5])
+    writer.go.release()
+    assert await first == [10, 20, 30]
+    writer.go.release()
+    assert await group.put("w", [4, 5]) == [40, 50]
+
+
+async def test_one_callers_bad_item_costs_only_them() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+    tasks = [asyncio.create_task(group.put("w", [1]))]
+    await asyncio.sleep(0.01)
+    tasks += [asyncio.create_task(group.put("w", [item])) for item in (2, 13, 4)]
+    for _ in range(5):
+        writer.go.release()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [answers[0], answers[1], answers[3]] == [[10], [20], [40]]
+    assert isinstance(answers[2], ValueError)
+
+
+async def test_when_the_database_is_away_everyone_hears_it_once() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+    tasks = [asyncio.create_task(group.put("w", [item])) for item in (503, 1)]
+    writer.go.release()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(answer, Unavailable) for answer in answers)
+    assert len(writer.writes) == 1
+
+
+async def test_a_caller_who_leaves_does_not_disturb_the_others() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+    tasks = [asyncio.create_task(group.put("w", [item])) for item in (1, 2)]
+    await asyncio.sleep(0.01)
+    tasks[0].cancel()
+    writer.go.release()
+    writer.go.release()
+    assert await tasks[1] == [20]
+    await group.close()
+
+
+async def test_closing_waits_for_what_was_accepted() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+    task = asyncio.create_task(group.put("w", [1]))
+    await asyncio.sleep(0.01)
+    closing = asyncio.create_task(group.close())
+    await asyncio.sleep(0.01)
+    assert not closing.done()
+    writer.go.release()
+    await closing
+    assert await task == [10]

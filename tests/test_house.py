@@ -1,0 +1,116 @@
+"""The house stands: imports go down only, and no room imports one on its own floor."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# What each room may import of the house. A package may import from itself only what is named.
+MAY_IMPORT = {
+    "main": {"config", "database", "middleware", "models", "providers", "engines", "routes", "utils"},
+    "routes": {"engines", "models", "utils", "routes.deps"},
+    "middleware": {"models", "utils"},
+    "engines": {"database", "models", "providers", "utils"},
+    "database": {"config", "models", "utils"},
+    "providers": {"models", "utils", "providers"},
+    "models": {"utils"},
+    "config": set(),
+    "utils": {"utils"},
+}
+FORBIDDEN_LIBRARIES = {
+    "routes": {"asyncpg", "supabase", "genai_prices", "os"},
+    "middleware": {"asyncpg", "supabase", "genai_prices", "fastapi", "os"},
+    "engines": {"fastapi", "starlette", "asyncpg", "supabase", "genai_prices", "os"},
+    "providers": {"fastapi", "starlette", "asyncpg", "supabase", "httpx", "os"},
+    "models": {"fastapi", "starlette", "asyncpg", "supabase", "httpx", "os"},
+    "database": {"fastapi", "starlette", "genai_prices"},
+    "config": {"fastapi", "starlette", "asyncpg", "supabase"},
+    "main": {"asyncpg", "supabase", "genai_prices"},
+    "utils": {"fastapi", "supabase", "asyncpg", "genai_prices"},
+}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def modules() -> list[Path]:
+    return [
+        path
+        for room in MAY_IMPORT
+        for path in ([ROOT / f"{room}.py"] if (ROOT / f"{room}.py").exists() else sorted((ROOT / room).glob("*.py")))
+    ]
+
+
+def imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path.name} imports relatively"
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names if node.module in MAY_IMPORT]
+    return names
+
+
+def fits(name: str, allowed: set[str]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in allowed)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path: Path) -> None:
+    room = room_of(path)
+    for name in imports(path):
+        if name.split(".")[0] in MAY_IMPORT:
+            ok = fits(name, MAY_IMPORT[room]) or (room == "routes" and name == "routes")
+            assert ok, f"{room} may not import {name}"
+        assert name.split(".")[0] not in FORBIDDEN_LIBRARIES[room], f"{room} may not import {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_sql_is_in_the_migrations_only(path: Path) -> None:
+    if room_of(path) != "database":
+        assert not re.search(r"\b(select .* from|insert into|delete from) ", path.read_text()), path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "routes").glob("[a-z]*.py")), ids=lambda path: path.stem)
+def test_a_route_s_body_is_one_call(path: Path) -> None:
+    if path.stem in ("deps", "errors"):
+        return
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.AsyncFunctionDef):
+            assert len(node.body) <= 2, f"{path.stem}.{node.name} decides too much"
+
+
+def test_every_sql_function_has_its_grant_and_its_method() -> None:
+    migrations = "".join(path.read_text() for path in sorted((ROOT / "supabase/migrations").glob("*.sql")))
+    functions = re.findall(r"create (?:or replace )?function public\.(\w+)", migrations)
+    assert functions
+    for function in functions:
+        assert f"revoke all on function public.{function} from public, anon, authenticated;" in migrations, function
+        assert f"grant execute on function public.{function} to service_role;" in migrations, function
+    called = set(re.findall(r'"(\w+)"', (ROOT / "database.py").read_text()))
+    helpers = {"spend_bucket", "latency_bucket", "add_counts", "event_json"}
+    assert set(functions) - helpers <= called
+
+
+def test_every_table_has_row_security() -> None:
+    migrations = "".join(path.read_text() for path in sorted((ROOT / "supabase/migrations").glob("*.sql")))
+    for table in re.findall(r"create table public\.(\w+)", migrations):
+        assert f"alter table public.{table} enable row level security;" in migrations, table
+
+
+def test_the_schema_version_is_that_of_the_newest_migration() -> None:
+    newest = sorted((ROOT / "supabase/migrations").glob("*.sql"))[-1]
+    assert f"return '{newest.name.split('_')[0]}';" in newest.read_text()
+
+
+def test_every_package_of_the_requirements_is_pinned() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            if line and not line.startswith(("#", "-r ")):
+                assert re.fullmatch(r"[\w.\[\]-]+==[\w.]+", line), line

@@ -1,0 +1,67 @@
+"""Rate limits: exactly so many requests in any minute, and the headers that say so."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+from limits.aio.storage import MemoryStorage
+from limits.errors import StorageError
+
+from tests.conftest import client_of, running, settings_for
+from tests.team import assert_problem, sign_up
+
+
+async def test_two_hundred_at_once_let_exactly_the_limit_through(url: str, tmp_path: Path) -> None:
+    async with (
+        running(settings_for(tmp_path, database_url=url, rate_limit_per_minute=100)) as app,
+        client_of(app) as client,
+    ):
+        ada, bob = await sign_up(client, "Ada"), await sign_up(client, "Bob")
+        responses = await asyncio.gather(*[ada.request("GET", "/api/auth/me") for _ in range(200)])
+        assert sorted(response.status_code for response in responses) == [200] * 100 + [429] * 100
+        refused = next(response for response in responses if response.status_code == 429)
+        assert_problem(refused, 429)
+        assert refused.headers["x-ratelimit-limit"] == "100"
+        assert refused.headers["x-ratelimit-remaining"] == "0"
+        assert 1 <= int(refused.headers["retry-after"]) <= 61
+        other = await bob.request("GET", "/api/auth/me")
+        assert other.status_code == 200
+        assert other.headers["x-ratelimit-remaining"] == "99"
+
+
+async def test_nobody_in_particular_is_limited_by_address(url: str, tmp_path: Path) -> None:
+    async with (
+        running(settings_for(tmp_path, database_url=url, rate_limit_per_minute=5)) as app,
+        client_of(app) as client,
+    ):
+        statuses = [(await client.get("/api/health")).status_code for _ in range(6)]
+        assert statuses == [200] * 5 + [429]
+
+
+async def test_a_counter_that_cannot_be_reached_is_said_so(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> bool:
+        raise StorageError(ConnectionError())
+
+    monkeypatch.setattr(MemoryStorage, "acquire_entry", away)
+    async with (
+        running(settings_for(tmp_path, database_url=url, rate_limit_per_minute=5)) as app,
+        client_of(app) as client,
+    ):
+        assert_problem(await client.get("/api/health"), 503)
+
+
+async def test_browsers_of_a_named_origin_may_call(url: str, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, database_url=url, cors_origins="https://app.example.com, http://localhost:5173")
+    async with running(settings) as app, client_of(app) as client:
+        ask = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
+        preflight = await client.options("/api/events/track", headers=ask)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == "https://app.example.com"
+        refused = await client.get("/api/events", headers={"Origin": "http://localhost:5173"})
+        assert_problem(refused, 401)
+        assert refused.headers["access-control-allow-origin"] == "http://localhost:5173"
+        stranger: httpx.Response = await client.get("/api/health", headers={"Origin": "https://evil.example.com"})
+        assert "access-control-allow-origin" not in stranger.headers

@@ -1,0 +1,218 @@
+"""The server as a whole: what it says of itself, what it logs, and what it refuses to start with."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from config import Settings
+from database import MIGRATIONS, Database, PostgresRoad, StartError, SupabaseRoad, migrate
+from tests.conftest import SIGNING_KEY, client_of, running, settings_for
+from tests.supabase_server import PUBLISHABLE_KEY, SECRET_KEY, SupabaseServer
+from tests.team import PASSWORD, Member, assert_problem, new_email, sign_up
+from utils.errors import Unavailable
+from utils.logs import JsonLines, PlainLines, configure_logs
+
+
+async def test_health_asks_the_database(client: httpx.AsyncClient) -> None:
+    for path in ("/health", "/api/health"):
+        response = await client.get(path)
+        assert response.status_code == 200
+        body = response.json()
+        assert body.keys() == {"status", "version", "uptime_seconds", "database_connected", "timestamp"}
+        assert (body["status"], body["version"], body["database_connected"]) == ("healthy", "0.1.0", True)
+
+
+async def test_without_its_database_the_server_says_so(url: str, tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        ada = await sign_up(client, "Ada")
+        assert (await ada.track()).status_code == 201
+        road: PostgresRoad = app.state.costs._database._road
+        await road._pool.close()
+        health = await client.get("/api/health")
+        assert health.status_code == 503
+        assert (health.json()["status"], health.json()["database_connected"]) == ("degraded", False)
+        assert_problem(await ada.track(), 503)
+        assert_problem(await client.post("/api/auth/login", json={"email": ada.email, "password": PASSWORD}), 503)
+
+
+async def test_the_front_door_says_what_this_is(client: httpx.AsyncClient) -> None:
+    about = (await client.get("/")).json()
+    assert (about["name"], about["docs"]) == ("LLMLab", "/docs")
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_every_protected_path_shows_its_padlock(client: httpx.AsyncClient) -> None:
+    schema = (await client.get("/openapi.json")).json()
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], (method, path)
+            response = await client.request(method, path.replace("{event_id}", "x").replace("{budget_id}", "x"))
+            assert ("security" in operation) == (response.status_code == 401), (method, path)
+
+
+async def test_a_fault_of_ours_is_a_500_that_tells_nothing(
+    client: httpx.AsyncClient, ada: Member, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setattr(Database, "budget_list", broken)
+    with caplog.at_level(logging.INFO, "llmlab.requests"):
+        response = await ada.request("GET", "/api/budgets", headers={"Origin": "https://x.example.com"})
+    problem = assert_problem(response, 500)
+    assert "secret" not in response.text
+    logged = json.loads(JsonLines().format(caplog.records[-1]))
+    assert logged["request_id"] == problem["request_id"]
+    assert "the secret of the house" in logged["error"]
+    assert "the secret of the house" in PlainLines("%(message)s").format(caplog.records[-1])
+
+
+async def test_a_request_is_one_line_that_holds_no_secret(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    email = new_email()
+    with caplog.at_level(logging.INFO):
+        signup = {"email": email, "password": PASSWORD, "name": "Ada"}
+        ada = Member(client, (await client.post("/api/auth/signup", json=signup)).json(), email)
+        await ada.track(metadata={"word": "xyzzy"})
+        await client.post("/api/auth/login", json={"email": email, "password": "wrong-password"})
+        await client.get(f"/api/events?cursor={ada.session['refresh_token']}", headers=ada.headers)
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records if record.name == "llmlab.requests"]
+    assert len(lines) == 4
+    assert (lines[1]["method"], lines[1]["path"], lines[1]["status"]) == ("POST", "/api/events/track", 201)
+    assert (lines[1]["user_id"], lines[1]["error"]) == (ada.session["user_id"], None)
+    everything = json.dumps(lines)
+    for secret in (PASSWORD, "wrong-password", ada.session["access_token"], ada.session["refresh_token"], "xyzzy"):
+        assert secret not in everything
+
+
+def test_logs_go_to_one_place(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    kept = root.handlers, root.level
+    try:
+        for debug in (True, False):
+            configure_logs(debug=debug)
+            try:
+                raise RuntimeError("told")
+            except RuntimeError:
+                logging.getLogger("x").exception("what happened")
+            assert "told" in capsys.readouterr().err
+    finally:
+        root.handlers, root.level = kept[0], kept[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"database_url": "postgresql://x"}, "SECRET_KEY"),
+        ({"supabase_url": "https://x.supabase.co", "supabase_key": "sb_secret_x"}, "SECRET_KEY"),
+        ({"secret_key": "short"}, "at least 32 characters"),
+        ({"supabase_url": "https://x.supabase.co", "secret_key": SIGNING_KEY}, "SUPABASE_KEY"),
+        ({"port": 70000}, "65535"),
+        ({"algorithm": "none"}, "HS256"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Settings.model_validate(settings)
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", SIGNING_KEY)
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example.com, https://b.example.com")
+    monkeypatch.setenv("DATABASE_URL", "")
+    settings = Settings()
+    assert settings.signing_key() == SIGNING_KEY
+    assert settings.cors_origins == ["https://a.example.com", "https://b.example.com"]
+    assert settings.road == "embedded"
+    assert SIGNING_KEY not in repr(settings)
+
+
+def test_a_signing_key_is_made_once_and_kept_to_ourselves(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path / "data"})
+    key = settings.signing_key()
+    assert len(key) >= 32
+    assert settings.signing_key() == key
+    assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret_key"]
+
+
+async def test_migrations_run_once_and_are_recorded_as_the_supabase_cli_does(
+    sql: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    assert await migrate(sql) == []
+    recorded = await sql.fetch("select version, name from supabase_migrations.schema_migrations order by version")
+    assert [f"{row['version']}_{row['name']}.sql" for row in recorded] == sorted(
+        path.name for path in MIGRATIONS.glob("*.sql")
+    )
+
+
+async def test_the_roles_of_a_supabase_project_reach_nothing_but_what_is_granted(
+    sql: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    for role in ("anon", "authenticated"):
+        await sql.execute(f"set role {role}")
+        for statement in (
+            "select * from public.users",
+            "select * from public.events",
+            "select public.schema_version()",
+            "select public.event_one(gen_random_uuid(), gen_random_uuid())",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await sql.execute(statement)
+        await sql.execute("reset role")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        PUBLISHABLE_KEY,
+        "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.x",
+        "eyJhbGciOiJIUzI1NiJ9.e30.x",
+        "nonsense",
+        "a.b.c",
+    ],
+)
+async def test_a_publishable_supabase_key_is_refused(key: str) -> None:
+    with pytest.raises(StartError, match="secret key"):
+        await SupabaseRoad.open("http://127.0.0.1:9", key)
+
+
+async def test_a_supabase_project_that_was_not_migrated_is_refused_with_the_command(
+    supabase: SupabaseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service_role = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.x"
+    with pytest.raises(StartError, match="supabase db push"):
+        await SupabaseRoad.open("http://127.0.0.1:9", service_role)
+
+    async def old(*_: object) -> str:
+        return "20200101000000"
+
+    monkeypatch.setattr(SupabaseRoad, "call", old)
+    with pytest.raises(StartError, match="supabase db push"):
+        await SupabaseRoad.open(supabase.url, SECRET_KEY)
+
+
+async def test_a_supabase_project_that_goes_away_is_unavailable(
+    postgres_url: str, template: str, tmp_path: Path
+) -> None:
+    (socket_folder,) = parse_qs(urlsplit(postgres_url).query)["host"]
+    server = SupabaseServer(tmp_path, socket_folder, template)
+    road = await SupabaseRoad.open(server.url, SECRET_KEY)
+    server.stop()
+    with pytest.raises(Unavailable):
+        await road.call("schema_version", {})
+    await road.close()
+
+
+async def test_a_database_that_is_away_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="DATABASE_URL"):
+        await Database.open(settings_for(tmp_path, database_url="postgresql://postgres@127.0.0.1:9/x"))
