@@ -8,10 +8,11 @@ from cachetools import TTLCache
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
 
 from database import Database
 from models import Account, AccountChange, Identity, Login, Message, SignedIn, Signup, User
-from utils.errors import BadRequest, TooManyRequests, Unauthorized
+from utils.errors import BadRequest, TooManyRequests, Unauthorized, Unavailable
 from utils.ids import uuid7
 from utils.passwords import hash_password, verify_password
 from utils.time import now
@@ -68,10 +69,7 @@ class AccountEngine:
         Too many failures for an account from one address raise TooManyRequests; from elsewhere its owner still gets in.
         """
         attempt = ("login", login.email, address)
-        if not await self._attempts.hit(_FAILURES, *attempt):
-            window = await self._attempts.get_window_stats(_FAILURES, *attempt)
-            wait = max(1, int(window.reset_time - now().timestamp()) + 1)
-            raise TooManyRequests(wait, f"Too many failed logins; try again in {wait} s")
+        await self._count(attempt)
         credentials = await self._database.credentials(email=login.email)
         known = await verify_password(login.password, credentials.password_hash if credentials else None)
         if credentials is None or not known:
@@ -155,6 +153,17 @@ class AccountEngine:
         if account is None:
             raise Unauthorized("The session is over; sign in again")
         return Identity(account.user.id, account.workspace_id, account.session_id, account.user.role)
+
+    async def _count(self, attempt: tuple[str, str, str]) -> None:
+        """Counts an attempt to log in. Raises TooManyRequests when the last ones failed."""
+        try:
+            if await self._attempts.hit(_FAILURES, *attempt):
+                return
+            window = await self._attempts.get_window_stats(_FAILURES, *attempt)
+        except StorageError as error:
+            raise Unavailable("Logins cannot be counted; try again in a moment") from error
+        wait = max(1, int(window.reset_time - now().timestamp()) + 1)
+        raise TooManyRequests(wait, f"Too many failed logins; try again in {wait} s")
 
     def _signed_in(self, account: Account, refresh_id: UUID, at: datetime) -> SignedIn:
         session_id = account.session_id

@@ -9,7 +9,7 @@ from limits.aio.storage import MemoryStorage
 from limits.errors import StorageError
 
 from tests.conftest import client_of, running, settings_for
-from tests.team import assert_problem, sign_up
+from tests.team import assert_problem, new_email, sign_up
 
 
 async def test_two_hundred_at_once_let_exactly_the_limit_through(url: str, tmp_path: Path) -> None:
@@ -51,6 +51,8 @@ async def test_a_counter_that_cannot_be_reached_is_said_so(
         client_of(app) as client,
     ):
         assert_problem(await client.get("/api/health"), 503)
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        assert_problem(await client.post("/api/auth/login", json={"email": new_email(), "password": "x"}), 503)
 
 
 async def test_browsers_of_a_named_origin_may_call(url: str, tmp_path: Path) -> None:

@@ -1,0 +1,240 @@
+"""The documents tell the truth: settings, paths, links, tables and examples are compared with the program."""
+
+import argparse
+import asyncio
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from config import Settings
+from tests.api_spec import Tables, anchor, operations
+from tests.conftest import client_of, running, settings_for
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+API_SPEC = (ROOT / "API_SPEC.md").read_text()
+DOCUMENTS = pytest.mark.parametrize("text", [README, API_SPEC], ids=["README", "API_SPEC"])
+_EXAMPLE = re.compile(r"```bash\n(.*?)```\n(?:\n`(\d{3})`\n)?(?:\n```(?:json|text)\n(.*?)```)?", re.DOTALL)
+
+
+@pytest.fixture
+async def visitor(url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who tries the examples on a new server with its usual limits."""
+    settings = settings_for(tmp_path, database_url=url, rate_limit_per_minute=100)
+    async with running(settings) as app, client_of(app) as client:
+        yield client
+
+
+# Settings
+
+
+def test_the_example_settings_are_all_settings_with_their_defaults() -> None:
+    example = ROOT / ".env.example"
+    names = re.findall(r"^(\w+)=", example.read_text(), re.MULTILINE)
+    assert names == [name.upper() for name in Settings.model_fields]
+    assert Settings(_env_file=example) == Settings()
+
+
+def test_the_readme_names_settings_with_their_defaults() -> None:
+    table = section(README, "## Settings")
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? *\|", table, re.MULTILINE)
+    assert len(rows) >= 10
+    defaults = Settings().model_dump()
+    for name, default in rows:
+        value = defaults[name.lower()]
+        assert default == ("" if value in (None, []) else str(value)), name
+
+
+# What is named exists
+
+
+def test_the_readme_names_files_and_verbs_that_exist() -> None:
+    for name in re.findall(r"^\| `([\w./]+)` \|", section(README, "## Developing"), re.MULTILINE):
+        assert (ROOT / name).exists(), name
+    verbs = set(re.findall(r"\./run\.sh (\w+)", README))
+    assert verbs == {"test", "check"}
+    for verb in verbs:
+        assert f"\n  {verb})\n" in (ROOT / "run.sh").read_text()
+
+
+@DOCUMENTS
+def test_links_lead_somewhere(text: str) -> None:
+    anchors = [anchor(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    for target in re.findall(r"\]\((?!https://)([^)]+)\)", text):
+        if target.startswith("#"):
+            assert anchors.count(target[1:]) == 1, target
+        else:
+            assert (ROOT / target).exists(), target
+
+
+async def test_every_operation_has_its_heading_and_its_tables(visitor: httpx.AsyncClient) -> None:
+    openapi = (await visitor.get("/openapi.json")).json()
+    headings = re.findall(r"^### ([A-Z]+ /.*)$", API_SPEC, re.MULTILINE)
+    assert sorted(headings) == sorted(operations(openapi))
+    for heading in headings:
+        assert f"<!-- generated: {heading} -->" in section(API_SPEC, f"### {heading}")
+
+
+async def test_the_tables_are_up_to_date(visitor: httpx.AsyncClient) -> None:
+    openapi = (await visitor.get("/openapi.json")).json()
+    assert Tables(openapi).render(API_SPEC) == API_SPEC, "run: python -m tests.api_spec"
+
+
+# Examples
+
+
+class Example(NamedTuple):
+    """Shell commands of a document, the status they are said to get and the answer printed under them."""
+
+    commands: list[str]
+    status: int | None
+    printed: str | None
+
+
+class Shell:
+    """Runs the curl commands of a document against the application, and keeps what they put into variables."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._variables: dict[str, str] = {}
+
+    async def run(self, command: str) -> tuple[int | None, str]:
+        """The status of the answer, if there was one, and what the command prints."""
+        assigned = re.fullmatch(r"(\w+)=(?:\$\((.*)\)|(\S+))", command, re.DOTALL)
+        if assigned is None:
+            return await self._pipe(command)
+        name, inner, value = assigned.groups()
+        status, printed = (None, value) if inner is None else await self._pipe(inner)
+        self._variables[name] = printed.strip()
+        return status, ""
+
+    async def _pipe(self, command: str) -> tuple[int, str]:
+        words = shlex.split(re.sub(r"\$(\w+)", lambda name: self._variables[name[1]], command))
+        if "|" not in words:
+            return await self._curl(words)
+        cut = words.index("|")
+        status, printed = await self._curl(words[:cut])
+        python, *arguments = words[cut + 1 :]
+        assert python == "python3"
+        return status, subprocess.run(
+            [sys.executable, *arguments], input=printed, capture_output=True, text=True, check=True
+        ).stdout
+
+    async def _curl(self, words: list[str]) -> tuple[int, str]:
+        parser = argparse.ArgumentParser(prog="curl", allow_abbrev=False)
+        parser.add_argument("program", choices=["curl"])
+        parser.add_argument("-s", action="store_true", required=True)
+        parser.add_argument("-X", dest="method")
+        parser.add_argument("-H", dest="headers", action="append", default=[])
+        parser.add_argument("-d", dest="body")
+        parser.add_argument("-o", dest="output", choices=["/dev/null"])
+        parser.add_argument("-w", dest="written", choices=["%{http_code}\\n"], default="")
+        parser.add_argument("url", type=httpx.URL)
+        asked = parser.parse_args(words)
+        assert (asked.url.scheme, asked.url.host, asked.url.port) == ("http", "127.0.0.1", 8000)
+        headers = httpx.Headers([tuple(header.split(": ", 1)) for header in asked.headers])
+        if asked.body is not None:
+            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        response = await self._client.request(
+            asked.method or ("GET" if asked.body is None else "POST"),
+            asked.url.raw_path.decode(),
+            headers=headers,
+            content=asked.body,
+        )
+        printed = "" if asked.output else response.text
+        return response.status_code, printed + (f"{response.status_code}\n" if asked.written else "")
+
+
+def examples(text: str) -> Iterator[Example]:
+    """The blocks of commands that talk to the server, each with the status and the answer printed under it."""
+    for block, status, printed in _EXAMPLE.findall(text):
+        if "curl" in block or "LLMLAB=" in block:
+            yield Example(list(commands(block)), int(status) if status else None, printed or None)
+
+
+def commands(block: str) -> Iterator[str]:
+    """The commands of a block; one goes on after a backslash and while a quote or a parenthesis is open."""
+    command = ""
+    for line in block.splitlines():
+        command += line.removesuffix("\\") + "\n"
+        if not line.endswith("\\") and not is_open(command):
+            yield command.strip()
+            command = ""
+    assert not command, f"This command does not end: {command}"
+
+
+def is_open(command: str) -> bool:
+    try:
+        shlex.split(command)
+    except ValueError:
+        return True
+    return "$(" in command and not command.rstrip().endswith(")")
+
+
+def exactly(text: str) -> Any:
+    """JSON with every digit."""
+    return json.loads(text, parse_float=Decimal)
+
+
+def shortened(came: Any, printed: Any) -> Any:
+    """What came, shortened to `...` where what is printed is, so that the rest can be compared."""
+    if isinstance(came, dict) and isinstance(printed, dict):
+        return {key: shortened(value, printed.get(key)) for key, value in came.items()}
+    if isinstance(came, list) and isinstance(printed, list) and len(came) == len(printed):
+        return [shortened(*pair) for pair in zip(came, printed, strict=True)]
+    if isinstance(came, str) and isinstance(printed, str):
+        pattern = ".+".join(re.escape(part) for part in printed.split("..."))
+        return printed if re.fullmatch(pattern, came) else came
+    return came
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading, up to the next one of its level or a higher one."""
+    level = heading.split(" ")[0]
+    _, rest = text.split(f"\n{heading}\n", 1)
+    return re.split(rf"^#{{1,{len(level)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@DOCUMENTS
+async def test_the_examples_answer_what_is_printed(text: str, visitor: httpx.AsyncClient) -> None:
+    at = datetime.now(UTC)
+    left = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - at
+    if left < timedelta(seconds=20):
+        # The examples speak of today.
+        await asyncio.sleep(left.total_seconds() + 1)
+    shell = Shell(visitor)
+    compared = 0
+    for example in examples(text):
+        *before, (status, came) = [await shell.run(command) for command in example.commands]
+        last = example.commands[-1]
+        assert all(other is None or other < 300 for other, _ in before), last
+        assert status is None or status == example.status or (example.status is None and status < 300), came
+        if example.printed is None:
+            continue
+        compared += 1
+        if came.startswith("{"):
+            printed = exactly(example.printed)
+            assert shortened(exactly(came), printed) == printed, last
+        else:
+            assert came == example.printed, last
+    assert compared == len(re.findall(r"^```(?:json|text)\n(?!LLMLab)", text, re.MULTILINE))
+
+
+def test_only_text_may_be_shortened() -> None:
+    came = exactly('{"id": "01a1", "cost": 0.00036, "calls": [1, 2]}')
+    assert shortened(came, {"id": "..."}) == {**came, "id": "..."}
+    assert shortened(came, {"id": "01..."})["id"] == "01..."
+    assert shortened(came, {"id": "02..."})["id"] == "01a1"
+    assert shortened(came, {"cost": "..."})["cost"] == Decimal("0.00036")
+    assert shortened(came, {"cost": Decimal("0.00037")})["cost"] == Decimal("0.00036")
+    assert shortened(came, {"calls": [1]})["calls"] == [1, 2]
