@@ -14,7 +14,6 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models import Identity
@@ -44,21 +43,22 @@ PUBLIC_PATHS = frozenset(
     }
 )
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Strict-Transport-Security": "max-age=31536000",
-}
 # Swagger UI and ReDoc come from a CDN and start from an inline script.
 _DOCS_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
-    "font-src https://fonts.gstatic.com; img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly; "
-    "worker-src blob:; frame-ancestors 'none'"
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
+    b"font-src https://fonts.gstatic.com; img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly; "
+    b"worker-src blob:; frame-ancestors 'none'"
 )
-_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"cache-control", b"no-store"),
+]
 
 log = logging.getLogger("llmlab.requests")
 
@@ -74,12 +74,12 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        given = Headers(scope=scope).get("x-request-id", "")
+        given = _header(scope, b"x-request-id") or ""
         request_id = given if _SANE_REQUEST_ID.fullmatch(given) else str(uuid4())
         scope["request_id"] = request_id
         if len(scope["path"]) > 1 and scope["path"].endswith("/"):
             scope["path"] = scope["path"].rstrip("/") or "/"
-        docs = scope["path"] in ("/docs", "/redoc")
+        policy = _DOCS_POLICY if scope["path"] in ("/docs", "/redoc") else _POLICY
         status = 500
         begun = False
 
@@ -87,11 +87,12 @@ class RequestMiddleware:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers.update(_SECURITY_HEADERS)
-                headers["Content-Security-Policy"] = _DOCS_POLICY if docs else _POLICY
-                headers.setdefault("Cache-Control", "no-store")
+                message["headers"] = [
+                    *message["headers"],
+                    *_SECURITY_HEADERS,
+                    (b"content-security-policy", policy),
+                    (b"x-request-id", request_id.encode()),
+                ]
             await send(message)
 
         fault = None
@@ -134,7 +135,7 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length", "0")
+        length = _header(scope, b"content-length") or "0"
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
             await send_error(scope, send, PayloadTooLarge())
             return
@@ -168,9 +169,8 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS and not _is_preflight(scope):
             try:
-                scope["identity"] = await self._identify(
-                    scope, bearer_token(Headers(scope=scope).get("authorization")) or ""
-                )
+                token = bearer_token(_header(scope, b"authorization"))
+                scope["identity"] = await self._identify(scope, token or "")
             except LLMLabError as error:
                 await send_error(scope, send, error)
                 return
@@ -197,15 +197,15 @@ class RateLimitMiddleware:
         except StorageError:
             await send_error(scope, send, Unavailable("Requests cannot be counted; try again in a moment"))
             return
-        headers = {
-            "X-RateLimit-Limit": str(self._limit.amount),
-            "X-RateLimit-Remaining": str(window.remaining),
-            "X-RateLimit-Reset": str(int(window.reset_time)),
-        }
+        headers = [
+            (b"x-ratelimit-limit", b"%d" % self._limit.amount),
+            (b"x-ratelimit-remaining", b"%d" % window.remaining),
+            (b"x-ratelimit-reset", b"%d" % window.reset_time),
+        ]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(headers)
+                message["headers"] = [*message["headers"], *headers]
             await send(message)
 
         if not allowed:
@@ -230,7 +230,14 @@ async def send_error(scope: Scope, send: Send, error: LLMLabError) -> None:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    return scope["method"] == "OPTIONS" and "access-control-request-method" in Headers(scope=scope)
+    return scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method") is not None
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
 
 
 def _address(scope: Scope) -> str:

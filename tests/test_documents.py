@@ -61,10 +61,8 @@ def test_the_readme_names_settings_with_their_defaults() -> None:
 def test_the_readme_names_files_and_verbs_that_exist() -> None:
     for name in re.findall(r"^\| `([\w./]+)` \|", section(README, "## Developing"), re.MULTILINE):
         assert (ROOT / name).exists(), name
-    verbs = set(re.findall(r"\./run\.sh (\w+)", README))
-    assert verbs == {"test", "check"}
-    for verb in verbs:
-        assert f"\n  {verb})\n" in (ROOT / "run.sh").read_text()
+    for verb in re.findall(r"\./run\.sh (\w+)", README):
+        assert f"\n  {verb})\n" in (ROOT / "run.sh").read_text(), verb
 
 
 @DOCUMENTS
