@@ -51,6 +51,7 @@ MIGRATIONS = Path(__file__).parent / "supabase" / "migrations"
 # Any fixed number: it keeps two servers from migrating one database at once.
 _MIGRATION_LOCK = 4_815_162_342
 _TRANSACTION_POOLER_PORT = 6543
+_PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabase db push --remote`)"
 
 T = TypeVar("T")
 if TYPE_CHECKING:
@@ -139,9 +140,9 @@ class SupabaseRoad:
         try:
             found = await road.call("schema_version", {})
         except (APIError, Unavailable) as error:
-            raise StartError(f"The schema of {url} cannot be read; run `supabase db push` ({error})") from error
+            raise StartError(f"The schema of {url} cannot be read; {_PUSH} ({error})") from error
         if found < needed:
-            raise StartError(f"The schema of {url} is at {found} and must be at {needed}; run `supabase db push`")
+            raise StartError(f"The schema of {url} is at {found} and must be at {needed}; {_PUSH}")
         return road
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
@@ -422,12 +423,13 @@ _MODEL_USAGE = TypeAdapter(list[ModelUsage])
 
 
 async def migrate(connection: "Connection") -> list[str]:
-    """Runs the migrations the database has not had, each in a transaction, and records them as the Supabase CLI does.
+    """Runs the migrations the database has not had, all or none, and records them as the Supabase CLI does.
 
     Returns the versions it ran. Servers that start together take turns.
     """
-    await connection.execute("select pg_advisory_lock($1)", _MIGRATION_LOCK)
-    try:
+    # One transaction for all: the lock then holds behind a transaction pooler too, and goes with whatever happens.
+    async with connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
         await connection.execute(
             "create schema if not exists supabase_migrations;"
             "create table if not exists supabase_migrations.schema_migrations"
@@ -442,18 +444,15 @@ async def migrate(connection: "Connection") -> list[str]:
             if version in done:
                 continue
             statements = path.read_text()
-            async with connection.transaction():
-                await connection.execute(statements)
-                await connection.execute(
-                    "insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)",
-                    version,
-                    [statements],
-                    name,
-                )
+            await connection.execute(statements)
+            await connection.execute(
+                "insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)",
+                version,
+                [statements],
+                name,
+            )
             ran.append(version)
         return ran
-    finally:
-        await connection.execute("select pg_advisory_unlock($1)", _MIGRATION_LOCK)
 
 
 async def _prepare(connection: "Connection") -> None:

@@ -1,10 +1,12 @@
 """LLMLab: settings, lifespan, middleware, routers."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -19,7 +21,7 @@ from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
 from engines.recommendations import RecommendationsEngine
 from engines.server import ServerEngine
-from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware, RequestMiddleware
+from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware, RequestMiddleware, refuse
 from models import Identity
 from providers import PriceBook
 from routes import auth, budgets, costs, errors, events, recommendations, server
@@ -31,6 +33,16 @@ from utils.tokens import Tokens
 DESCRIPTION = """The ledger of what an organisation spends on language models.
 
 Sign up, press **Authorize** and paste the `access_token`; then track an event and ask what it cost."""
+
+
+TAGS = [
+    {"name": "auth", "description": "Accounts and sessions"},
+    {"name": "events", "description": "The model calls an application made"},
+    {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
+    {"name": "budgets", "description": "Limits, and how much of each is used"},
+    {"name": "recommendations", "description": "What stands out, and what would have cost less"},
+    {"name": "server", "description": "The server itself"},
+]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -65,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        openapi_tags=TAGS,
         swagger_ui_parameters={"persistAuthorization": True},
     )
 
@@ -73,8 +86,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         return identity
 
     # The last one added is the first to see a request.
-    app.add_middleware(RateLimitMiddleware, per_minute=settings.rate_limit_per_minute, storage=storage)
-    app.add_middleware(AuthMiddleware, identify=identify)
+    limit = partial(RateLimitMiddleware, per_minute=settings.rate_limit_per_minute, storage=storage)
+    app.add_middleware(limit)
+    app.add_middleware(AuthMiddleware, identify=identify, refuse=limit(refuse))
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(RequestMiddleware)
     app.add_middleware(
@@ -110,6 +124,8 @@ def serve() -> None:
             postgres.start()
         asyncio.run(check_database(settings))
         _announce(settings)
+        # Uvicorn ends by raising the signal that stopped it once more: it must not end us before Postgres is stopped.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         uvicorn.run(
             "main:app",
             host=settings.host,
@@ -139,4 +155,6 @@ def _announce(settings: Settings) -> None:
 if __name__ == "__main__":
     serve()
 else:
+    # What `uvicorn main:app` and each of our own workers load.
+    configure_logs(debug=Settings().debug)
     app = create_app()

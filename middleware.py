@@ -160,11 +160,15 @@ class BodyLimitMiddleware:
 
 
 class AuthMiddleware:
-    """Lets only signed-in callers past the public paths, and says in `scope["identity"]` who they are."""
+    """Lets only signed-in callers past the public paths, and says in `scope["identity"]` who they are.
 
-    def __init__(self, app: ASGIApp, identify: Identify) -> None:
+    `refuse` answers the others, with the error in `scope["refusal"]`.
+    """
+
+    def __init__(self, app: ASGIApp, identify: Identify, refuse: ASGIApp) -> None:
         self.app = app
         self._identify = identify
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS and not _is_preflight(scope):
@@ -172,9 +176,15 @@ class AuthMiddleware:
                 token = bearer_token(_header(scope, b"authorization"))
                 scope["identity"] = await self._identify(scope, token or "")
             except LLMLabError as error:
-                await send_error(scope, send, error)
+                scope["refusal"] = error
+                await self._refuse(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the error in `scope["refusal"]`."""
+    await send_error(scope, send, scope["refusal"])
 
 
 class RateLimitMiddleware:

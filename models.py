@@ -305,6 +305,8 @@ class Refresh(Request):
 class AccountChange(Request):
     """What to change about the account; a new password needs the current one and ends the other sessions."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Countess"}]})
+
     name: Name | None = None
     password: Password | None = None
     current_password: Annotated[str, StringConstraints(max_length=128)] | None = None
@@ -361,6 +363,17 @@ class Message(Answer):
 
 # Events
 
+EVENT_EXAMPLE: dict[str, Any] = {
+    "provider": "openai",
+    "model": "gpt-4o-mini",
+    "input_tokens": 1200,
+    "output_tokens": 300,
+    "cache_read_tokens": 400,
+    "latency_ms": 840.5,
+    "project": "search",
+    "tags": {"team": "discovery"},
+}
+
 
 class Event(Request):
     """One model call.
@@ -369,25 +382,36 @@ class Event(Request):
     included, for every provider. An `id` makes sending again harmless.
     """
 
-    provider: ProviderName = Field(examples=["openai"])
-    model: ModelName | None = Field(None, examples=["gpt-4o-mini"])
-    input_tokens: Tokens | None = Field(None, examples=[1200])
-    output_tokens: Tokens | None = Field(None, examples=[300])
-    cache_read_tokens: Tokens = 0
+    model_config = ConfigDict(json_schema_extra={"examples": [EVENT_EXAMPLE]})
+
+    provider: ProviderName = Field(description="Any name; one nobody knows the prices of is unpriced")
+    model: ModelName | None = Field(None, description="As in the provider's answer")
+    input_tokens: Tokens | None = Field(None, description="The whole prompt, its cached part included")
+    output_tokens: Tokens | None = Field(None, description="All of the answer, reasoning included")
+    cache_read_tokens: Tokens = Field(0, description="The part of the prompt read from the provider's cache")
     cache_write_tokens: Tokens = Field(0, description="Written to the cache for five minutes")
     cache_write_1h_tokens: Tokens = Field(0, description="Written to the cache for an hour")
     reasoning_tokens: Tokens = Field(0, description="The part of output_tokens spent on reasoning")
-    cost: Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=24, decimal_places=15)] | None = Field(
-        None, description="USD, if you know better than the price list"
-    )
+    cost: (
+        Annotated[
+            Decimal,
+            Field(ge=0, le=10_000_000, max_digits=24, decimal_places=15),
+            WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10_000_000}),
+        ]
+        | None
+    ) = Field(None, description="USD, if you know better than the price list")
     latency_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = Field(
-        None, validation_alias=AliasChoices("latency_ms", "duration_ms"), examples=[840.5]
+        None,
+        validation_alias=AliasChoices("latency_ms", "duration_ms"),
+        description="From request to last token; also taken as duration_ms",
     )
     status: Status = "success"
     error_message: Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
-    project: Name | None = Field(None, examples=["search"])
-    tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field({}, examples=[{"team": "search"}])
-    metadata: Metadata = Field({}, examples=[{"request": "abc-123"}])
+    project: Name | None = Field(None, description="What the call was for; costs are kept by project")
+    tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field(
+        {}, description="Up to 8 short labels of few different values; costs are kept by tag"
+    )
+    metadata: Metadata = Field({}, description="Anything else, up to 16 KiB as JSON; stored only")
     timestamp: Time | None = Field(None, description="When the call was made; now, if left out")
     id: Name | None = Field(None, description="Your own id of this call, or a UUID")
     response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of the counts")
@@ -425,6 +449,8 @@ class Event(Request):
 
 class EventBatch(Request):
     """Up to 1,000 events. Each is checked by itself: the good ones are kept."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"events": [EVENT_EXAMPLE]}]})
 
     events: Annotated[list[Any], Field(min_length=1, max_length=1000)] = Field(
         json_schema_extra={"items": {"$ref": "#/components/schemas/Event"}}
@@ -486,7 +512,7 @@ class Duplicate(Answer):
 
 
 class EventRates(Answer):
-    """USD per million tokens of each kind, null where there is no price; `request` is USD per request."""
+    """USD per million tokens as charged for each kind, null where nothing is listed; `request` is USD per request."""
 
     input: Usd | None
     cache_read: Usd | None
@@ -597,7 +623,9 @@ class CostSummary(Answer):
 
     total_cost: Usd
     call_count: int
-    average_cost_per_call: Usd | None = Field(description="Over the priced calls; null when none has a price")
+    average_cost_per_call: Usd | None = Field(
+        description="Over the priced calls; 0 without calls, null when no call has a price"
+    )
     unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
     by_model: list[ModelCost]
     by_date: list[DayCost] = Field(description="Every day of the range, in the time zone asked for")
@@ -716,17 +744,28 @@ def _rising(values: list[Decimal]) -> list[Decimal]:
 class BudgetIn(Request):
     """A limit for a period. Setting it again for the same scope and period changes it and keeps its id."""
 
-    limit: Annotated[Decimal, Field(gt=0, le=1_000_000_000, max_digits=21, decimal_places=12)] = Field(examples=[500])
-    period: Period = "monthly"
-    name: Name | None = Field(None, examples=["Everything"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"limit": 500, "period": "monthly", "name": "Everything", "tz": "Europe/Berlin"}]
+        }
+    )
+
+    limit: Annotated[
+        Decimal,
+        Field(gt=0, le=1_000_000_000, max_digits=21, decimal_places=12),
+        WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000_000}),
+    ] = Field(description="USD")
+    period: Period = Field("monthly", description="Of the calendar in the time zone `tz`; weeks begin on Monday")
+    name: Name | None = Field(None, description="What to call it; named after its period if left out")
     scope: BudgetScope = BudgetScope()
-    hard: bool = Field(False, description="Whether the guard refuses what would exceed it")
+    hard: bool = Field(False, description="Kept with the budget; so far nothing is refused")
     thresholds: Annotated[
         list[Annotated[Decimal, Field(gt=0, le=1000, decimal_places=2)]],
         Field(min_length=1, max_length=10),
         AfterValidator(_rising),
-    ] = Field([Decimal(50), Decimal(80), Decimal(100)], description="Percent")
-    tz: TimeZone = Field("UTC", examples=["Europe/Berlin"])
+        WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": 10}),
+    ] = Field([50, 80, 100], validate_default=True, description="Percent; kept with the budget, so far without alerts")
+    tz: TimeZone = Field("UTC", description="In which days, weeks and months begin")
 
 
 class Budget(Answer):
@@ -864,6 +903,25 @@ class Recommendations(Answer):
 
 
 # The server itself
+
+
+class Fault(Answer):
+    """One thing that is wrong with a request, and where."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Problem(Answer):
+    """An error (RFC 9457). `detail` is a sentence; `errors` comes with status 422 only."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[Fault] | None = None
 
 
 class Health(Answer):

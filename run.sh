@@ -19,7 +19,7 @@ python() {
 install() {
   local stamp=".venv/$1.installed"
   cat requirements.txt "$1" | cmp -s - "$stamp" && return
-  [ -x .venv/bin/python ] || "$(python)" -m venv .venv
+  [ -x .venv/bin/pip ] || "$(python)" -m venv .venv
   echo "Installing $1 into .venv ..." >&2
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1"
   cat requirements.txt "$1" > "$stamp"

@@ -236,7 +236,8 @@ def _first_tracked(stored: StoredEvent) -> Tracked:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in fault["loc"])
-    return f"{where}: {fault['msg']}" if where else fault["msg"]
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def _per_million(rates: Rates) -> EventRates:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Header, Request
 
 from models import AccountChange, Login, Message, Refresh, Register, SignedIn, Signup, User
-from routes.deps import Accounts, Caller, public_router, router
+from routes.deps import Accounts, Caller, problems, public_router, router
 from utils.tokens import bearer_token
 
 public = public_router("/api/auth", "auth")
@@ -13,30 +13,32 @@ account = router("/api/auth", "auth")
 older = public_router("/auth", "auth")
 
 
-@public.post("/signup", summary="Create an account and its workspace")
+@public.post("/signup", responses=problems(400), summary="Create an account and its workspace")
 async def signup(new: Signup, accounts: Accounts) -> SignedIn:
     return await accounts.signup(new)
 
 
-@older.post("/register", status_code=201, summary="Create an account; the name may be left out")
+@older.post("/register", status_code=201, summary="Create an account; the name may be left out", deprecated=True)
 @public.post("/register", status_code=201, summary="Create an account; the name may be left out")
 async def register(new: Register, accounts: Accounts) -> SignedIn:
     return await accounts.signup(new.signup())
 
 
-@older.post("/login", summary="Sign in")
-@public.post("/login", summary="Sign in")
+@older.post("/login", summary="Sign in", deprecated=True)
+@public.post("/login", responses=problems(401), summary="Sign in")
 async def login(credentials: Login, accounts: Accounts, request: Request) -> SignedIn:
     return await accounts.login(credentials, address=request.client.host if request.client else "")
 
 
-@public.post("/refresh", summary="Exchange a refresh token for new tokens")
+@public.post("/refresh", responses=problems(401), summary="Exchange a refresh token for new tokens")
 async def refresh(token: Refresh, accounts: Accounts) -> SignedIn:
     return await accounts.refresh(token.refresh_token)
 
 
-@public.post("/logout", summary="End the session of the token sent, if any")
-async def logout(accounts: Accounts, authorization: Annotated[str | None, Header()] = None) -> Message:
+@account.post("/logout", summary="End the session of the token sent, if any")
+async def logout(
+    accounts: Accounts, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> Message:
     return await accounts.logout(bearer_token(authorization))
 
 
@@ -45,7 +47,7 @@ async def me(caller: Caller, accounts: Accounts) -> User:
     return await accounts.me(caller)
 
 
-@account.patch("/me", summary="Change my name or password")
+@account.patch("/me", responses=problems(400), summary="Change my name or password")
 async def change(caller: Caller, changes: AccountChange, accounts: Accounts) -> User:
     return await accounts.change(caller, changes)
 

@@ -22,7 +22,7 @@ async def by_provider(caller: Caller, wanted: Range, costs: Costs) -> CostByProv
 
 @costs.get("/top-models", summary="The dearest models")
 async def top_models(
-    caller: Caller, wanted: Range, costs: Costs, limit: Annotated[int, Query(ge=1, le=100)] = 10
+    caller: Caller, wanted: Range, costs: Costs, limit: Annotated[int, Query(ge=1, le=100, description="How many")] = 10
 ) -> TopModels:
     return await costs.top_models(caller, wanted, limit)
 
@@ -33,7 +33,9 @@ async def by_project(caller: Caller, wanted: Range, costs: Costs) -> CostByProje
 
 
 @costs.get("/by-tag", summary="Totals by the values of one tag")
-async def by_tag(caller: Caller, wanted: Range, costs: Costs, key: Annotated[Tag, Query()]) -> CostByTag:
+async def by_tag(
+    caller: Caller, wanted: Range, costs: Costs, key: Annotated[Tag, Query(description="The tag's key")]
+) -> CostByTag:
     return await costs.by_tag(caller, wanted, key)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Annotated, Any, ParamSpec
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
@@ -20,6 +21,7 @@ from models import (
     Identity,
     ModelName,
     Name,
+    Problem,
     ProviderName,
     Status,
     TagFilter,
@@ -27,9 +29,19 @@ from models import (
     TimeZone,
 )
 from utils import json
-from utils.errors import Forbidden
+from utils.errors import Forbidden, Invalid
 
 P = ParamSpec("P")
+
+_PROBLEMS = {
+    400: "The request cannot be carried out",
+    401: "Not signed in",
+    403: "Admin access required",
+    404: "Not found in this workspace",
+    422: "The request does not say what is needed",
+    429: "Too many requests; see Retry-After",
+    503: "The database cannot be reached; see Retry-After",
+}
 
 
 class ExactRequest(Request):
@@ -52,8 +64,16 @@ class ExactRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
 
         async def handle_exactly(request: Request) -> Response:
+            if request.scope["query_string"]:
+                for name in request.query_params:
+                    if name not in known:
+                        raise Invalid(
+                            f"Unknown parameter {name[:64]!r}", loc=("query", name[:64]), kind="extra_forbidden"
+                        )
             return await handle(ExactRequest(request.scope, request.receive))
 
         return handle_exactly
@@ -80,12 +100,23 @@ def json_response(value: Any, status: int = 200) -> Response:
 def router(prefix: str, tag: str) -> APIRouter:
     """A router whose paths show the padlock in the docs; the middleware is what checks."""
     bearer = HTTPBearer(auto_error=False, description="The access_token of signup or login")
-    return APIRouter(prefix=prefix, tags=[tag], route_class=ExactRoute, dependencies=[Depends(bearer)])
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=ExactRoute,
+        dependencies=[Depends(bearer)],
+        responses=problems(401, 422, 429, 503),
+    )
 
 
 def public_router(prefix: str, tag: str) -> APIRouter:
     """A router of paths open to everybody."""
-    return APIRouter(prefix=prefix, tags=[tag], route_class=ExactRoute)
+    return APIRouter(prefix=prefix, tags=[tag], route_class=ExactRoute, responses=problems(422, 429, 503))
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a path, for the schema."""
+    return {status: {"description": _PROBLEMS[status], "model": Problem} for status in statuses}
 
 
 async def _caller(request: Request) -> Identity:
@@ -141,12 +172,12 @@ async def _range(
 async def _wanted(
     start: Annotated[Time | None, Query(description="From this time on")] = None,
     end: Annotated[Time | None, Query(description="Before this time")] = None,
-    provider: Annotated[ProviderName | None, Query()] = None,
-    model: Annotated[ModelName | None, Query()] = None,
-    project: Annotated[Name | None, Query()] = None,
-    status: Annotated[Status | None, Query()] = None,
+    provider: Annotated[ProviderName | None, Query(description="Only this provider's calls")] = None,
+    model: Annotated[ModelName | None, Query(description="Only calls of this model")] = None,
+    project: Annotated[Name | None, Query(description="Only this project's calls")] = None,
+    status: Annotated[Status | None, Query(description="Only calls that ended so")] = None,
     tag: Annotated[TagFilter | None, Query(description="key:value", examples=["team:search"])] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many on a page")] = 50,
 ) -> EventFilter:
     key, _, value = (tag or "").partition(":")
     return EventFilter(start, end, provider, model, project, status, {key: value} if tag else None, limit=limit)
@@ -164,5 +195,5 @@ Wanted = Annotated[EventFilter, Depends(_wanted)]
 Cursor = Annotated[str | None, Query(max_length=512, description="next_cursor of the page before")]
 IdempotencyKey = Annotated[
     Name | None,
-    Header(max_length=128, min_length=1, description="Makes sending this request again harmless"),
+    Header(alias="Idempotency-Key", description="Makes sending this request again harmless"),
 ]

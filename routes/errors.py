@@ -11,10 +11,28 @@ from utils.errors import PROBLEM_JSON, LLMLabError, problem
 
 
 def handle(app: FastAPI) -> None:
-    """Registers the handlers."""
+    """Registers the handlers, and the media type of their answers in the schema."""
     app.add_exception_handler(LLMLabError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = describe()
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                for response in operation["responses"].values():
+                    _as_problem(response)
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _as_problem(response: dict[str, Any]) -> None:
+    """An answer of ours that is a Problem has the media type of one, which FastAPI cannot be told."""
+    described = response.get("content", {}).get("application/json", {})
+    if described.get("schema", {}).get("$ref", "").endswith("/Problem"):
+        response["content"] = {PROBLEM_JSON: described}
 
 
 async def _ours(request: Request, error: Exception) -> Response:
@@ -26,7 +44,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [{"loc": fault["loc"], "msg": _sentence(fault), "type": fault["type"]} for fault in error.errors()]
     where = ".".join(str(part) for part in faults[0]["loc"])
-    return _answer(request, 422, f"{where}: {faults[0]['msg']}", {}, errors=faults)
+    detail = f"{where}: {faults[0]['msg']}"
+    if faults[0]["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
+        detail = "Send the body as JSON, with the header Content-Type: application/json"
+    return _answer(request, 422, detail, {}, errors=faults)
 
 
 async def _http(request: Request, error: Exception) -> Response:

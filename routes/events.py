@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from models import BatchResult, Event, EventBatch, EventDetail, EventPage, Name, Tracked
-from routes.deps import Caller, Costs, Cursor, IdempotencyKey, Wanted, json_response, router
+from routes.deps import Caller, Costs, Cursor, IdempotencyKey, Wanted, json_response, problems, router
 
 events = router("/api/events", "events")
 
@@ -32,7 +32,7 @@ async def listing(caller: Caller, costs: Costs, wanted: Wanted, cursor: Cursor =
     return await costs.events(caller, wanted, cursor)
 
 
-@events.get("/{event_id}", summary="One call with its rates and the source of its price")
+@events.get("/{event_id}", responses=problems(404), summary="One call with its rates and the source of its price")
 async def one(
     caller: Caller, costs: Costs, event_id: Annotated[Name, Path(description="Ours or yours")]
 ) -> EventDetail:

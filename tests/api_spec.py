@@ -15,8 +15,6 @@ from main import app
 API_SPEC = Path(__file__).parent.parent / "API_SPEC.md"
 Json = dict[str, Any]
 _PART = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
-# What FastAPI says of a 422 by itself; ours has the shape of every error.
-_VALIDATION = "HTTPValidationError"
 _REFERENCE = re.compile(r'"#/components/schemas/(\w+)"')
 _FORMATS = {"date-time": "time", "date": "date", "uuid": "UUID"}
 _BOUNDS = (("Length", " characters"), ("Items", ""), ("Properties", " entries"), ("imum", ""))
@@ -87,11 +85,11 @@ class Tables:
         return "\n".join(parts)
 
     def _types(self) -> str:
-        used = {_VALIDATION}
+        used: set[str] = set()
         for operation in self._operations.values():
             for part in (operation.get("requestBody", {}), *operation["responses"].values()):
                 self._collect(_content(part), used)
-        return "\n".join(self._type(name) for name in sorted(used - self._bodies.keys() - {_VALIDATION}))
+        return "\n".join(self._type(name) for name in sorted(used - self._bodies.keys()))
 
     def _collect(self, schema: Any, used: set[str]) -> None:
         """Adds the names of the schemas that a schema refers to."""
@@ -123,8 +121,6 @@ class Tables:
         if not schema:
             return "no body", ""
         name = _name(schema)
-        if name == _VALIDATION:
-            return "[problem](#errors)", "The request does not say what is needed"
         said = answer["description"]
         if said == "Successful Response":
             said = self._schemas[name].get("description", "")

@@ -195,6 +195,7 @@ async def test_unicode_comes_back_as_it_went(ada: Member) -> None:
         {"end": "2026-01-01"},
         {"start": "2026-01-02", "end": "2026-01-01"},
         {"start": "2024-01-01", "end": "2026-01-01"},
+        {"project": "search"},
     ],
     ids=str,
 )

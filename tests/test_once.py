@@ -212,7 +212,7 @@ async def test_a_second_server_shares_the_data_and_the_last_one_stops_it(
     assert len(postgres_processes(tmp_path / "data")) == 1
     async with httpx.AsyncClient(base_url=second.url, timeout=10) as client:
         assert (await Member(client, ada.session, ada.email).get("/api/costs/summary"))["call_count"] == 1
-    second.stop()
+    second.stop(signal.SIGTERM)
     assert postgres_processes(tmp_path / "data") == []
 
 

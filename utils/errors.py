@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 import orjson
 
 PROBLEM_JSON = "application/problem+json"
+# As RFC 9110 has them; HTTPStatus names these two differently from one Python to the next.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
 class LLMLabError(Exception):
@@ -101,7 +103,7 @@ def problem(status: int, detail: str, request_id: str, **extra: Any) -> bytes:
     return orjson.dumps(
         {
             "type": "about:blank",
-            "title": HTTPStatus(status).phrase,
+            "title": _TITLES.get(status) or HTTPStatus(status).phrase,
             "status": status,
             "detail": detail,
             "request_id": request_id,
