@@ -24,7 +24,7 @@ from engines.server import ServerEngine
 from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware, RequestMiddleware, refuse
 from models import Identity
 from providers import PriceBook
-from routes import auth, budgets, costs, errors, events, recommendations, server
+from routes import auth, budgets, costs, errors, events, exact, recommendations, server
 from utils.logs import configure_logs
 from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
@@ -91,18 +91,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(AuthMiddleware, identify=identify, refuse=limit(refuse))
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(RequestMiddleware)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
-        expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
-    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
+        )
     errors.handle(app)
-    for module in (auth.public, auth.account, auth.older, events.events, costs.costs, budgets.budgets):
-        app.include_router(module)
-    app.include_router(recommendations.recommendations)
-    app.include_router(server.server)
+    # The busiest first: a request is held against one after the other.
+    for router in (
+        events.events,
+        costs.costs,
+        budgets.budgets,
+        recommendations.recommendations,
+        auth.public,
+        auth.account,
+        auth.older,
+        server.server,
+    ):
+        app.include_router(router)
+    exact.describe(app)
     return app
 
 

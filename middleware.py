@@ -117,8 +117,8 @@ class RequestMiddleware:
                     "milliseconds": round((time.perf_counter() - started) * 1000, 2),
                     "request_id": request_id,
                     "client": _address(scope),
-                    "user_id": str(identity.user_id) if identity else None,
-                    "workspace_id": str(identity.workspace_id) if identity else None,
+                    "user_id": identity.user_id if identity else None,
+                    "workspace_id": identity.workspace_id if identity else None,
                     "error": fault,
                 }
             },

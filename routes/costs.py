@@ -5,46 +5,44 @@ from typing import Annotated
 from fastapi import Query
 
 from models import CostByProject, CostByProvider, CostByTag, CostSummary, SplitBy, Step, Tag, Timeseries, TopModels
-from routes.deps import Caller, Costs, Range, router
+from routes.deps import Range
+from routes.exact import Call, router
 
 costs = router("/api/costs", "costs")
 
 
 @costs.get("/summary", summary="Totals by model and by day")
-async def summary(caller: Caller, wanted: Range, costs: Costs) -> CostSummary:
-    return await costs.summary(caller, wanted)
+async def summary(call: Call, wanted: Range) -> CostSummary:
+    return await call.costs.summary(call.caller, wanted)
 
 
 @costs.get("/by-provider", summary="Totals by provider and its models")
-async def by_provider(caller: Caller, wanted: Range, costs: Costs) -> CostByProvider:
-    return await costs.by_provider(caller, wanted)
+async def by_provider(call: Call, wanted: Range) -> CostByProvider:
+    return await call.costs.by_provider(call.caller, wanted)
 
 
 @costs.get("/top-models", summary="The dearest models")
 async def top_models(
-    caller: Caller, wanted: Range, costs: Costs, limit: Annotated[int, Query(ge=1, le=100, description="How many")] = 10
+    call: Call, wanted: Range, limit: Annotated[int, Query(ge=1, le=100, description="How many")] = 10
 ) -> TopModels:
-    return await costs.top_models(caller, wanted, limit)
+    return await call.costs.top_models(call.caller, wanted, limit)
 
 
 @costs.get("/by-project", summary="Totals by project")
-async def by_project(caller: Caller, wanted: Range, costs: Costs) -> CostByProject:
-    return await costs.by_project(caller, wanted)
+async def by_project(call: Call, wanted: Range) -> CostByProject:
+    return await call.costs.by_project(call.caller, wanted)
 
 
 @costs.get("/by-tag", summary="Totals by the values of one tag")
-async def by_tag(
-    caller: Caller, wanted: Range, costs: Costs, key: Annotated[Tag, Query(description="The tag's key")]
-) -> CostByTag:
-    return await costs.by_tag(caller, wanted, key)
+async def by_tag(call: Call, wanted: Range, key: Annotated[Tag, Query(description="The tag's key")]) -> CostByTag:
+    return await call.costs.by_tag(call.caller, wanted, key)
 
 
 @costs.get("/timeseries", summary="Totals by hour, day, week or month")
 async def timeseries(
-    caller: Caller,
+    call: Call,
     wanted: Range,
-    costs: Costs,
     bucket: Annotated[Step, Query(description="Hours are those of UTC; weeks begin on Monday")] = "day",
     by: Annotated[SplitBy | None, Query(description="Split every point by this")] = None,
 ) -> Timeseries:
-    return await costs.timeseries(caller, wanted, bucket, by)
+    return await call.costs.timeseries(call.caller, wanted, bucket, by)

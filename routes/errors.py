@@ -11,28 +11,10 @@ from utils.errors import PROBLEM_JSON, LLMLabError, problem
 
 
 def handle(app: FastAPI) -> None:
-    """Registers the handlers, and the media type of their answers in the schema."""
+    """Registers the handlers."""
     app.add_exception_handler(LLMLabError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    describe = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = describe()
-        for operations in schema["paths"].values():
-            for operation in operations.values():
-                for response in operation["responses"].values():
-                    _as_problem(response)
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _as_problem(response: dict[str, Any]) -> None:
-    """An answer of ours that is a Problem has the media type of one, which FastAPI cannot be told."""
-    described = response.get("content", {}).get("application/json", {})
-    if described.get("schema", {}).get("$ref", "").endswith("/Problem"):
-        response["content"] = {PROBLEM_JSON: described}
 
 
 async def _ours(request: Request, error: Exception) -> Response:

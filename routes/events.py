@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from models import BatchResult, Event, EventBatch, EventDetail, EventPage, Name, Tracked
-from routes.deps import Caller, Costs, Cursor, IdempotencyKey, Wanted, json_response, problems, router
+from routes.deps import Cursor, Wanted
+from routes.exact import IDEMPOTENT, Call, json_response, problems, router
 
 events = router("/api/events", "events")
 
@@ -14,26 +15,25 @@ events = router("/api/events", "events")
     "/track",
     status_code=201,
     response_model=Tracked,
+    openapi_extra=IDEMPOTENT,
     summary="Track one model call",
     responses={200: {"model": Tracked, "description": "The event had been sent before; this is what was stored"}},
 )
-async def track(caller: Caller, event: Event, costs: Costs, idempotency_key: IdempotencyKey = None) -> Response:
-    tracked, new = await costs.track(caller, event, idempotency_key)
+async def track(call: Call, event: Event) -> Response:
+    tracked, new = await call.costs.track(call.caller, event, call.idempotency_key)
     return json_response(tracked, 201 if new else 200)
 
 
-@events.post("/batch", summary="Track up to 1,000 calls; the good ones are kept")
-async def batch(caller: Caller, batch: EventBatch, costs: Costs, idempotency_key: IdempotencyKey = None) -> BatchResult:
-    return await costs.track_batch(caller, batch, idempotency_key)
+@events.post("/batch", openapi_extra=IDEMPOTENT, summary="Track up to 1,000 calls; the good ones are kept")
+async def batch(call: Call, batch: EventBatch) -> BatchResult:
+    return await call.costs.track_batch(call.caller, batch, call.idempotency_key)
 
 
 @events.get("", summary="List calls, newest first")
-async def listing(caller: Caller, costs: Costs, wanted: Wanted, cursor: Cursor = None) -> EventPage:
-    return await costs.events(caller, wanted, cursor)
+async def listing(call: Call, wanted: Wanted, cursor: Cursor = None) -> EventPage:
+    return await call.costs.events(call.caller, wanted, cursor)
 
 
 @events.get("/{event_id}", responses=problems(404), summary="One call with its rates and the source of its price")
-async def one(
-    caller: Caller, costs: Costs, event_id: Annotated[Name, Path(description="Ours or yours")]
-) -> EventDetail:
-    return await costs.event(caller, event_id)
+async def one(call: Call, event_id: Annotated[Name, Path(description="Ours or yours")]) -> EventDetail:
+    return await call.costs.event(call.caller, event_id)

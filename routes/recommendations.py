@@ -5,27 +5,27 @@ from typing import Annotated
 from fastapi import Query
 
 from models import Anomalies, ModelSwitches, Recommendations
-from routes.deps import Advice, Caller, Days, Zone, router
+from routes.deps import Days, Zone
+from routes.exact import Call, router
 
 recommendations = router("/api/recommendations", "recommendations")
 
 
 @recommendations.get("", summary="All the advice the stored data supports")
-async def recommend(caller: Caller, advice: Advice, days: Days = 30, tz: Zone = "UTC") -> Recommendations:
-    return await advice.recommend(caller, days, tz)
+async def recommend(call: Call, days: Days = 30, tz: Zone = "UTC") -> Recommendations:
+    return await call.advice.recommend(call.caller, days, tz)
 
 
 @recommendations.get("/anomalies", summary="Days on which a model cost far more or less than usual")
 async def anomalies(
-    caller: Caller,
-    advice: Advice,
+    call: Call,
     days: Days = 30,
     threshold: Annotated[float, Query(ge=1, le=5, description="In sample standard deviations")] = 2,
     tz: Zone = "UTC",
 ) -> Anomalies:
-    return await advice.anomalies(caller, days, threshold, tz)
+    return await call.advice.anomalies(call.caller, days, threshold, tz)
 
 
 @recommendations.get("/model-switching", summary="Cheaper models, priced on what was really used")
-async def model_switching(caller: Caller, advice: Advice, days: Days = 30, tz: Zone = "UTC") -> ModelSwitches:
-    return await advice.model_switching(caller, days, tz)
+async def model_switching(call: Call, days: Days = 30, tz: Zone = "UTC") -> ModelSwitches:
+    return await call.advice.model_switching(call.caller, days, tz)

@@ -3,14 +3,14 @@
 from fastapi import Response
 
 from models import About, Health
-from routes.deps import Server, json_response, public_router
+from routes.exact import Call, json_response, public_router
 
 server = public_router("", "server")
 
 
 @server.get("/", summary="What this is and where the docs are")
-async def about(server: Server) -> About:
-    return await server.about()
+async def about(call: Call) -> About:
+    return await call.server.about()
 
 
 @server.get(
@@ -25,6 +25,6 @@ async def about(server: Server) -> About:
     response_model=Health,
     responses={503: {"model": Health}},
 )
-async def health(server: Server) -> Response:
-    state = await server.health()
+async def health(call: Call) -> Response:
+    state = await call.server.health()
     return json_response(state, 200 if state.database_connected else 503)

@@ -250,6 +250,9 @@ async def test_an_idempotency_key_does_the_same_for_a_request(ada: Member) -> No
     results = [(await ada.request("POST", "/api/events/batch", json=batch, headers=headers)).json() for _ in range(2)]
     assert [result["recorded"] for result in results] == [2, 0]
     assert (await ada.get("/api/costs/summary"))["call_count"] == 3
+    for key in ("", "k" * 129, "tab\t"):
+        wrong = await ada.request("POST", "/api/events/track", json=call(), headers={"Idempotency-Key": key})
+        assert_problem(wrong, 422)
 
 
 async def test_a_uuid_of_the_callers_own_is_the_events_id(ada: Member) -> None:

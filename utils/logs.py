@@ -32,6 +32,9 @@ class PlainLines(logging.Formatter):
 
 def configure_logs(*, debug: bool) -> None:
     """Sends everything to standard error, once."""
+    # What no line of ours shows need not be looked up for each (see "Optimization" in the documentation of logging).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = ""
     handler = logging.StreamHandler()
     handler.setFormatter(PlainLines("%(asctime)s %(levelname)s %(name)s %(message)s") if debug else JsonLines())
     root = logging.getLogger()

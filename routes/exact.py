@@ -1,0 +1,202 @@
+"""Routes that read and write JSON without turning money into floats, and the schema that describes them."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec
+
+from fastapi import APIRouter, FastAPI, Response, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+
+from engines.accounts import AccountEngine
+from engines.budgets import BudgetEngine
+from engines.costs import CostEngine
+from engines.recommendations import RecommendationsEngine
+from engines.server import ServerEngine
+from models import Identity, Problem
+from utils import json
+from utils.errors import PROBLEM_JSON, Forbidden, Invalid
+from utils.tokens import bearer_token
+
+P = ParamSpec("P")
+
+_PROBLEMS = {
+    400: "The request cannot be carried out",
+    401: "Not signed in",
+    403: "Admin access required",
+    404: "Not found in this workspace",
+    422: "The request does not say what is needed",
+    429: "Too many requests; see Retry-After",
+    503: "The database cannot be reached; see Retry-After",
+}
+
+
+# For the schema of paths that look at `Call.idempotency_key`.
+IDEMPOTENT: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+            "description": "Makes sending this request again harmless",
+        }
+    ]
+}
+
+
+class Call(Request):
+    """A request with exact JSON, who makes it, and the engines that answer it.
+
+    Handlers take this rather than a dependency for each: on the way of an event dependencies cost more than pricing it.
+    """
+
+    async def json(self) -> Any:
+        """The body, every digit kept."""
+        if not hasattr(self, "_json"):
+            self._json = json.loads(await self.body())
+        return self._json
+
+    @property
+    def caller(self) -> Identity:
+        """Who is signed in."""
+        identity: Identity = self.scope["identity"]
+        return identity
+
+    @property
+    def admin(self) -> Identity:
+        """Who is signed in, if an admin. Raises Forbidden."""
+        if self.caller.role != "admin":
+            raise Forbidden
+        return self.caller
+
+    @property
+    def token(self) -> str | None:
+        """The token that came along, valid or not."""
+        return bearer_token(self.headers.get("authorization"))
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """What makes sending the request again harmless. Raises Invalid for one that cannot be an id."""
+        key = self.headers.get("idempotency-key")
+        if key is not None and not (0 < len(key) <= 128 and key.isprintable()):
+            raise Invalid("Idempotency-Key must have 1 to 128 printable characters", loc=("header", "Idempotency-Key"))
+        return key
+
+    @property
+    def address(self) -> str:
+        """Where the request comes from."""
+        return self.client.host if self.client else ""
+
+    @property
+    def accounts(self) -> AccountEngine:
+        engine: AccountEngine = self.app.state.accounts
+        return engine
+
+    @property
+    def costs(self) -> CostEngine:
+        engine: CostEngine = self.app.state.costs
+        return engine
+
+    @property
+    def budgets(self) -> BudgetEngine:
+        engine: BudgetEngine = self.app.state.budgets
+        return engine
+
+    @property
+    def advice(self) -> RecommendationsEngine:
+        engine: RecommendationsEngine = self.app.state.recommendations
+        return engine
+
+    @property
+    def server(self) -> ServerEngine:
+        engine: ServerEngine = self.app.state.server
+        return engine
+
+
+class ExactRoute(APIRoute):
+    """A route whose answer is serialised as the handler returns it; its annotation describes the answer in the schema.
+
+    A query parameter it does not know is refused.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, answer_exactly(endpoint, options.get("status_code") or 200), **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
+
+        async def handle_exactly(request: Request) -> Response:
+            if request.scope["query_string"]:
+                for name in request.query_params:
+                    if name not in known:
+                        raise Invalid(
+                            f"Unknown parameter {name[:64]!r}", loc=("query", name[:64]), kind="extra_forbidden"
+                        )
+            return await handle(Call(request.scope, request.receive))
+
+        return handle_exactly
+
+
+class GuardedRoute(ExactRoute):
+    """A route that shows the padlock in the docs; the middleware is what checks."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options["openapi_extra"] = {"security": [{"bearer": []}], **(options.get("openapi_extra") or {})}
+        super().__init__(path, endpoint, **options)
+
+
+def answer_exactly(endpoint: Callable[P, Awaitable[Any]], status: int) -> Callable[P, Awaitable[Response]]:
+    """The endpoint with its answer as exact JSON; a Response passes as it is."""
+
+    @wraps(endpoint)
+    async def answer(*args: P.args, **kwargs: P.kwargs) -> Response:
+        value = await endpoint(*args, **kwargs)
+        return value if isinstance(value, Response) else json_response(value, status)
+
+    return answer
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Exact JSON with a status."""
+    if status == 204:
+        return Response(status_code=204)
+    return Response(json.dumps(value), status_code=status, media_type="application/json")
+
+
+def router(prefix: str, tag: str) -> APIRouter:
+    """A router of paths for those who are signed in."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=GuardedRoute, responses=problems(401, 422, 429, 503))
+
+
+def public_router(prefix: str, tag: str) -> APIRouter:
+    """A router of paths open to everybody."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=ExactRoute, responses=problems(422, 429, 503))
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a path, for the schema."""
+    return {status: {"description": _PROBLEMS[status], "model": Problem} for status in statuses}
+
+
+def describe(app: FastAPI) -> None:
+    """Adds to the schema what FastAPI cannot be told: how to sign in, and the media type of our errors."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = plain()
+        schema["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "The access_token of signup or login"}
+        }
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                for response in operation["responses"].values():
+                    content = response.get("content", {}).get("application/json", {})
+                    if content.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                        response["content"] = {PROBLEM_JSON: content}
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
