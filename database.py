@@ -297,7 +297,7 @@ class Database:
             p_statuses=[e.status for e in events],
             p_error_messages=[e.error_message for e in events],
             p_tags=[_text(e.tags) for e in events],
-            p_metadata=[_text(e.metadata) for e in events],
+            p_metadata=[e.metadata for e in events],
             p_usage_details=[_text(e.usage.detail) for e in events],
         )
 

@@ -1,6 +1,7 @@
 """LLMLab: settings, lifespan, middleware, routers."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -65,6 +66,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.budgets = BudgetEngine(database)
         app.state.recommendations = RecommendationsEngine(database, prices)
         app.state.server = ServerEngine(database, settings.app_version)
+        # What is loaded by now stays: looking through it for garbage would halt every request for a while.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:

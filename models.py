@@ -70,7 +70,8 @@ def _known_zone(name: str) -> str:
 def _written_time(value: object) -> object:
     if isinstance(value, datetime):
         return value
-    if not isinstance(value, str) or re.match(r"\d{4}-\d\d-\d\d[Tt ]\d", value) is None:
+    # Anything else that could be meant by a time, such as seconds since 1970, has no date in front.
+    if not isinstance(value, str) or value[4:5] != "-" or value[10:11] not in ("T", "t", " "):
         raise ValueError("must be a time written as in RFC 3339, such as 2026-01-31T12:00:00Z")
     return _escaped_plus(value)
 
@@ -80,7 +81,9 @@ def _escaped_plus(text: str) -> str:
     return re.sub(r" (\d\d:\d\d)$", r"+\1", text) if len(text) > 19 else text
 
 
-def _storable(value: dict[str, Any]) -> dict[str, Any]:
+def _as_json(value: object) -> str | None:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object")
     try:
         text = json.dumps(value)
     except TypeError as error:
@@ -89,7 +92,7 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"must not be larger than {METADATA_BYTES} bytes as JSON")
     if b"\\u0000" in text:
         raise ValueError("must not contain NUL characters")
-    return value
+    return text.decode() if value else None
 
 
 def _day_or_time(value: object) -> date | datetime:
@@ -117,7 +120,10 @@ TimeZone = Annotated[
 ]
 Time = Annotated[AwareDatetime, BeforeValidator(_written_time)]
 TagFilter = Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f\x7f]{1,64}:[^\x00-\x1f\x7f]{1,128}$")]
-Metadata = Annotated[dict[str, Any], AfterValidator(_storable)]
+# An object, checked and turned into the JSON that is stored.
+Metadata = Annotated[
+    str | None, PlainValidator(_as_json), WithJsonSchema({"type": "object", "additionalProperties": True})
+]
 
 
 # What the floors pass among themselves
@@ -233,9 +239,8 @@ class Identity:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """One event ready to be stored: validated, priced and identified."""
+class NewEvent(NamedTuple):
+    """One event ready to be stored: validated, priced and identified. `metadata` is JSON, or None for nothing."""
 
     id: UUID
     user_id: UUID
@@ -249,7 +254,7 @@ class NewEvent:
     latency_ms: float | None
     error_message: str | None
     tags: Mapping[str, str]
-    metadata: Mapping[str, Any]
+    metadata: str | None
 
 
 class Request(BaseModel):
@@ -411,7 +416,7 @@ class Event(Request):
     tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field(
         {}, description="Up to 8 short labels of few different values; costs are kept by tag"
     )
-    metadata: Metadata = Field({}, description="Anything else, up to 16 KiB as JSON; stored only")
+    metadata: Metadata = Field(None, description="Anything else, up to 16 KiB as JSON; stored only")
     timestamp: Time | None = Field(None, description="When the call was made; now, if left out")
     id: Name | None = Field(None, description="Your own id of this call, or a UUID")
     response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of the counts")

@@ -67,6 +67,14 @@ async def test_thirty_two_clients_send_two_thousand_events_a_third_of_them_twice
     ):
         ada = await sign_up(client, "Ada")
         twin = Member(second, ada.session, ada.email)
+        for period in ("daily", "weekly", "monthly", "yearly"):
+            budget = {"limit": 1, "period": period, "tz": "Asia/Kolkata"}
+            assert (await ada.request("POST", "/api/budgets", json=budget)).status_code == 201
+
+        async def change_budgets() -> None:
+            for tz in ("Asia/Tokyo", "Europe/Berlin", "America/St_Johns", "UTC", "Asia/Kathmandu"):
+                await asyncio.sleep(0.1)
+                await ada.request("POST", "/api/budgets", json={"limit": 2, "period": "daily", "tz": tz})
 
         async def send(start: int) -> list[int]:
             mine = numbers[start::32]
@@ -77,7 +85,9 @@ async def test_thirty_two_clients_send_two_thousand_events_a_third_of_them_twice
             assert result["rejected"] == []
             return [201] * result["recorded"] + [200] * result["duplicates"]
 
+        changing = asyncio.create_task(change_budgets())
         answers = [status for part in await asyncio.gather(*[send(start) for start in range(32)]) for status in part]
+        await changing
         assert (answers.count(201), answers.count(200)) == (2000, 667)
         events, cost = await recount(sql, ada.session["workspace_id"])
         assert events == 2000
@@ -97,6 +107,8 @@ async def test_rollups_are_made_anew_from_the_events(
         mine = ada.session["workspace_id"]
         await sql.execute("update public.spend_hourly set cost = cost + 1 where workspace_id = $1", mine)
         await sql.execute("delete from public.spend_by_tag where workspace_id = $1", mine)
+        assert (await ada.request("POST", "/api/budgets", json={"limit": 1})).status_code == 201
+        await sql.execute("update public.budget_periods set spend = 0 where workspace_id = $1", mine)
         database = app.state.costs._database
         since = await sql.fetchval("select timestamptz '2000-01-01 00:00Z'")
         assert await database.rollup_differences(mine, since) > 100

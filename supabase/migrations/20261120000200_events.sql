@@ -162,9 +162,25 @@ revoke all on function public.event_json from public, anon, authenticated;
 grant execute on function public.event_json to service_role;
 
 
--- Stores the events that are not there yet and adds just those to the rollups. Answers with the stored event of every
--- one that was there before, with its position in the arrays (from 0); the others are recorded.
--- Events and rollup rows are written in key order, so that writers wait for one another and never deadlock.
+-- Keeps whoever makes a workspace's totals anew apart from those who add to them: adding is shared, making is alone.
+create function public.lock_totals(p_workspace_id uuid, p_alone boolean) returns void
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  if p_alone then
+    perform pg_advisory_xact_lock(hashtextextended(p_workspace_id::text, 0));
+  else
+    perform pg_advisory_xact_lock_shared(hashtextextended(p_workspace_id::text, 0));
+  end if;
+end
+$$;
+revoke all on function public.lock_totals from public, anon, authenticated;
+grant execute on function public.lock_totals to service_role;
+
+
+-- Stores the events that are not there yet and adds just those to the rollups and to the periods of the budgets.
+-- Answers with the stored event of every one that was there before, with its position in the arrays (from 0); the
+-- others are recorded. Rows are written in key order, so that writers wait for one another and never deadlock.
 create function public.record_events(
   p_workspace_id uuid,
   p_created_at timestamptz,
@@ -195,6 +211,7 @@ declare
   v_recorded uuid[];
   v_positions bigint[];
 begin
+  perform public.lock_totals(p_workspace_id, false);
   with recorded as (
     insert into public.events
     select p_workspace_id, g.id, g."timestamp", p_created_at, g.user_id, g.latency_ms, g.input_tokens,
@@ -214,6 +231,24 @@ begin
     on conflict do nothing
     returning *
   ),
+  cells as (
+    select public.spend_bucket(r."timestamp") as bucket, r.project, r.provider, r.model,
+      public.latency_bucket(r.latency_ms) as latency_bucket,
+      count(*) as calls,
+      count(*) filter (where r.status <> 'success') as errors,
+      count(*) filter (where r.cost is null) as unpriced_calls,
+      sum(r.input_tokens) as input_tokens,
+      sum(r.cache_read_tokens) as cache_read_tokens,
+      sum(r.cache_write_5m_tokens) as cache_write_5m_tokens,
+      sum(r.cache_write_1h_tokens) as cache_write_1h_tokens,
+      sum(r.output_tokens) as output_tokens,
+      sum(r.reasoning_tokens) as reasoning_tokens,
+      coalesce(sum(r.cost), 0) as cost,
+      coalesce(sum(r.cost) filter (where r.status <> 'success'), 0) as error_cost,
+      coalesce(sum(r.latency_ms::numeric), 0) as latency_ms_sum
+    from recorded r
+    group by 1, 2, 3, 4, 5
+  ),
   hourly as (
     insert into public.spend_hourly as h
     select p_workspace_id, c.bucket, c.project, c.provider, c.model, sum(c.calls), sum(c.errors),
@@ -221,24 +256,7 @@ begin
       sum(c.cache_write_1h_tokens), sum(c.output_tokens), sum(c.reasoning_tokens), sum(c.cost), sum(c.error_cost),
       sum(c.latency_ms_sum),
       coalesce(jsonb_object_agg(c.latency_bucket, c.calls) filter (where c.latency_bucket is not null), '{}')
-    from (
-      select public.spend_bucket(r."timestamp") as bucket, r.project, r.provider, r.model,
-        public.latency_bucket(r.latency_ms) as latency_bucket,
-        count(*) as calls,
-        count(*) filter (where r.status <> 'success') as errors,
-        count(*) filter (where r.cost is null) as unpriced_calls,
-        sum(r.input_tokens) as input_tokens,
-        sum(r.cache_read_tokens) as cache_read_tokens,
-        sum(r.cache_write_5m_tokens) as cache_write_5m_tokens,
-        sum(r.cache_write_1h_tokens) as cache_write_1h_tokens,
-        sum(r.output_tokens) as output_tokens,
-        sum(r.reasoning_tokens) as reasoning_tokens,
-        coalesce(sum(r.cost), 0) as cost,
-        coalesce(sum(r.cost) filter (where r.status <> 'success'), 0) as error_cost,
-        coalesce(sum(r.latency_ms::numeric), 0) as latency_ms_sum
-      from recorded r
-      group by 1, 2, 3, 4, 5
-    ) c
+    from cells c
     group by c.bucket, c.project, c.provider, c.model
     order by c.bucket, c.project, c.provider, c.model
     on conflict (workspace_id, bucket, project, provider, model) do update set
@@ -255,6 +273,19 @@ begin
       error_cost = h.error_cost + excluded.error_cost,
       latency_ms_sum = h.latency_ms_sum + excluded.latency_ms_sum,
       latency = public.add_counts(h.latency, excluded.latency)
+  ),
+  budgeted as (
+    insert into public.budget_periods as p
+    select p_workspace_id, b.id, public.period_start(b.period, b.tz, c.bucket) as period_start, sum(c.cost),
+      sum(c.unpriced_calls)
+    from cells c
+    cross join public.budgets b
+    where b.workspace_id = p_workspace_id
+    group by b.id, period_start
+    order by b.id, period_start
+    on conflict (workspace_id, budget_id, period_start) do update set
+      spend = p.spend + excluded.spend,
+      unpriced_calls = p.unpriced_calls + excluded.unpriced_calls
   ),
   tagged as (
     insert into public.spend_by_tag as t

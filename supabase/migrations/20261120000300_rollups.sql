@@ -53,7 +53,8 @@ revoke all on public.spend_hourly_recount, public.spend_by_tag_recount from publ
 grant select on public.spend_hourly_recount, public.spend_by_tag_recount to service_role;
 
 
--- How many rollup rows of one workspace since a moment differ from a recount of its events; 0 is the only good answer.
+-- How many rollup rows of one workspace since a moment differ from a recount of its events, and how many periods of its
+-- budgets from a recount of the rollups; 0 is the only good answer.
 create function public.rollup_differences(
   p_workspace_id uuid,
   p_since timestamptz
@@ -82,6 +83,12 @@ begin
       using (workspace_id, key, bucket, value)
     where (kept.calls, kept.unpriced_calls, kept.total_tokens, kept.cost)
       is distinct from (counted.calls, counted.unpriced_calls, counted.total_tokens, counted.cost)
+  ) + (
+    select count(*)
+    from (select * from public.budget_periods where workspace_id = p_workspace_id) kept
+    full join (select * from public.budget_periods_recount where workspace_id = p_workspace_id) counted
+      using (workspace_id, budget_id, period_start)
+    where (kept.spend, kept.unpriced_calls) is distinct from (counted.spend, counted.unpriced_calls)
   );
 end
 $$;
@@ -89,8 +96,8 @@ revoke all on function public.rollup_differences from public, anon, authenticate
 grant execute on function public.rollup_differences to service_role;
 
 
--- Makes the rollups of one workspace anew from the events since a moment. Writers wait meanwhile. Rollups from before
--- that moment stay, for their events may be gone.
+-- Makes the rollups of one workspace anew from the events since a moment, and the periods of its budgets from those.
+-- Its writers wait meanwhile. Rollups from before that moment stay, for their events may be gone.
 create function public.rebuild_rollups(
   p_workspace_id uuid,
   p_since timestamptz
@@ -98,13 +105,16 @@ create function public.rebuild_rollups(
 language plpgsql security invoker set search_path = ''
 as $$
 begin
-  lock table public.events in share mode;
+  perform public.lock_totals(p_workspace_id, true);
   delete from public.spend_hourly where workspace_id = p_workspace_id and bucket >= p_since;
   insert into public.spend_hourly
   select * from public.spend_hourly_recount where workspace_id = p_workspace_id and bucket >= p_since;
   delete from public.spend_by_tag where workspace_id = p_workspace_id and bucket >= p_since;
   insert into public.spend_by_tag
   select * from public.spend_by_tag_recount where workspace_id = p_workspace_id and bucket >= p_since;
+  delete from public.budget_periods where workspace_id = p_workspace_id;
+  insert into public.budget_periods
+  select * from public.budget_periods_recount where workspace_id = p_workspace_id;
 end
 $$;
 revoke all on function public.rebuild_rollups from public, anon, authenticated;
