@@ -4,11 +4,11 @@ Plain ASGI. An error raised here never reaches the application's handlers, so ea
 """
 
 import logging
+import os
 import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from uuid import uuid4
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
@@ -75,7 +75,7 @@ class RequestMiddleware:
             return
         started = time.perf_counter()
         given = _header(scope, b"x-request-id") or ""
-        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else str(uuid4())
+        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
         scope["request_id"] = request_id
         if len(scope["path"]) > 1 and scope["path"].endswith("/"):
             scope["path"] = scope["path"].rstrip("/") or "/"
@@ -126,7 +126,7 @@ class RequestMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies over 1 MiB, also those that do not say their length."""
+    """Refuses bodies over 1 MiB, also those that come in chunks of which nobody says how many."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -138,6 +138,10 @@ class BodyLimitMiddleware:
         length = _header(scope, b"content-length") or "0"
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
             await send_error(scope, send, PayloadTooLarge())
+            return
+        if _header(scope, b"transfer-encoding") is None:
+            # The server reads no more than the length that was declared.
+            await self.app(scope, receive, send)
             return
         received = 0
 

@@ -1,10 +1,10 @@
 """Accounts: signing up and in, the sessions that hold, and who a token stands for."""
 
 import asyncio
+import time
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from cachetools import TTLCache
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -41,7 +41,8 @@ class AccountEngine:
         self._access_lifetime = access_lifetime
         self._refresh_lifetime = refresh_lifetime
         self._attempts = MovingWindowRateLimiter(storage)
-        self._identities: TTLCache[str, asyncio.Task[Identity]] = TTLCache(_IDENTITIES, _IDENTITY_SECONDS)
+        self._identities: dict[str, asyncio.Task[Identity]] = {}
+        self._identities_until = 0.0
 
     async def signup(self, new: Signup) -> SignedIn:
         """A new user, their workspace and a session. Raises BadRequest when the address is taken."""
@@ -140,10 +141,16 @@ class AccountEngine:
         """Who a token stands for. Raises Unauthorized when it is not valid or its session is over."""
         if not access_token:
             raise Unauthorized
+        moment = time.monotonic()
+        if moment > self._identities_until or len(self._identities) > _IDENTITIES:
+            self._identities.clear()
+            self._identities_until = moment + _IDENTITY_SECONDS
         task = self._identities.get(access_token)
         if task is None:
             task = asyncio.create_task(self._identify(access_token))
             self._identities[access_token] = task
+        if task.done():
+            return task.result()
         # Shielded: the answer belongs to every request that waits for it, not to the one that asked first.
         return await asyncio.shield(task)
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 FORBIDDEN_LIBRARIES = {
     "routes": {"asyncpg", "supabase", "genai_prices", "os"},
-    "middleware": {"asyncpg", "supabase", "genai_prices", "fastapi", "os"},
+    "middleware": {"asyncpg", "supabase", "genai_prices", "fastapi"},
     "engines": {"fastapi", "starlette", "asyncpg", "supabase", "genai_prices", "os"},
     "providers": {"fastapi", "starlette", "asyncpg", "supabase", "httpx", "os"},
     "models": {"fastapi", "starlette", "asyncpg", "supabase", "httpx", "os"},
