@@ -97,7 +97,8 @@ class PostgresRoad:
             async with pool.acquire() as connection:
                 await migrate(connection)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            raise StartError(f"The database at DATABASE_URL cannot be used: {error}") from error
+            where = "at DATABASE_URL" if embedded is None else "in DATA_DIR"
+            raise StartError(f"The database {where} cannot be used: {error}") from error
         return cls(pool, embedded)
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
@@ -325,6 +326,9 @@ class Database:
 
     # Rollups
 
+    async def workspace_ids(self) -> list[UUID]:
+        return await self._ask(_IDS, "workspace_ids")
+
     async def rollup_differences(self, workspace_id: UUID, since: datetime) -> int:
         """How many rollup rows differ from a recount of the events."""
         return int(await self._road.call("rollup_differences", {"p_workspace_id": workspace_id, "p_since": since}))
@@ -407,6 +411,7 @@ class Database:
         return answer.validate_python(await self._road.call(function, parameters))
 
 
+_IDS = TypeAdapter(list[UUID])
 _ACCOUNT: TypeAdapter[Account | None] = TypeAdapter(Account | None)
 _CREDENTIALS: TypeAdapter[Credentials | None] = TypeAdapter(Credentials | None)
 _DUPLICATES = TypeAdapter(list[Duplicate])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one door: ./run.sh [serve|test|check|help]. Each verb first sets up what it needs, once.
+# The one door: ./run.sh [serve|test|check|bench|rollups|help]. Each verb first sets up what it needs, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -55,11 +55,22 @@ case "${1:-serve}" in
     .venv/bin/mypy .
     .venv/bin/python -m pytest -q -p no:cacheprovider tests/test_house.py tests/test_documents.py
     ;;
+  rollups)
+    shift
+    install requirements.txt
+    exec .venv/bin/python -m maintenance "$@"
+    ;;
+  bench)
+    shift
+    install requirements-dev.txt
+    install_node
+    exec .venv/bin/python -m bench "$@"
+    ;;
   help | -h | --help)
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|test|check|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|test|check|bench|rollups|help]" >&2
     exit 2
     ;;
 esac

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 
 # What each room may import of the house. A package may import from itself only what is named.
 MAY_IMPORT = {
+    "maintenance": {"config", "database"},
     "main": {"config", "database", "middleware", "models", "providers", "engines", "routes", "utils"},
     "routes": {"engines", "models", "utils", "routes.deps", "routes.exact"},
     "middleware": {"models", "utils"},
@@ -29,6 +30,7 @@ FORBIDDEN_LIBRARIES = {
     "database": {"fastapi", "starlette", "genai_prices"},
     "config": {"fastapi", "starlette", "asyncpg", "supabase"},
     "main": {"asyncpg", "supabase", "genai_prices"},
+    "maintenance": {"asyncpg", "supabase", "fastapi"},
     "utils": {"fastapi", "supabase", "asyncpg", "genai_prices"},
 }
 

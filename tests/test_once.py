@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
+from maintenance import check_rollups
 from tests.conftest import client_of, running, settings_for
 from tests.team import Member, call, sign_up
 
@@ -115,6 +116,11 @@ async def test_rollups_are_made_anew_from_the_events(
         await database.rebuild_rollups(mine, since)
         assert await database.rollup_differences(mine, since) == 0
         assert (await recount(sql, mine))[0] == 500
+        await sql.execute("update public.spend_hourly set calls = calls + 1 where workspace_id = $1", mine)
+        settings = settings_for(tmp_path, database_url=url)
+        assert not await check_rollups(settings, rebuild=False)
+        assert await check_rollups(settings, rebuild=True)
+        assert await check_rollups(settings, rebuild=False)
         assert (await recount(sql, bob.session["workspace_id"]))[0] == 10
 
 

@@ -23,7 +23,7 @@ class GroupCommit(Generic[Key, Item, Result]):
         self,
         write: Callable[[Key, Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
-        max_batch: int = 2_000,
+        max_batch: int = 1_000,
         max_waiting: int = 50_000,
     ) -> None:
         self._write = write

@@ -53,6 +53,18 @@ revoke all on public.spend_hourly_recount, public.spend_by_tag_recount from publ
 grant select on public.spend_hourly_recount, public.spend_by_tag_recount to service_role;
 
 
+-- Every workspace there is. It looks across workspaces: maintenance goes from one to the next.
+create function public.workspace_ids() returns jsonb
+language plpgsql stable security invoker set search_path = ''
+as $$
+begin
+  return (select coalesce(jsonb_agg(w.id order by w.id), '[]') from public.workspaces w);
+end
+$$;
+revoke all on function public.workspace_ids from public, anon, authenticated;
+grant execute on function public.workspace_ids to service_role;
+
+
 -- How many rollup rows of one workspace since a moment differ from a recount of its events, and how many periods of its
 -- budgets from a recount of the rollups; 0 is the only good answer.
 create function public.rollup_differences(
