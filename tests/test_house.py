@@ -102,6 +102,8 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "add_counts",
         "event_json",
         "lock_totals",
+        "utc_day",
+        "spend_cells",
         "period_unit",
         "period_start",
     }

@@ -1,6 +1,6 @@
 """Identifiers: time-ordered UUIDs, and the UUID that stands for a caller's own event id."""
 
-import os
+import random
 import uuid
 from datetime import datetime
 
@@ -9,12 +9,13 @@ _EVENT_NAMESPACE = uuid.UUID("6f1d3f0e-6a53-4d0b-9f0e-2f4f6c1d9b7a")
 
 
 def uuid7(at: datetime) -> uuid.UUID:
-    """A version 7 UUID (RFC 9562, section 5.7) of the given time: 48 bits of milliseconds, 74 random bits."""
+    """A version 7 UUID (RFC 9562, section 5.7) of the given time: 48 bits of milliseconds, 74 random bits.
+
+    It has to be unique, not secret: whoever guesses one still needs the workspace it is in.
+    """
     milliseconds = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
-    random = int.from_bytes(os.urandom(10))
-    return uuid.UUID(
-        int=milliseconds << 80 | 0x7 << 76 | (random >> 64 & 0xFFF) << 64 | 0b10 << 62 | random & 0x3FFF_FFFF_FFFF_FFFF
-    )
+    random_a, random_b = random.getrandbits(12), random.getrandbits(62)  # noqa: S311
+    return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b)
 
 
 def event_uuid(own_id: str) -> uuid.UUID:

@@ -57,6 +57,21 @@ create table public.spend_hourly (
 -- Room on every page lets the busy rows be updated in place.
 with (fillfactor = 70);
 
+-- The same totals by whole UTC days: what an answer over many days reads in place of 38 buckets a day.
+create table public.spend_daily (
+  workspace_id uuid not null references public.workspaces on delete cascade,
+  day timestamptz not null,
+  project text not null,
+  provider text not null,
+  model text not null,
+  calls bigint not null,
+  unpriced_calls bigint not null,
+  total_tokens bigint not null,
+  cost numeric not null,
+  primary key (workspace_id, day, project, provider, model)
+)
+with (fillfactor = 70);
+
 create table public.spend_by_tag (
   workspace_id uuid not null references public.workspaces on delete cascade,
   key text not null,
@@ -72,9 +87,11 @@ with (fillfactor = 70);
 
 alter table public.events enable row level security;
 alter table public.spend_hourly enable row level security;
+alter table public.spend_daily enable row level security;
 alter table public.spend_by_tag enable row level security;
-revoke all on public.events, public.spend_hourly, public.spend_by_tag from public, anon, authenticated;
-grant select, insert, update, delete on public.events, public.spend_hourly, public.spend_by_tag to service_role;
+revoke all on public.events, public.spend_hourly, public.spend_daily, public.spend_by_tag from public, anon, authenticated;
+grant select, insert, update, delete
+  on public.events, public.spend_hourly, public.spend_daily, public.spend_by_tag to service_role;
 
 
 -- The start of the rollup bucket a moment falls in: its hour, or, where midnight falls inside that hour somewhere on
@@ -97,6 +114,14 @@ return
         ])] * interval '1 minute';
 revoke all on function public.spend_bucket from public, anon, authenticated;
 grant execute on function public.spend_bucket to service_role;
+
+
+-- The start of the UTC day a moment falls in.
+create function public.utc_day(p_time timestamptz) returns timestamptz
+language sql immutable parallel safe
+return date_bin('1 day', p_time, timestamptz '2000-01-01 00:00:00+00');
+revoke all on function public.utc_day from public, anon, authenticated;
+grant execute on function public.utc_day to service_role;
 
 
 -- The logarithmic bucket of a latency: 1.04 to the power of it is its upper bound in milliseconds, so its middle,
@@ -275,6 +300,22 @@ begin
       error_cost = h.error_cost + excluded.error_cost,
       latency_ms_sum = h.latency_ms_sum + excluded.latency_ms_sum,
       latency = public.add_counts(h.latency, excluded.latency)
+  ),
+  daily as (
+    insert into public.spend_daily as d
+    select p_workspace_id, public.utc_day(c.bucket) as day, c.project, c.provider, c.model, sum(c.calls),
+      sum(c.unpriced_calls),
+      sum(c.input_tokens + c.cache_read_tokens + c.cache_write_5m_tokens + c.cache_write_1h_tokens
+        + c.output_tokens),
+      sum(c.cost)
+    from cells c
+    group by day, c.project, c.provider, c.model
+    order by day, c.project, c.provider, c.model
+    on conflict (workspace_id, day, project, provider, model) do update set
+      calls = d.calls + excluded.calls,
+      unpriced_calls = d.unpriced_calls + excluded.unpriced_calls,
+      total_tokens = d.total_tokens + excluded.total_tokens,
+      cost = d.cost + excluded.cost
   ),
   budgeted as (
     insert into public.budget_periods as p

@@ -36,6 +36,17 @@ from (
 ) c
 group by c.workspace_id, c.bucket, c.project, c.provider, c.model;
 
+-- What spend_daily must say.
+create view public.spend_daily_recount with (security_invoker = true) as
+select s.workspace_id, public.utc_day(s.bucket) as day, s.project, s.provider, s.model,
+  sum(s.calls)::bigint as calls,
+  sum(s.unpriced_calls)::bigint as unpriced_calls,
+  sum(s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens
+    + s.output_tokens)::bigint as total_tokens,
+  sum(s.cost) as cost
+from public.spend_hourly s
+group by 1, 2, 3, 4, 5;
+
 -- What spend_by_tag must say.
 create view public.spend_by_tag_recount with (security_invoker = true) as
 select e.workspace_id, tag.key, public.spend_bucket(e."timestamp") as bucket, tag.value,
@@ -49,8 +60,9 @@ cross join lateral jsonb_each_text(e.tags) as tag (key, value)
 where e.tags is not null
 group by 1, 2, 3, 4;
 
-revoke all on public.spend_hourly_recount, public.spend_by_tag_recount from public, anon, authenticated;
-grant select on public.spend_hourly_recount, public.spend_by_tag_recount to service_role;
+revoke all on public.spend_hourly_recount, public.spend_daily_recount, public.spend_by_tag_recount
+  from public, anon, authenticated;
+grant select on public.spend_hourly_recount, public.spend_daily_recount, public.spend_by_tag_recount to service_role;
 
 
 -- Every workspace there is. It looks across workspaces: maintenance goes from one to the next.
@@ -65,8 +77,8 @@ revoke all on function public.workspace_ids from public, anon, authenticated;
 grant execute on function public.workspace_ids to service_role;
 
 
--- How many rollup rows of one workspace since a moment differ from a recount of its events, and how many periods of its
--- budgets from a recount of the rollups; 0 is the only good answer.
+-- How many rollup rows of one workspace since a moment differ from a recount of its events, and how many of its days and
+-- periods of its budgets from a recount of the rollups; 0 is the only good answer.
 create function public.rollup_differences(
   p_workspace_id uuid,
   p_since timestamptz
@@ -97,6 +109,13 @@ begin
       is distinct from (counted.calls, counted.unpriced_calls, counted.total_tokens, counted.cost)
   ) + (
     select count(*)
+    from (select * from public.spend_daily where workspace_id = p_workspace_id) kept
+    full join (select * from public.spend_daily_recount where workspace_id = p_workspace_id) counted
+      using (workspace_id, day, project, provider, model)
+    where (kept.calls, kept.unpriced_calls, kept.total_tokens, kept.cost)
+      is distinct from (counted.calls, counted.unpriced_calls, counted.total_tokens, counted.cost)
+  ) + (
+    select count(*)
     from (select * from public.budget_periods where workspace_id = p_workspace_id) kept
     full join (select * from public.budget_periods_recount where workspace_id = p_workspace_id) counted
       using (workspace_id, budget_id, period_start)
@@ -108,7 +127,8 @@ revoke all on function public.rollup_differences from public, anon, authenticate
 grant execute on function public.rollup_differences to service_role;
 
 
--- Makes the rollups of one workspace anew from the events since a moment, and the periods of its budgets from those.
+-- Makes the rollups of one workspace anew from the events since a moment, and its days and the periods of its budgets
+-- from those.
 -- Its writers wait meanwhile. Rollups from before that moment stay, for their events may be gone.
 create function public.rebuild_rollups(
   p_workspace_id uuid,
@@ -124,6 +144,8 @@ begin
   delete from public.spend_by_tag where workspace_id = p_workspace_id and bucket >= p_since;
   insert into public.spend_by_tag
   select * from public.spend_by_tag_recount where workspace_id = p_workspace_id and bucket >= p_since;
+  delete from public.spend_daily where workspace_id = p_workspace_id;
+  insert into public.spend_daily select * from public.spend_daily_recount where workspace_id = p_workspace_id;
   delete from public.budget_periods where workspace_id = p_workspace_id;
   insert into public.budget_periods
   select * from public.budget_periods_recount where workspace_id = p_workspace_id;

@@ -1,5 +1,49 @@
--- What was spent, where and when: answers from spend_hourly. Ranges are half open, [p_start, p_end), and days are those
--- of the time zone p_tz. Money travels as text.
+-- What was spent, where and when: answers from the rollups. Ranges are half open, [p_start, p_end), and days are those of
+-- the time zone p_tz. Money travels as text.
+
+-- The totals of a range in the fewest rows: whole UTC days from spend_daily, what is left at both ends from
+-- spend_hourly. Without p_whole_days all of it from spend_hourly, for answers that cut days in another time zone.
+create function public.spend_cells(
+  p_workspace_id uuid,
+  p_start timestamptz,
+  p_end timestamptz,
+  p_whole_days boolean
+) returns table (
+  "at" timestamptz,
+  project text,
+  provider text,
+  model text,
+  calls bigint,
+  unpriced_calls bigint,
+  tokens bigint,
+  cost numeric
+)
+language sql stable parallel safe
+begin atomic
+  select d.day, d.project, d.provider, d.model, d.calls, d.unpriced_calls, d.total_tokens, d.cost
+  from public.spend_daily d
+  where p_whole_days and d.workspace_id = p_workspace_id
+    and d.day >= public.utc_day(p_start + interval '1 day' - interval '1 microsecond')
+    and d.day < public.utc_day(p_end)
+  union all
+  select s.bucket, s.project, s.provider, s.model, s.calls, s.unpriced_calls,
+    s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens + s.output_tokens, s.cost
+  from public.spend_hourly s
+  where s.workspace_id = p_workspace_id and s.bucket >= p_start
+    and s.bucket < case when p_whole_days
+      then least(public.utc_day(p_start + interval '1 day' - interval '1 microsecond'), p_end) else p_end end
+  union all
+  select s.bucket, s.project, s.provider, s.model, s.calls, s.unpriced_calls,
+    s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens + s.output_tokens, s.cost
+  from public.spend_hourly s
+  where p_whole_days and s.workspace_id = p_workspace_id
+    and s.bucket >= greatest(
+      public.utc_day(p_end), public.utc_day(p_start + interval '1 day' - interval '1 microsecond'))
+    and s.bucket < p_end;
+end;
+revoke all on function public.spend_cells from public, anon, authenticated;
+grant execute on function public.spend_cells to service_role;
+
 
 -- Totals of the range, by model (dearest first) and by day (empty days too).
 create function public.cost_summary(
@@ -13,12 +57,10 @@ as $$
 begin
   return (
     with cells as materialized (
-      select s.provider, s.model, (s.bucket at time zone p_tz)::date as day,
+      select s.provider, s.model, (s."at" at time zone p_tz)::date as day,
         sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls, sum(s.cost) as cost,
-        sum(s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens
-          + s.output_tokens) as tokens
-      from public.spend_hourly s
-      where s.workspace_id = p_workspace_id and s.bucket >= p_start and s.bucket < p_end
+        sum(s.tokens) as tokens
+      from public.spend_cells(p_workspace_id, p_start, p_end, p_tz = 'UTC') s
       group by 1, 2, 3
     ),
     total as (
@@ -80,8 +122,7 @@ begin
   return (
     with models as (
       select s.provider, s.model, sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls, sum(s.cost) as cost
-      from public.spend_hourly s
-      where s.workspace_id = p_workspace_id and s.bucket >= p_start and s.bucket < p_end
+      from public.spend_cells(p_workspace_id, p_start, p_end, true) s
       group by 1, 2
     ),
     providers as (
@@ -117,10 +158,8 @@ begin
   return (
     with models as (
       select s.provider, s.model, sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls, sum(s.cost) as cost,
-        sum(s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens
-          + s.output_tokens) as tokens
-      from public.spend_hourly s
-      where s.workspace_id = p_workspace_id and s.bucket >= p_start and s.bucket < p_end
+        sum(s.tokens) as tokens
+      from public.spend_cells(p_workspace_id, p_start, p_end, true) s
       group by 1, 2
       order by cost desc, s.provider, s.model
       limit p_limit
@@ -151,10 +190,8 @@ begin
   return (
     with projects as (
       select s.project, sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls, sum(s.cost) as cost,
-        sum(s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens
-          + s.output_tokens) as tokens
-      from public.spend_hourly s
-      where s.workspace_id = p_workspace_id and s.bucket >= p_start and s.bucket < p_end
+        sum(s.tokens) as tokens
+      from public.spend_cells(p_workspace_id, p_start, p_end, true) s
       group by 1
     )
     select jsonb_build_object(
@@ -219,13 +256,11 @@ declare
 begin
   return (
     with cells as (
-      select date_trunc(p_step, s.bucket at time zone v_tz) as step,
+      select date_trunc(p_step, s."at" at time zone v_tz) as step,
         case p_by when 'model' then s.model when 'provider' then s.provider when 'project' then s.project end as name,
         sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls, sum(s.cost) as cost,
-        sum(s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens
-          + s.output_tokens) as tokens
-      from public.spend_hourly s
-      where s.workspace_id = p_workspace_id and s.bucket >= p_start and s.bucket < p_end
+        sum(s.tokens) as tokens
+      from public.spend_cells(p_workspace_id, p_start, p_end, p_tz = 'UTC' and p_step <> 'hour') s
       group by 1, 2
     ),
     points as (
