@@ -58,6 +58,8 @@ class CostEngine:
     def __init__(self, database: Database, prices: PriceBook) -> None:
         self._database = database
         self._prices = prices
+        # Batches are priced one after the other, so that the first is being written while the second is priced.
+        self._batches = asyncio.Lock()
         self._recorder: GroupCommit[UUID, NewEvent, StoredEvent | datetime] = GroupCommit(self._record)
 
     async def close(self) -> None:
@@ -83,6 +85,15 @@ class CostEngine:
 
         With an idempotency key, an event without an id is known by the key and its place in the batch.
         """
+        async with self._batches:
+            events, rejected = await self._price_batch(identity, batch, idempotency_key)
+        results = await self._recorder.put(identity.workspace_id, events) if events else []
+        recorded = sum(isinstance(result, datetime) for result in results)
+        return BatchResult(recorded=recorded, duplicates=len(results) - recorded, rejected=rejected)
+
+    async def _price_batch(
+        self, identity: Identity, batch: EventBatch, idempotency_key: str | None
+    ) -> tuple[list[NewEvent], list[Rejection]]:
         at = now()
         events: list[NewEvent] = []
         rejected: list[Rejection] = []
@@ -98,9 +109,7 @@ class CostEngine:
                 rejected.append(Rejection(index=index, detail=_first_fault(error)))
             except Invalid as error:
                 rejected.append(Rejection(index=index, detail=error.detail))
-        results = await self._recorder.put(identity.workspace_id, events) if events else []
-        recorded = sum(isinstance(result, datetime) for result in results)
-        return BatchResult(recorded=recorded, duplicates=len(results) - recorded, rejected=rejected)
+        return events, rejected
 
     def _price(self, identity: Identity, event: Event, at: datetime) -> NewEvent:
         timestamp = event.timestamp or at

@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 
 from utils.errors import LLMLabError, Unavailable
 
+_FEW_CALLERS = 8
+
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,9 +59,11 @@ class GroupCommit(Generic[Key, Item, Result]):
     async def _drain(self, key: Key) -> None:
         queue = self._queues[key]
         while queue:
+            # Of many callers half: they are answered, and send more, while the other half is being written.
+            most = max(_FEW_CALLERS, (len(queue) + 1) // 2)
             requests = [queue.popleft()]
             size = len(requests[0][0])
-            while queue and size + len(queue[0][0]) <= self._max_batch:
+            while queue and len(requests) < most and size + len(queue[0][0]) <= self._max_batch:
                 size += len(queue[0][0])
                 requests.append(queue.popleft())
             await self._commit(key, requests)

@@ -14,7 +14,7 @@ def uuid7(at: datetime) -> uuid.UUID:
     It has to be unique, not secret: whoever guesses one still needs the workspace it is in.
     """
     milliseconds = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
-    random_a, random_b = random.getrandbits(12), random.getrandbits(62)  # noqa: S311
+    random_a, random_b = random.getrandbits(12), random.getrandbits(62)
     return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b)
 
 

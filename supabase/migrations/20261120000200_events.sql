@@ -256,10 +256,10 @@ begin
     )
     order by g.id, g.position
     on conflict do nothing
-    returning *
+    returning *, public.spend_bucket("timestamp") as bucket
   ),
   cells as (
-    select public.spend_bucket(r."timestamp") as bucket, r.project, r.provider, r.model,
+    select r.bucket, r.project, r.provider, r.model,
       public.latency_bucket(r.latency_ms) as latency_bucket,
       count(*) as calls,
       count(*) filter (where r.status <> 'success') as errors,
@@ -332,7 +332,7 @@ begin
   ),
   tagged as (
     insert into public.spend_by_tag as t
-    select p_workspace_id, tag.key, public.spend_bucket(r."timestamp") as bucket, tag.value, count(*),
+    select p_workspace_id, tag.key, r.bucket, tag.value, count(*),
       count(*) filter (where r.cost is null),
       sum(r.input_tokens::bigint + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens
         + r.output_tokens),
@@ -340,8 +340,8 @@ begin
     from recorded r
     cross join lateral jsonb_each_text(r.tags) as tag (key, value)
     where r.tags is not null
-    group by tag.key, bucket, tag.value
-    order by tag.key, bucket, tag.value
+    group by tag.key, r.bucket, tag.value
+    order by tag.key, r.bucket, tag.value
     on conflict (workspace_id, key, bucket, value) do update set
       calls = t.calls + excluded.calls,
       unpriced_calls = t.unpriced_calls + excluded.unpriced_calls,

@@ -1,0 +1,89 @@
+"""`./run.sh bench`: every measurement in turn, the table, and bench/RESULTS.md.
+
+Takes less than ten minutes; --quick takes 90 seconds with smaller sizes, --full adds ten million events. Names of
+sections measure only those, and leave RESULTS.md alone. A figure that is missed is no failure; what does not work is.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import traceback
+from dataclasses import replace
+
+import uvloop
+
+from bench import ingest, loop, memory, pricing, reads, storage, supabase_road
+from bench.plan import QUICK, USUAL, Bench
+from bench.report import RESULTS, Report, Row
+
+SECTIONS = {
+    "pricing": pricing.price,
+    "track": ingest.track,
+    "batch": ingest.batch,
+    "function": ingest.function,
+    "reads": reads.grow,
+    "storage": storage.size,
+    "memory": memory.growth,
+    "loop": loop.standstill,
+    "supabase": supabase_road.compare,
+}
+
+
+def arguments() -> argparse.Namespace:
+    """What the caller wants."""
+    parser = argparse.ArgumentParser(prog="./run.sh bench", description=__doc__.split("\n\n")[1])
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, 90 seconds")
+    parser.add_argument("--full", action="store_true", help="also with ten million events")
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"only these: {', '.join(SECTIONS)}")
+    wanted = parser.parse_args()
+    unknown = set(wanted.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    return wanted
+
+
+async def run(bench: Bench, names: list[str]) -> bool:
+    """Measures; returns whether everything worked."""
+    task = asyncio.current_task()
+    assert task is not None
+    # So that what was started is ended too.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    worked = True
+    for number, name in enumerate(names, 1):
+        bench.enter(name, number, len(names))
+        try:
+            await SECTIONS[name](bench)
+        except Exception as error:
+            worked = False
+            bench.done()
+            traceback.print_exc()
+            bench.report.rows.append(Row(name, excuse=f"does not work: {repr(error).splitlines()[0][:200]}"))
+    bench.done()
+    return worked
+
+
+def main() -> None:
+    """Measures, prints and writes."""
+    wanted = arguments()
+    sizes = QUICK if wanted.quick else USUAL
+    if wanted.full:
+        sizes = replace(sizes, large_workspaces=(*sizes.large_workspaces, 10_000_000))
+    options = [option for option in ("quick", "full") if getattr(wanted, option)]
+    bench = Bench(sizes, Report(" ".join(["./run.sh bench", *(f"--{option}" for option in options)])))
+    try:
+        worked = uvloop.run(run(bench, wanted.sections or list(SECTIONS)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("Stopped.")
+    if wanted.sections:
+        print(bench.report.table())
+        print("\n".join(f"- {note}" for note in bench.report.notes))
+    else:
+        document = bench.report.document()
+        RESULTS.write_text(document)
+        print(document)
+    sys.exit(not worked)
+
+
+if __name__ == "__main__":
+    main()

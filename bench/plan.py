@@ -1,0 +1,97 @@
+"""How much is measured, and what every measurement is given: its sizes, the report, and a line to say how far it is."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bench.report import Report
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How long and how often."""
+
+    repeats: int
+    seconds: float
+    batches: int
+    passes: int
+    sql_batches: int
+    memory_events: int
+    blocking_seconds: float
+    small_workspace: int
+    large_workspaces: tuple[int, ...]
+    reads: int
+    page: int
+    storage_events: int
+    pricing_calls: int
+
+
+QUICK = Sizes(
+    repeats=3,
+    seconds=1.0,
+    batches=16,
+    passes=1,
+    sql_batches=10,
+    memory_events=40_000,
+    blocking_seconds=1.2,
+    small_workspace=10_000,
+    large_workspaces=(100_000,),
+    reads=40,
+    page=200,
+    storage_events=30_000,
+    pricing_calls=2_000,
+)
+USUAL = Sizes(
+    repeats=4,
+    seconds=3,
+    batches=40,
+    passes=2,
+    sql_batches=30,
+    memory_events=1_000_000,
+    blocking_seconds=5,
+    small_workspace=10_000,
+    large_workspaces=(1_000_000,),
+    reads=150,
+    page=1_000,
+    storage_events=150_000,
+    pricing_calls=10_000,
+)
+
+
+@dataclass
+class Bench:
+    """One run."""
+
+    sizes: Sizes
+    report: Report
+    section: str = ""
+    position: str = ""
+    _started: float = field(default_factory=time.monotonic)
+
+    def enter(self, section: str, number: int, sections: int) -> None:
+        """Begins a section."""
+        self.section, self.position = section, f"{number}/{sections}"
+
+    def step(self, text: str) -> None:
+        """Says what is being done."""
+        line = f"[{self.position}] {time.monotonic() - self._started:4.0f} s  {self.section}: {text}"
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{line[:110]}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def turns(self, text: str) -> Iterator[int]:
+        """The repeats of a measurement, from 1."""
+        for turn in range(1, self.sizes.repeats + 1):
+            self.step(f"{text}, {turn} of {self.sizes.repeats}")
+            yield turn
+
+    def say(self, turn: int, found: str) -> None:
+        """Says what a turn found."""
+        self.step(f"{turn} of {self.sizes.repeats}: {found}")
+
+    def done(self) -> None:
+        """Leaves the progress line."""
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

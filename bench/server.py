@@ -1,0 +1,211 @@
+"""A place to measure in: a Postgres of its own and servers in processes of their own, all gone at the end."""
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import asyncpg
+import psutil
+
+from bench.load import Client, LoadError, request
+from database import migrate
+from utils.postgres import EmbeddedPostgres
+
+HOUSE = Path(__file__).parent.parent
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+
+
+class BenchError(Exception):
+    """Something does not work, so its speed says nothing."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody signed up."""
+
+    token: str
+    user_id: UUID
+    workspace_id: UUID
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that answers on a port."""
+
+    port: int
+    process: psutil.Process
+
+    @property
+    def memory(self) -> float:
+        """Resident megabytes (10^6 bytes)."""
+        return float(self.process.memory_info().rss) / 1e6
+
+    async def sign_up(self, name: str) -> Account:
+        """A new account with a workspace of its own."""
+        async with Client(self.port) as client:
+            _, answer = await client.ask(sign_up_request(name))
+        return Account(answer["access_token"], UUID(answer["user_id"]), UUID(answer["workspace_id"]))
+
+
+class Lab:
+    """A folder with a Postgres in it, started as the product starts its own."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+
+    @property
+    def socket_folder(self) -> str:
+        """Where Postgres listens."""
+        return parse_qs(urlsplit(self.url).query)["host"][0]
+
+    @property
+    def postgres(self) -> psutil.Process:
+        """The parent of all Postgres processes."""
+        return psutil.Process(int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0]))
+
+    async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection to the migrated database."""
+        connection = await asyncpg.connect(self.url)
+        await migrate(connection)
+        return connection
+
+    @contextmanager
+    def product(self, **settings: str) -> Iterator[Server]:
+        """The server as `./run.sh` runs it, on the embedded road unless the settings name another."""
+        with self.process(str(HOUSE / "main.py"), health="/api/health", settings=settings) as server:
+            yield server
+
+    @contextmanager
+    def app(self, name: str, *, health: str | None = None) -> Iterator[Server]:
+        """One of bench.apps."""
+        with self.process("-m", "bench.apps", name, "PORT", health=health, settings={}) as server:
+            yield server
+
+    @contextmanager
+    def process(self, *arguments: str, health: str | None, settings: Mapping[str, str]) -> Iterator[Server]:
+        """Python with these arguments, where PORT stands for a free port, until it has been used."""
+        port = free_port()
+        environment = {
+            **{name: os.environ[name] for name in _KEPT if name in os.environ},
+            "PYTHONPATH": str(HOUSE),
+            "DATA_DIR": str(self.folder),
+            "PORT": str(port),
+            "RATE_LIMIT_PER_MINUTE": "0",
+            "ACCESS_TOKEN_EXPIRE_MINUTES": "1440",
+            **settings,
+        }
+        command = [sys.executable, *(str(port) if a == "PORT" else a for a in arguments)]
+        with running(command, environment, self.folder, port, health) as server:
+            yield server
+
+
+@contextmanager
+def lab() -> Iterator[Lab]:
+    """A new lab, removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="llmlab-bench-", dir=lab_folder()))
+    postgres = EmbeddedPostgres(folder)
+    try:
+        yield Lab(folder, postgres.start())
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def lab_folder() -> str:
+    """Where labs are made: the temporary folder that outlives a restart, for /tmp may live in memory."""
+    lasting = "/var/tmp"  # noqa: S108
+    return lasting if Path(lasting).is_dir() else tempfile.gettempdir()
+
+
+def sign_up_request(name: str) -> bytes:
+    """A request to sign up somebody of that name."""
+    body = f'{{"email":"{name}@example.com","password":"correct horse battery","name":"{name}"}}'
+    return request("POST", "/api/auth/signup", body=body.encode())
+
+
+@contextmanager
+def running(
+    command: list[str], environment: Mapping[str, str], folder: Path, port: int, health: str | None
+) -> Iterator[Server]:
+    """A process from the moment it answers on its port; it is ended afterwards, and its words are kept if it fails."""
+    log = folder / f"{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=dict(environment), cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        _wait(process, port, health, log)
+        yield Server(port, psutil.Process(process.pid))
+        if process.poll() is not None:
+            raise BenchError(_last_words(process, log))
+    except LoadError as error:
+        ended = _last_words(process, log) if process.poll() is not None else "It still runs"
+        raise BenchError(f"{error}. {ended}") from error
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def processor_seconds(process: psutil.Process) -> float:
+    """What a process and its children, ended ones included, have spent on the processor."""
+    total = 0.0
+    for member in [process, *process.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            spent = member.cpu_times()
+            total += spent.user + spent.system + spent.children_user + spent.children_system
+    return total
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, health: str | None, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise BenchError(_last_words(process, log))
+        try:
+            with socket.create_connection(("127.0.0.1", port), 1):
+                pass
+            if health is None or _healthy(port, health):
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise BenchError(_last_words(process, log))
+
+
+def _last_words(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    state = "does not answer" if process.returncode is None else f"ended with {process.returncode}"
+    return f"{process.args!r} {state}:\n{log.read_text()[-2000:]}"
+
+
+def _healthy(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    finally:
+        connection.close()

@@ -1,0 +1,48 @@
+"""How fast batches go through a Supabase project's REST interface, against the direct road."""
+
+import shutil
+
+from bench import data
+from bench.load import closed_loop, request
+from bench.plan import Bench
+from bench.report import Figure, Row, ratio
+from bench.server import lab
+from tests.supabase_server import FOLDER, SECRET_KEY, SupabaseServer
+
+_BATCH = 500
+_CONNECTIONS = 4
+_MEASURED = f"POST /api/events/batch of {_BATCH} over the Supabase road"
+_AGAINST = "the direct road"
+
+
+async def compare(bench: Bench) -> None:
+    """The same batches over both roads to the same Postgres."""
+    if not (FOLDER / "node_modules").is_dir() or shutil.which("node") is None:
+        excuse = "not measured: run ./run.sh test once"
+        bench.report.rows.append(Row(_MEASURED, against=_AGAINST, excuse=excuse))
+        return
+    bodies = data.batches(max(8, bench.sizes.batches // 2), _BATCH)
+    with lab() as place:
+        # The REST server reads the schema when it starts.
+        await (await place.connect()).close()
+        rest = SupabaseServer(place.folder / "rest", place.socket_folder, "postgres")
+        settings = {"SUPABASE_URL": rest.url, "SUPABASE_KEY": SECRET_KEY, "SECRET_KEY": "bench" * 8}
+        try:
+            with place.product(**settings) as through_rest, place.product() as direct:
+                rates: list[list[float]] = [[], []]
+                sent = []
+                for server, name in ((through_rest, "rest"), (direct, "direct")):
+                    account = await server.sign_up(name)
+                    requests = [request("POST", "/api/events/batch", token=account.token, body=b) for b in bodies]
+                    await closed_loop(server.port, requests, connections=_CONNECTIONS, count=8)
+                    sent.append((server, requests))
+                for turn in bench.turns("batches over both roads"):
+                    for (server, requests), found in zip(sent, rates, strict=True):
+                        outcome = await closed_loop(
+                            server.port, requests, connections=_CONNECTIONS, count=len(requests)
+                        )
+                        found.append(outcome.per_second * _BATCH)
+                    bench.say(turn, f"{rates[0][-1]:,.0f} events/s, direct {rates[1][-1]:,.0f}")
+        finally:
+            rest.stop()
+    bench.report.rows.append(ratio(_MEASURED, Figure.of(rates[0]), "events/s", _AGAINST, Figure.of(rates[1])))
