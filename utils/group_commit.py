@@ -59,6 +59,8 @@ class GroupCommit(Generic[Key, Item, Result]):
     async def _drain(self, key: Key) -> None:
         queue = self._queues[key]
         while queue:
+            # Lets in what has arrived by now and only waits for its turn.
+            await asyncio.sleep(0)
             # Of many callers half: they are answered, and send more, while the other half is being written.
             most = max(_FEW_CALLERS, (len(queue) + 1) // 2)
             requests = [queue.popleft()]
