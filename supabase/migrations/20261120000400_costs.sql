@@ -18,8 +18,9 @@ create function public.spend_cells(
   tokens bigint,
   cost numeric
 )
+-- No search path of its own: only so does the planner see through it. Every name in it is qualified.
 language sql stable parallel safe
-begin atomic
+as $$
   select d.day, d.project, d.provider, d.model, d.calls, d.unpriced_calls, d.total_tokens, d.cost
   from public.spend_daily d
   where p_whole_days and d.workspace_id = p_workspace_id
@@ -39,8 +40,8 @@ begin atomic
   where p_whole_days and s.workspace_id = p_workspace_id
     and s.bucket >= greatest(
       public.utc_day(p_end), public.utc_day(p_start + interval '1 day' - interval '1 microsecond'))
-    and s.bucket < p_end;
-end;
+    and s.bucket < p_end
+$$;
 revoke all on function public.spend_cells from public, anon, authenticated;
 grant execute on function public.spend_cells to service_role;
 
