@@ -128,11 +128,15 @@ async def test_a_body_over_a_mebibyte_is_refused_also_without_its_length(ada: Me
     large = b'{"x":"' + b"a" * 1024 * 1024 + b'"}'
     assert_problem(await ada.request("POST", "/api/events/track", content=large, headers=JSON), 413)
 
+    read = []
+
     async def chunks() -> Any:
-        for _ in range(20):
+        for number in range(20):
+            read.append(number)
             yield large[:100_000]
 
     assert_problem(await ada.request("POST", "/api/events/track", content=chunks(), headers=JSON), 413)
+    assert len(read) == 11
 
 
 async def test_another_content_type_is_refused(ada: Member) -> None:
