@@ -120,3 +120,12 @@ async def test_closing_waits_for_what_was_accepted() -> None:
     writer.go.release()
     await closing
     assert await task == [10]
+
+
+async def test_closing_after_a_writer_has_just_ended_returns() -> None:
+    group: GroupCommit[str, int, int] = GroupCommit(Writer())
+    ended = asyncio.create_task(asyncio.sleep(0))
+    await ended
+    # Ended, and not yet taken out of the set, as between the end of a task and its callbacks.
+    group._writers.add(ended)
+    await group.close()

@@ -53,8 +53,8 @@ class GroupCommit(Generic[Key, Item, Result]):
 
     async def close(self) -> None:
         """Returns when everything accepted has been written."""
-        while self._writers:
-            await asyncio.gather(*self._writers, return_exceptions=True)
+        while pending := [writer for writer in self._writers if not writer.done()]:
+            await asyncio.wait(pending)
 
     async def _drain(self, key: Key) -> None:
         queue = self._queues[key]
