@@ -18,7 +18,9 @@ from typing import Any, cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _PATIENCE_SECONDS = 60.0
-_MOST_CONNECTIONS = 512
+_SETTLING_SECONDS = 0.2
+# uvloop's timers count whole milliseconds: less is no wait at all.
+_TICK_SECONDS = 0.001
 
 
 class LoadError(Exception):
@@ -191,18 +193,20 @@ async def closed_loop(
     return Outcome(latencies, elapsed)
 
 
-async def open_loop(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Outcome:
+async def open_loop(
+    port: int, requests: Sequence[bytes], *, connections: int, rate: float, seconds: float
+) -> Outcome:
     """Requests arrive at a fixed rate whether or not earlier ones are answered.
 
-    A request that finds every connection busy waits, and its time counts from its arrival. Timers tick in
-    milliseconds, so arrivals come in groups of those due in the same one.
+    A request that finds every connection busy waits, and its time counts from its arrival. Arrivals come in groups of
+    those due in the same millisecond: waiting for less would keep a processor busy that the server needs.
     """
     supply = itertools.cycle(requests)
     total = int(rate * seconds)
     latencies: list[float] = []
     lateness: list[float] = []
     waiting: deque[float] = deque()
-    run = _Run(_MOST_CONNECTIONS, port)
+    run = _Run(connections, port)
 
     def answered(connection: Connection, status: int, answer: bytes) -> None:
         if status >= 300:
@@ -222,7 +226,7 @@ async def open_loop(port: int, requests: Sequence[bytes], *, rate: float, second
         for number in range(total):
             due = started + number / rate
             while (at := time.perf_counter()) < due:  # noqa: ASYNC110
-                await asyncio.sleep(due - at)
+                await asyncio.sleep(max(due - at, _TICK_SECONDS))
             lateness.append(at - due)
             while free and not free[-1].alive:
                 free.pop()
@@ -259,6 +263,8 @@ class _Run:
     async def open(self, answered: Answered) -> list[Connection]:
         for _ in range(self._count):
             self._connections.append(await _connect(self._port, answered, self._lost))
+        # The server still takes in the last of them, which is not what is measured.
+        await asyncio.sleep(_SETTLING_SECONDS)
         return list(self._connections)
 
     async def wait(self, seconds: float) -> None:
