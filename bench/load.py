@@ -193,9 +193,7 @@ async def closed_loop(
     return Outcome(latencies, elapsed)
 
 
-async def open_loop(
-    port: int, requests: Sequence[bytes], *, connections: int, rate: float, seconds: float
-) -> Outcome:
+async def open_loop(port: int, requests: Sequence[bytes], *, connections: int, rate: float, seconds: float) -> Outcome:
     """Requests arrive at a fixed rate whether or not earlier ones are answered.
 
     A request that finds every connection busy waits, and its time counts from its arrival. Arrivals come in groups of

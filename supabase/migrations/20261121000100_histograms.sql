@@ -11,7 +11,7 @@ end
 $$;
 
 
--- The version of the newest migration, which a server without the right to migrate checks at its start.
+
 create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
