@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     access_token_expire_minutes: int = Field(30, ge=1, le=1440)
     refresh_token_expire_days: int = Field(30, ge=1, le=365)
 
+    encryption_key: SecretStr | None = None
+
     cors_origins: Annotated[list[str], NoDecode] = []
     redis_url: SecretStr | None = None
     rate_limit_per_minute: int = Field(100, ge=0)
@@ -49,6 +51,8 @@ class Settings(BaseSettings):
     def _check_secrets(self) -> Self:
         if self.secret_key is not None and len(self.secret_key.get_secret_value()) < 32:
             raise ValueError("SECRET_KEY must have at least 32 characters")
+        if any(len(key) < 32 for key in self._own_encryption_keys()):
+            raise ValueError("ENCRYPTION_KEY must have at least 32 characters, and so must each of several")
         if self.secret_key is None and self.road != "embedded":
             raise ValueError("SECRET_KEY must be set, to at least 32 characters, when the database is not embedded")
         if (self.supabase_url is None) != (self.supabase_key is None):
@@ -61,6 +65,14 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return "postgres"
         return "supabase" if self.supabase_url is not None else "embedded"
+
+    def encryption_keys(self) -> list[str]:
+        """What secrets are encrypted with, the newest first: those of ENCRYPTION_KEY, last the signing key."""
+        return [*self._own_encryption_keys(), self.signing_key()]
+
+    def _own_encryption_keys(self) -> list[str]:
+        value = self.encryption_key.get_secret_value() if self.encryption_key else ""
+        return [key.strip() for key in value.split(",") if key.strip()]
 
     def signing_key(self) -> str:
         """SECRET_KEY, or on the embedded road the one made at the first start and kept in DATA_DIR (mode 0600)."""

@@ -23,6 +23,10 @@ from pydantic import TypeAdapter
 from config import Settings
 from models import (
     Account,
+    ApiKey,
+    ApiKeyIn,
+    ArchivedSpend,
+    AuditLine,
     Budget,
     BudgetIn,
     BudgetList,
@@ -34,16 +38,28 @@ from models import (
     DailyCosts,
     Duplicate,
     EventFilter,
+    Identity,
+    Invitation,
+    KeyIdentity,
+    Member,
     ModelUsage,
     NewEvent,
+    OwnPrice,
+    OwnPriceIn,
+    Project,
+    ProviderKey,
+    SealedKey,
+    Session,
     SplitBy,
     Step,
     StoredEvent,
+    Terms,
     Timeseries,
     TopModels,
+    Workspace,
 )
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
-from utils.errors import Unavailable
+from utils.errors import Conflict, Forbidden, LLMLabError, NotFound, Unavailable
 from utils.json import dumps
 from utils.postgres import EmbeddedPostgres
 
@@ -52,6 +68,9 @@ MIGRATIONS = Path(__file__).parent / "supabase" / "migrations"
 _MIGRATION_LOCK = 4_815_162_342
 _TRANSACTION_POOLER_PORT = 6543
 _PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabase db push --remote`)"
+
+# A function that refuses raises one of these, with the sentence for the caller as its message.
+_REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
 
 T = TypeVar("T")
 if TYPE_CHECKING:
@@ -66,7 +85,10 @@ class Road(Protocol):
     """A way to call SQL functions."""
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
-        """The function's answer as plain Python values. Raises Unavailable when the database cannot be reached."""
+        """The function's answer as plain Python values.
+
+        Raises Unavailable when the database cannot be reached, and Forbidden, NotFound or Conflict when it refuses.
+        """
 
     async def close(self) -> None:
         """Lets go of the connections."""
@@ -114,6 +136,10 @@ class PostgresRoad:
             asyncpg.InsufficientResourcesError,
         ) as error:
             raise Unavailable from error
+        except asyncpg.PostgresError as error:
+            if error.sqlstate in _REFUSALS:
+                raise _REFUSALS[error.sqlstate](str(error)) from None
+            raise
 
     async def close(self) -> None:
         await self._pool.close()
@@ -154,6 +180,8 @@ class SupabaseRoad:
         except httpx.HTTPError as error:
             raise Unavailable from error
         except APIError as error:
+            if error.code in _REFUSALS:
+                raise _REFUSALS[error.code](error.message) from None
             if str(error.code).startswith(("5", "PGRST00", "08", "57P", "53")) and not str(error.code).startswith("54"):
                 raise Unavailable from error
             raise
@@ -190,10 +218,16 @@ class Database:
         except Unavailable:
             return False
 
-    # Accounts
+    # Who is calling
 
-    async def account_of_session(self, session_id: UUID, now: datetime) -> Account | None:
-        return await self._ask(_ACCOUNT, "account_of_session", p_session_id=session_id, p_now=now)
+    async def session_use(self, session_id: UUID, workspace_id: UUID | None, now: datetime) -> Account | None:
+        """The session's account, in the given workspace or its first. Raises NotFound for somebody else's workspace."""
+        return await self._ask(_ACCOUNT, "session_use", p_session_id=session_id, p_workspace_id=workspace_id, p_now=now)
+
+    async def api_key_use(self, key_hash: str, now: datetime) -> KeyIdentity | None:
+        return await self._ask(_KEY_IDENTITY, "api_key_use", p_key_hash=key_hash, p_now=now)
+
+    # Accounts
 
     async def signup(
         self,
@@ -205,6 +239,7 @@ class Database:
         email: str,
         name: str,
         password_hash: str,
+        device: str,
         now: datetime,
         expires_at: datetime,
     ) -> Account | None:
@@ -218,6 +253,7 @@ class Database:
             p_email=email,
             p_name=name,
             p_password_hash=password_hash,
+            p_device=device,
             p_now=now,
             p_expires_at=expires_at,
         )
@@ -226,7 +262,7 @@ class Database:
         return await self._ask(_CREDENTIALS, "credentials", p_email=email, p_user_id=user_id)
 
     async def session_start(
-        self, user_id: UUID, session_id: UUID, refresh_id: UUID, now: datetime, expires_at: datetime
+        self, user_id: UUID, session_id: UUID, refresh_id: UUID, device: str, now: datetime, expires_at: datetime
     ) -> Account | None:
         return await self._ask(
             _ACCOUNT,
@@ -234,6 +270,7 @@ class Database:
             p_user_id=user_id,
             p_session_id=session_id,
             p_refresh_id=refresh_id,
+            p_device=device,
             p_now=now,
             p_expires_at=expires_at,
         )
@@ -254,21 +291,227 @@ class Database:
     async def session_end(self, session_id: UUID, now: datetime) -> None:
         await self._road.call("session_end", {"p_session_id": session_id, "p_now": now})
 
+    async def session_list(self, user_id: UUID, now: datetime) -> list[Session]:
+        return await self._ask(_SESSIONS, "session_list", p_user_id=user_id, p_now=now)
+
+    async def sessions_end(self, user_id: UUID, session_id: UUID | None, now: datetime) -> int:
+        """Ends one session of the user, or all of them; returns how many ended."""
+        parameters = {"p_user_id": user_id, "p_session_id": session_id, "p_now": now}
+        return int(await self._road.call("sessions_end", parameters))
+
     async def user_update(
-        self, user_id: UUID, session_id: UUID, name: str | None, password_hash: str | None, now: datetime
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        workspace_id: UUID,
+        name: str | None,
+        password_hash: str | None,
+        now: datetime,
     ) -> Account | None:
         return await self._ask(
             _ACCOUNT,
             "user_update",
             p_user_id=user_id,
             p_session_id=session_id,
+            p_workspace_id=workspace_id,
             p_name=name,
             p_password_hash=password_hash,
             p_now=now,
         )
 
-    async def user_delete(self, user_id: UUID) -> None:
-        await self._road.call("user_delete", {"p_user_id": user_id})
+    async def user_delete(self, user_id: UUID, now: datetime) -> None:
+        await self._road.call("user_delete", {"p_user_id": user_id, "p_now": now})
+
+    # Workspaces
+
+    async def workspace_list(self, user_id: UUID) -> list[Workspace]:
+        return await self._ask(_WORKSPACES, "workspace_list", p_user_id=user_id)
+
+    async def workspace_create(self, user_id: UUID, workspace_id: UUID, name: str, now: datetime) -> None:
+        await self._do("workspace_create", p_user_id=user_id, p_workspace_id=workspace_id, p_name=name, p_now=now)
+
+    async def workspace_rename(self, by: Identity, name: str, now: datetime) -> None:
+        await self._do("workspace_rename", **_by(by), p_name=name, p_now=now)
+
+    async def workspace_delete(self, workspace_id: UUID, name: str, now: datetime) -> bool:
+        parameters = {"p_workspace_id": workspace_id, "p_name": name, "p_now": now}
+        return bool(await self._road.call("workspace_delete", parameters))
+
+    async def member_list(self, workspace_id: UUID) -> list[Member]:
+        return await self._ask(_MEMBERS, "member_list", p_workspace_id=workspace_id)
+
+    async def member_set_role(self, by: Identity, user_id: UUID, role: str, now: datetime) -> None:
+        await self._do("member_set_role", **_by(by), p_user_id=user_id, p_role=role, p_now=now)
+
+    async def member_remove(self, by: Identity, user_id: UUID, now: datetime) -> None:
+        await self._do("member_remove", **_by(by), p_user_id=user_id, p_now=now)
+
+    async def invitation_list(self, workspace_id: UUID, now: datetime) -> list[Invitation]:
+        return await self._ask(_INVITATIONS, "invitation_list", p_workspace_id=workspace_id, p_now=now)
+
+    async def invitation_create(self, by: Identity, invitation: Invitation, token_hash: str) -> None:
+        await self._do(
+            "invitation_create",
+            **_by(by),
+            p_invitation_id=invitation.id,
+            p_email=invitation.email,
+            p_role=invitation.role,
+            p_token_hash=token_hash,
+            p_now=invitation.created_at,
+            p_expires_at=invitation.expires_at,
+        )
+
+    async def invitation_delete(self, by: Identity, invitation_id: UUID, now: datetime) -> None:
+        await self._do("invitation_delete", **_by(by), p_invitation_id=invitation_id, p_now=now)
+
+    async def invitation_accept(self, token_hash: str, user_id: UUID, now: datetime) -> Workspace:
+        return await self._ask(_WORKSPACE, "invitation_accept", p_token_hash=token_hash, p_user_id=user_id, p_now=now)
+
+    async def audit_list(self, workspace_id: UUID, before: tuple[datetime, UUID] | None, limit: int) -> list[AuditLine]:
+        before_at, before_id = before or (None, None)
+        return await self._ask(
+            _AUDIT,
+            "audit_list",
+            p_workspace_id=workspace_id,
+            p_before_at=before_at,
+            p_before_id=before_id,
+            p_limit=limit,
+        )
+
+    # Projects, keys and prices
+
+    async def project_create(self, by: Identity, names: Sequence[str], now: datetime) -> list[UUID]:
+        """Makes those of these projects that are not there yet; returns their ids."""
+        return await self._ask(_IDS, "project_create", **_by(by), p_names=names, p_now=now)
+
+    async def project_list(
+        self,
+        workspace_id: UUID,
+        start: datetime,
+        end: datetime,
+        *,
+        project_id: UUID | None = None,
+        archived: bool = False,
+        after: str | None = None,
+        limit: int = 1,
+    ) -> list[Project]:
+        return await self._ask(
+            _PROJECTS,
+            "project_list",
+            p_workspace_id=workspace_id,
+            p_project_id=project_id,
+            p_start=start,
+            p_end=end,
+            p_archived=archived,
+            p_after=after,
+            p_limit=limit,
+        )
+
+    async def project_update(
+        self, by: Identity, project_id: UUID, name: str | None, archived: bool | None, now: datetime
+    ) -> None:
+        await self._do(
+            "project_update", **_by(by), p_project_id=project_id, p_name=name, p_archived=archived, p_now=now
+        )
+
+    async def api_key_list(self, workspace_id: UUID) -> list[ApiKey]:
+        return await self._ask(_KEYS, "api_key_list", p_workspace_id=workspace_id, p_key_id=None)
+
+    async def api_key_create(
+        self, by: Identity, key_id: UUID, new: ApiKeyIn, key_hash: str, last_four: str, now: datetime
+    ) -> ApiKey:
+        (key,) = await self._ask(
+            _KEYS,
+            "api_key_create",
+            **_by(by),
+            p_user_id=by.user_id,
+            p_key_id=key_id,
+            p_name=new.name,
+            p_key_hash=key_hash,
+            p_last_four=last_four,
+            p_scopes=new.scopes,
+            p_project=new.project,
+            p_now=now,
+            p_expires_at=new.expires_at,
+        )
+        return key
+
+    async def api_key_rename(self, by: Identity, key_id: UUID, name: str, now: datetime) -> ApiKey:
+        (key,) = await self._ask(_KEYS, "api_key_rename", **_by(by), p_key_id=key_id, p_name=name, p_now=now)
+        return key
+
+    async def api_key_revoke(self, by: Identity, key_id: UUID, now: datetime) -> None:
+        await self._do("api_key_revoke", **_by(by), p_key_id=key_id, p_now=now)
+
+    async def provider_key_list(self, workspace_id: UUID) -> list[ProviderKey]:
+        return await self._ask(_PROVIDER_KEYS, "provider_key_list", p_workspace_id=workspace_id)
+
+    async def provider_key_create(self, by: Identity, key: ProviderKey, ciphertext: str) -> None:
+        await self._do(
+            "provider_key_create",
+            **_by(by),
+            p_key_id=key.id,
+            p_provider=key.provider,
+            p_name=key.name,
+            p_ciphertext=ciphertext,
+            p_last_four=key.last_four,
+            p_now=key.created_at,
+        )
+
+    async def provider_key_delete(self, by: Identity, key_id: UUID, now: datetime) -> None:
+        await self._do("provider_key_delete", **_by(by), p_key_id=key_id, p_now=now)
+
+    async def provider_key_ciphertexts(self, workspace_id: UUID) -> list[SealedKey]:
+        return await self._ask(_SEALED_KEYS, "provider_key_ciphertexts", p_workspace_id=workspace_id)
+
+    async def provider_key_reencrypt(self, workspace_id: UUID, key_id: UUID, before: str, after: str) -> bool:
+        """Exchanges a ciphertext; false when it is not `before` any more."""
+        parameters = {"p_workspace_id": workspace_id, "p_key_id": key_id, "p_before": before, "p_after": after}
+        return bool(await self._road.call("provider_key_reencrypt", parameters))
+
+    async def price_list(self, workspace_id: UUID) -> list[OwnPrice]:
+        return await self._ask(_PRICES, "price_list", p_workspace_id=workspace_id, p_price_id=None)
+
+    async def price_create(
+        self, by: Identity, price_id: UUID, provider: str, new: OwnPriceIn, starts_at: datetime, now: datetime
+    ) -> OwnPrice:
+        (price,) = await self._ask(
+            _PRICES,
+            "price_create",
+            **_by(by),
+            p_price_id=price_id,
+            p_provider=provider,
+            p_model=new.model,
+            p_starts_at=starts_at,
+            p_ends_at=new.ends_at,
+            p_percent_of_list=new.percent_of_list,
+            p_input=new.input,
+            p_cache_read=new.cache_read,
+            p_cache_write=new.cache_write,
+            p_cache_write_1h=new.cache_write_1h,
+            p_output=new.output,
+            p_reasoning=new.reasoning,
+            p_request=new.request,
+            p_now=now,
+        )
+        return price
+
+    async def price_end(self, by: Identity, price_id: UUID, ends_at: datetime, now: datetime) -> OwnPrice:
+        (price,) = await self._ask(_PRICES, "price_end", **_by(by), p_price_id=price_id, p_ends_at=ends_at, p_now=now)
+        return price
+
+    async def workspace_terms(self, workspace_id: UUID, known_version: int | None) -> Terms | None:
+        """What recording needs to know; None when it is still what the caller knows."""
+        return await self._ask(_TERMS, "workspace_terms", p_workspace_id=workspace_id, p_known_version=known_version)
+
+    # Archives
+
+    async def export_workspace(self, workspace_id: UUID, now: datetime) -> dict[str, list[Any]]:
+        return await self._ask(_TABLES, "export_workspace", p_workspace_id=workspace_id, p_now=now)
+
+    async def export_spend(self, workspace_id: UUID, after: datetime | None) -> ArchivedSpend | None:
+        """The totals of the first day after a day that has any."""
+        return await self._ask(_ARCHIVED_SPEND, "export_spend", p_workspace_id=workspace_id, p_after=after)
 
     # Events
 
@@ -374,15 +617,13 @@ class Database:
     async def budget_list(self, workspace_id: UUID, now: datetime) -> BudgetList:
         return await self._ask(_BUDGETS, "budget_list", p_workspace_id=workspace_id, p_budget_id=None, p_now=now)
 
-    async def budget_set(
-        self, workspace_id: UUID, budget_id: UUID, user_id: UUID, budget: BudgetIn, name: str, now: datetime
-    ) -> Budget:
+    async def budget_set(self, by: Identity, budget_id: UUID, budget: BudgetIn, name: str, now: datetime) -> Budget:
         answer = await self._ask(
             _BUDGETS,
             "budget_set",
-            p_workspace_id=workspace_id,
+            **_by(by),
             p_budget_id=budget_id,
-            p_user_id=user_id,
+            p_user_id=by.user_id,
             p_name=name,
             p_limit=budget.limit,
             p_period=budget.period,
@@ -394,8 +635,8 @@ class Database:
         )
         return answer.budgets[0]
 
-    async def budget_delete(self, workspace_id: UUID, budget_id: UUID) -> bool:
-        return bool(await self._road.call("budget_delete", {"p_workspace_id": workspace_id, "p_budget_id": budget_id}))
+    async def budget_delete(self, by: Identity, budget_id: UUID, now: datetime) -> bool:
+        return bool(await self._road.call("budget_delete", {**_by(by), "p_budget_id": budget_id, "p_now": now}))
 
     # Advice
 
@@ -410,11 +651,34 @@ class Database:
     async def _ask(self, answer: "TypeAdapter[T]", function: str, **parameters: Any) -> T:
         return answer.validate_python(await self._road.call(function, parameters))
 
+    async def _do(self, function: str, **parameters: Any) -> None:
+        await self._road.call(function, parameters)
+
+
+def _by(identity: Identity) -> dict[str, UUID]:
+    """The parameters that say in which workspace something changes, and whose deed it is."""
+    return {"p_workspace_id": identity.workspace_id, "p_actor_id": identity.actor_id}
+
 
 _IDS = TypeAdapter(list[UUID])
 _ACCOUNT: TypeAdapter[Account | None] = TypeAdapter(Account | None)
 _CREDENTIALS: TypeAdapter[Credentials | None] = TypeAdapter(Credentials | None)
 _DUPLICATES = TypeAdapter(list[Duplicate])
+_KEY_IDENTITY: TypeAdapter[KeyIdentity | None] = TypeAdapter(KeyIdentity | None)
+_SESSIONS = TypeAdapter(list[Session])
+_WORKSPACE = TypeAdapter(Workspace)
+_WORKSPACES = TypeAdapter(list[Workspace])
+_MEMBERS = TypeAdapter(list[Member])
+_INVITATIONS = TypeAdapter(list[Invitation])
+_AUDIT = TypeAdapter(list[AuditLine])
+_PROJECTS = TypeAdapter(list[Project])
+_KEYS = TypeAdapter(list[ApiKey])
+_PROVIDER_KEYS = TypeAdapter(list[ProviderKey])
+_SEALED_KEYS = TypeAdapter(list[SealedKey])
+_PRICES = TypeAdapter(list[OwnPrice])
+_TERMS: TypeAdapter[Terms | None] = TypeAdapter(Terms | None)
+_TABLES = TypeAdapter(dict[str, list[Any]])
+_ARCHIVED_SPEND: TypeAdapter[ArchivedSpend | None] = TypeAdapter(ArchivedSpend | None)
 _EVENT: TypeAdapter[StoredEvent | None] = TypeAdapter(StoredEvent | None)
 _EVENTS = TypeAdapter(list[StoredEvent])
 _SUMMARY = TypeAdapter(CostSummary)

@@ -8,24 +8,44 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 import uvicorn
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from pydantic import ValidationError
-from starlette.types import Scope
 
 from config import Settings
 from database import Database, StartError
 from engines.accounts import AccountEngine
+from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
+from engines.identities import IdentityEngine
+from engines.keys import KeyEngine
+from engines.prices import PriceEngine
+from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
 from engines.server import ServerEngine
+from engines.workspaces import WorkspaceEngine
 from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware, RequestMiddleware, refuse
 from models import Identity
 from providers import PriceBook
-from routes import auth, budgets, costs, errors, events, exact, recommendations, server
+from routes import (
+    auth,
+    budgets,
+    costs,
+    errors,
+    events,
+    exact,
+    keys,
+    prices,
+    projects,
+    recommendations,
+    server,
+    workspaces,
+)
+from utils.cipher import Cipher
 from utils.logs import configure_logs
 from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
@@ -38,6 +58,10 @@ Sign up, press **Authorize** and paste the `access_token`; then track an event a
 
 TAGS = [
     {"name": "auth", "description": "Accounts and sessions"},
+    {"name": "workspaces", "description": "Teams: members, invitations, the audit log, the archive"},
+    {"name": "keys", "description": "API keys for applications, and your keys at your providers"},
+    {"name": "projects", "description": "What events are filed under"},
+    {"name": "prices", "description": "What you pay by contracts of your own"},
     {"name": "events", "description": "The model calls an application made"},
     {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
     {"name": "budgets", "description": "Limits, and how much of each is used"},
@@ -54,17 +78,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = await Database.open(settings)
-        prices = PriceBook()
+        book = PriceBook()
+        tokens = Tokens(settings.signing_key(), settings.algorithm)
+        identities = IdentityEngine(database, tokens)
+        app.state.identities = identities
         app.state.accounts = AccountEngine(
             database,
-            Tokens(settings.signing_key(), settings.algorithm),
+            tokens,
             timedelta(minutes=settings.access_token_expire_minutes),
             timedelta(days=settings.refresh_token_expire_days),
             storage,
+            identities.forget,
         )
-        app.state.costs = CostEngine(database, prices)
+        app.state.workspaces = WorkspaceEngine(database, identities.forget)
+        app.state.keyring = KeyEngine(database, Cipher(settings.encryption_keys()), identities.forget)
+        app.state.costs = CostEngine(database, book)
+        app.state.projects = ProjectEngine(database, app.state.costs.forget_terms)
+        app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms)
+        app.state.archive = ArchiveEngine(database)
         app.state.budgets = BudgetEngine(database)
-        app.state.recommendations = RecommendationsEngine(database, prices)
+        app.state.recommendations = RecommendationsEngine(database, book)
         app.state.server = ServerEngine(database, settings.app_version)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
         gc.collect()
@@ -87,8 +120,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_parameters={"persistAuthorization": True},
     )
 
-    async def identify(scope: Scope, token: str) -> Identity:
-        identity: Identity = await app.state.accounts.identify(token)
+    async def identify(token: str, workspace_id: UUID | None) -> Identity:
+        identity: Identity = await app.state.identities.identify(token, workspace_id)
         return identity
 
     # The last one added is the first to see a request.
@@ -102,7 +135,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID", "X-Workspace-Id"],
             expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
         )
     errors.handle(app)
@@ -112,6 +145,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         costs.costs,
         budgets.budgets,
         recommendations.recommendations,
+        projects.projects,
+        keys.keys,
+        keys.provider_keys,
+        prices.prices,
+        workspaces.workspaces,
+        workspaces.audit,
         auth.public,
         auth.account,
         auth.older,

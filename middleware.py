@@ -9,6 +9,7 @@ import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
@@ -17,10 +18,10 @@ from limits.errors import StorageError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models import Identity
-from utils.errors import PROBLEM_JSON, LLMLabError, PayloadTooLarge, TooManyRequests, Unavailable, problem
+from utils.errors import PROBLEM_JSON, Invalid, LLMLabError, PayloadTooLarge, TooManyRequests, Unavailable, problem
 from utils.tokens import bearer_token
 
-Identify = Callable[[Scope, str], Awaitable[Identity]]
+Identify = Callable[[str, UUID | None], Awaitable[Identity]]
 
 MAX_BODY_BYTES = 1024 * 1024
 PUBLIC_PATHS = frozenset(
@@ -118,6 +119,7 @@ class RequestMiddleware:
                     "request_id": request_id,
                     "client": _address(scope),
                     "user_id": identity.user_id if identity else None,
+                    "key_id": identity.key_id if identity else None,
                     "workspace_id": identity.workspace_id if identity else None,
                     "error": fault,
                 }
@@ -178,7 +180,7 @@ class AuthMiddleware:
         if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS and not _is_preflight(scope):
             try:
                 token = bearer_token(_header(scope, b"authorization"))
-                scope["identity"] = await self._identify(scope, token or "")
+                scope["identity"] = await self._identify(token or "", _workspace(scope))
             except LLMLabError as error:
                 scope["refusal"] = error
                 await self._refuse(scope, receive, send)
@@ -191,8 +193,17 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await send_error(scope, send, scope["refusal"])
 
 
+def _workspace(scope: Scope) -> UUID | None:
+    """The workspace a request is about, if it says so. Raises Invalid for what is no id."""
+    named = _header(scope, b"x-workspace-id")
+    try:
+        return None if named is None else UUID(named)
+    except ValueError:
+        raise Invalid("X-Workspace-Id must be a workspace's id", loc=("header", "X-Workspace-Id")) from None
+
+
 class RateLimitMiddleware:
-    """Allows each user, or on public paths each address, so many requests in any minute. 0 allows any number."""
+    """Allows each API key or user, or on public paths each address, so many requests in any minute; 0 is any number."""
 
     def __init__(self, app: ASGIApp, per_minute: int, storage: Storage) -> None:
         self.app = app
@@ -204,7 +215,7 @@ class RateLimitMiddleware:
             await self.app(scope, receive, send)
             return
         identity = scope.get("identity")
-        key = f"user:{identity.user_id}" if identity else f"address:{_address(scope)}"
+        key = f"caller:{identity.actor_id}" if identity else f"address:{_address(scope)}"
         try:
             allowed = await self._limiter.hit(self._limit, key)
             window = await self._limiter.get_window_stats(self._limit, key)

@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    SecretStr,
     StringConstraints,
     WithJsonSchema,
     model_validator,
@@ -51,6 +52,7 @@ Password = Annotated[str, StringConstraints(min_length=8, max_length=128, patter
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS)]
 Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
 Role = Literal["admin", "viewer"]
+Scope = Literal["events:write", "read", "admin"]
 Status = Literal["success", "error", "timeout"]
 Period = Literal["daily", "weekly", "monthly", "quarterly", "yearly"]
 Step = Literal["hour", "day", "week", "month"]
@@ -64,6 +66,12 @@ def _known_zone(name: str) -> str:
     except (KeyError, ValueError, OSError):
         raise ValueError("must be the name of a time zone, such as Europe/Berlin or UTC") from None
     return name
+
+
+def _printable(secret: SecretStr) -> SecretStr:
+    if not (secret.get_secret_value().isascii() and secret.get_secret_value().isprintable()):
+        raise ValueError("must be made of printable ASCII characters")
+    return secret
 
 
 def _written_time(value: object) -> object:
@@ -228,14 +236,30 @@ class Rates(NamedTuple):
         return None if unknown and not total else total
 
 
+ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
+    "admin": frozenset({"events:write", "read", "admin"}),
+    "viewer": frozenset({"read"}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is calling, in which workspace, as what."""
+    """Who is calling, in which workspace, and what they may do there: a person in a session, or an API key.
+
+    `user_id` is that person, or whoever made the key; `project` is the key of the project of a key's events.
+    """
 
     user_id: UUID
     workspace_id: UUID
-    session_id: UUID
-    role: Role
+    scopes: frozenset[Scope]
+    session_id: UUID | None = None
+    key_id: UUID | None = None
+    project: str | None = None
+
+    @property
+    def actor_id(self) -> UUID:
+        """Whose deed the audit log calls it."""
+        return self.key_id or self.user_id
 
 
 class NewEvent(NamedTuple):
@@ -359,10 +383,378 @@ class Credentials(Answer):
     password_hash: str
 
 
+class Session(Answer):
+    """A session that still holds."""
+
+    id: UUID
+    device: str = Field(description="What the browser or program called itself when it signed in")
+    created_at: datetime
+    last_used_at: datetime = Field(description="To the minute")
+    expires_at: datetime
+    current: bool = Field(False, description="Whether it is the one that asks")
+
+
+class Sessions(Answer):
+    """The caller's sessions, last used first."""
+
+    sessions: list[Session]
+
+
+class Ended(Answer):
+    """How many sessions were ended."""
+
+    ended: int
+
+
 class Message(Answer):
     """What was done, in words."""
 
     message: str
+
+
+# Workspaces
+
+
+class WorkspaceName(Request):
+    """What to call a workspace."""
+
+    name: Name = Field(examples=["Discovery team"])
+
+
+class Workspace(Answer):
+    """A workspace the caller belongs to, and as what."""
+
+    id: UUID
+    name: str
+    role: Role
+    members: int
+    created_at: datetime
+
+
+class Workspaces(Answer):
+    """The caller's workspaces; without the header X-Workspace-Id a request is about the first."""
+
+    workspaces: list[Workspace]
+
+
+class Member(Answer):
+    """Somebody who belongs to the workspace."""
+
+    user_id: UUID
+    email: str
+    name: str
+    role: Role
+    joined_at: datetime
+
+
+class Members(Answer):
+    """Who belongs to the workspace, the first one first."""
+
+    members: list[Member]
+
+
+class RoleChange(Request):
+    """What a member shall be."""
+
+    role: Role
+
+
+class InvitationIn(Request):
+    """Who shall join, and as what."""
+
+    email: Email = Field(examples=["grace@example.com"])
+    role: Role = "viewer"
+
+
+class Invitation(Answer):
+    """An invitation nobody has accepted yet."""
+
+    id: UUID
+    email: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime
+
+
+class NewInvitation(Invitation):
+    """A new invitation with its token, which is shown this once: send it to whom you invite."""
+
+    token: str
+
+
+class Invitations(Answer):
+    """The open invitations, newest first."""
+
+    invitations: list[Invitation]
+
+
+class InvitationToken(Request):
+    """The token of an invitation."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class AuditLine(Answer):
+    """What somebody did."""
+
+    id: UUID
+    at: datetime
+    actor_id: UUID = Field(description="A user or an API key")
+    actor: str = Field(description="What they were called then: an address, or the key's name")
+    action: str = Field(examples=["key.created"])
+    target: str = Field(description="What it was done to, by name")
+    details: dict[str, Any]
+
+
+class AuditPage(Answer):
+    """A page of the audit log, newest first."""
+
+    count: int
+    entries: list[AuditLine]
+    next_cursor: str | None
+
+
+# Projects
+
+
+class ProjectIn(Request):
+    """A new project."""
+
+    name: Name = Field(examples=["search"])
+
+
+class ProjectChange(Request):
+    """What to change about a project; its events stay with it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "discovery"}, {"archived": True}]})
+
+    name: Name | None = None
+    archived: bool | None = Field(None, description="An archived project is not listed; it still takes events")
+
+
+class Project(Answer):
+    """A project and what it cost in the range asked for."""
+
+    id: UUID
+    name: str
+    archived: bool
+    created_at: datetime
+    total_cost: Usd
+    call_count: int
+    unpriced_calls: int = Field(description="Calls without a known price: they are not in total_cost")
+
+
+class ProjectPage(Answer):
+    """A page of projects, by name."""
+
+    date_range: "DateRange"
+    projects: list[Project]
+    next_cursor: str | None
+
+
+class ProjectTerm(Answer):
+    """How the events of a project are filed: under its key, whatever it is called today."""
+
+    id: UUID
+    name: str
+    key: str
+
+
+# Keys
+
+
+class ApiKeyIn(Request):
+    """A new API key for an application."""
+
+    name: Name = Field(examples=["search backend"])
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3), AfterValidator(lambda s: sorted(set(s)))] = Field(
+        ["events:write"], description="events:write sends events, read reads all but secrets, admin does everything"
+    )
+    project: Name | None = Field(None, description="Name or id of the project of events that name none")
+    expires_at: Time | None = Field(None, description="When it stops working; never, if left out")
+
+
+class KeyName(Request):
+    """What to call a key."""
+
+    name: Name
+
+
+class ApiKey(Answer):
+    """An API key, without the key itself."""
+
+    id: UUID
+    name: str
+    last_four: str
+    scopes: list[Scope]
+    project: str | None
+    created_by: UUID
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute")
+
+
+class NewApiKey(ApiKey):
+    """A new API key, shown this once."""
+
+    key: str = Field(examples=["llmlab_sk_..."])
+
+
+class ApiKeys(Answer):
+    """The keys that were not revoked, newest first."""
+
+    keys: list[ApiKey]
+
+
+class KeyIdentity(Answer):
+    """What an API key may do, and where."""
+
+    id: UUID
+    workspace_id: UUID
+    created_by: UUID
+    scopes: list[Scope]
+    project: str | None
+
+
+class ProviderKeyIn(Request):
+    """A key of yours at a provider."""
+
+    provider: ProviderName = Field(examples=["openai"])
+    name: Name = Field("default", description="Tells several keys of one provider apart")
+    key: Annotated[SecretStr, Field(min_length=8, max_length=4096), AfterValidator(_printable)] = Field(
+        description="Kept encrypted and never shown again"
+    )
+
+
+class ProviderKey(Answer):
+    """A provider's key, of which only the last four characters are ever shown."""
+
+    id: UUID
+    provider: str
+    name: str
+    last_four: str
+    created_by: UUID
+    created_at: datetime
+
+
+class ProviderKeys(Answer):
+    """The provider keys kept, by provider and name."""
+
+    keys: list[ProviderKey]
+
+
+class SealedKey(Answer):
+    """A provider's key as it is kept."""
+
+    id: UUID
+    ciphertext: str
+
+
+# Prices
+
+OwnRate = Annotated[
+    Decimal,
+    Field(ge=0, le=1_000_000, max_digits=24, decimal_places=12),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1_000_000}),
+]
+
+
+class OwnPriceIn(Request):
+    """A price of your own: either a percentage of the list price, or rates in USD per million tokens."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"provider": "openai", "model": "gpt-4o*", "percent_of_list": 80},
+                {"provider": "my-gpu", "model": "llama-3.3-70b", "input": 0.25, "output": 0.75},
+            ]
+        }
+    )
+
+    provider: ProviderName
+    model: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=256, pattern=r"^(?:[^*\x00-\x1f\x7f]*\*){0,3}[^*\x00-\x1f\x7f]*$"),
+    ] = Field(description="A model's name; * stands for anything, up to three times. The longest that fits is used")
+    starts_at: Time | None = Field(
+        None, description="From when on; now, if left out. Events sent later are not repriced"
+    )
+    ends_at: Time | None = Field(None, description="Until when; without end, if left out")
+    percent_of_list: (
+        Annotated[
+            Decimal,
+            Field(ge=0, le=1000, decimal_places=6),
+            WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1000}),
+        ]
+        | None
+    ) = Field(None, description="80 is a fifth off; without a list price the call stays unpriced")
+    input: OwnRate | None = Field(None, description="Per million tokens of the uncached prompt")
+    cache_read: OwnRate | None = Field(None, description="As input, if left out")
+    cache_write: OwnRate | None = Field(None, description="For five minutes; as input, if left out")
+    cache_write_1h: OwnRate | None = Field(None, description="As cache_write, if left out")
+    output: OwnRate | None = Field(None, description="Per million tokens of the output")
+    reasoning: OwnRate | None = Field(None, description="As output, if left out")
+    request: OwnRate | None = Field(None, description="Per call; 0, if left out")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "OwnPriceIn":
+        rates = (self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.output, self.reasoning)
+        absolute = any(rate is not None for rate in (*rates, self.request))
+        if absolute == (self.percent_of_list is not None):
+            raise ValueError("send either percent_of_list or rates")
+        if absolute and (self.input is None or self.output is None):
+            raise ValueError("both input and output are needed")
+        return self
+
+
+class OwnPrice(Answer):
+    """A price of the workspace's own. USD per million tokens; `request` is USD per call."""
+
+    id: UUID
+    provider: str
+    model: str
+    starts_at: datetime
+    ends_at: datetime | None
+    percent_of_list: Usd | None
+    input: Usd | None
+    cache_read: Usd | None
+    cache_write: Usd | None
+    cache_write_1h: Usd | None
+    output: Usd | None
+    reasoning: Usd | None
+    request: Usd | None
+    created_by: UUID
+    created_at: datetime
+
+
+class OwnPriceList(Answer):
+    """The workspace's own prices, newest first."""
+
+    prices: list[OwnPrice]
+
+
+class PriceEnd(Request):
+    """When a price ends."""
+
+    ends_at: Time
+
+
+class Terms(Answer):
+    """What recording an event needs to know of its workspace. `version` changes with it."""
+
+    version: int
+    projects: list[ProjectTerm]
+    prices: list[OwnPrice]
+
+
+# Archives
+
+
+class ArchivedSpend(Answer):
+    """The totals by hour of one UTC day."""
+
+    day: datetime
+    rows: list[dict[str, Any]]
 
 
 # Events

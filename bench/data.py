@@ -17,7 +17,7 @@ import asyncpg
 
 from database import Database
 from engines.costs import CostEngine
-from models import EventBatch, Identity
+from models import ROLE_SCOPES, EventBatch, Identity
 from providers import PriceBook
 from utils import json
 from utils.ids import uuid7
@@ -40,16 +40,25 @@ _MODELS = (
 _TEAMS = ("search", "support", "growth", "platform", "research")
 _FEATURES = ("answer", "summarise", "classify", "rewrite", "extract", "translate")
 
+PROJECTS = ("assistant", "backoffice")
+
 
 class Nowhere:
-    """A road that leads nowhere: it keeps what the product would have asked of Postgres."""
+    """A road that leads nowhere: it keeps which events the product would have recorded.
+
+    It knows the projects, has no prices, and says that nothing was a duplicate.
+    """
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.recorded: list[dict[str, Any]] = []
 
     async def call(self, function: str, parameters: Any) -> Any:
-        """Notes the call and answers that nothing was a duplicate."""
-        self.calls.append((function, dict(parameters)))
+        """Notes what would be recorded."""
+        if function == "workspace_terms":
+            projects = [{"id": uuid4(), "name": name, "key": name} for name in PROJECTS]
+            return {"version": 1, "projects": projects, "prices": []}
+        assert function == "record_events"
+        self.recorded.append(dict(parameters))
         return []
 
     async def close(self) -> None:
@@ -67,7 +76,7 @@ def event(random: Random) -> dict[str, Any]:
         "input_tokens": prompt_tokens,
         "output_tokens": 0 if failed else math.ceil(random.lognormvariate(math.log(output), 0.7)),
         "latency_ms": round(random.lognormvariate(math.log(900), 0.7), 1),
-        "project": random.choice(("assistant", "backoffice")),
+        "project": random.choice(PROJECTS),
     }
     if random.random() < 0.4:
         sent["cache_read_tokens"] = int(prompt_tokens * random.uniform(0.3, 0.9))
@@ -117,12 +126,11 @@ async def recordings(bodies: Sequence[bytes], user_id: UUID, workspace_id: UUID)
     """The parameters of the calls of record_events that the product makes for these batches."""
     road = Nowhere()
     engine = CostEngine(Database(road), PriceBook())
-    identity = Identity(user_id=user_id, workspace_id=workspace_id, session_id=user_id, role="admin")
+    identity = Identity(user_id, workspace_id, ROLE_SCOPES["admin"])
     for body in bodies:
         result = await engine.track_batch(identity, EventBatch.model_validate(json.loads(body)))
         assert not result.rejected, result.rejected[0]
-    assert {function for function, _ in road.calls} == {"record_events"}
-    return [parameters for _, parameters in road.calls]
+    return road.recorded
 
 
 def record_statement(parameters: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
-"""Accounts: signing up and in, the sessions that hold, and who a token stands for."""
+"""Accounts: signing up and in, and the sessions that hold."""
 
-import asyncio
-import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -11,22 +10,31 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
 from database import Database
-from models import Account, AccountChange, Identity, Login, Message, SignedIn, Signup, User
-from utils.errors import BadRequest, TooManyRequests, Unauthorized, Unavailable
+from models import (
+    Account,
+    AccountChange,
+    Ended,
+    Identity,
+    Login,
+    Message,
+    Sessions,
+    SignedIn,
+    Signup,
+    User,
+)
+from utils.errors import BadRequest, NotFound, TooManyRequests, Unauthorized, Unavailable
 from utils.ids import uuid7
 from utils.passwords import hash_password, verify_password
 from utils.time import now
 from utils.tokens import Tokens
 
-# For so long an ended session may still be let in by a worker other than the one that ended it.
-_IDENTITY_SECONDS = 1.0
-_IDENTITIES = 10_000
+_DEVICE_LENGTH = 256
 # Ten failed logins to one account from one address in any 15 minutes.
 _FAILURES: RateLimitItem = RateLimitItemPerMinute(10, 15)
 
 
 class AccountEngine:
-    """Signs people up and in, and tells who a token stands for."""
+    """Signs people up and in, and keeps their sessions. `rights_changed` is called whenever one ends."""
 
     def __init__(
         self,
@@ -35,16 +43,16 @@ class AccountEngine:
         access_lifetime: timedelta,
         refresh_lifetime: timedelta,
         storage: Storage,
+        rights_changed: Callable[[], None],
     ) -> None:
         self._database = database
         self._tokens = tokens
         self._access_lifetime = access_lifetime
         self._refresh_lifetime = refresh_lifetime
         self._attempts = MovingWindowRateLimiter(storage)
-        self._identities: dict[str, asyncio.Task[Identity]] = {}
-        self._identities_until = 0.0
+        self._rights_changed = rights_changed
 
-    async def signup(self, new: Signup) -> SignedIn:
+    async def signup(self, new: Signup, device: str) -> SignedIn:
         """A new user, their workspace and a session. Raises BadRequest when the address is taken."""
         password_hash = await hash_password(new.password)
         at = now()
@@ -57,6 +65,7 @@ class AccountEngine:
             email=new.email,
             name=new.name,
             password_hash=password_hash,
+            device=_shown(device),
             now=at,
             expires_at=at + self._refresh_lifetime,
         )
@@ -64,7 +73,7 @@ class AccountEngine:
             raise BadRequest("Email already registered")
         return self._signed_in(account, refresh_id, at)
 
-    async def login(self, login: Login, address: str) -> SignedIn:
+    async def login(self, login: Login, address: str, device: str) -> SignedIn:
         """A new session. Raises Unauthorized, for either cause alike and after the same work.
 
         Too many failures for an account from one address raise TooManyRequests; from elsewhere its owner still gets in.
@@ -78,7 +87,7 @@ class AccountEngine:
         at = now()
         refresh_id = uuid4()
         account = await self._database.session_start(
-            credentials.user_id, uuid7(at), refresh_id, at, at + self._refresh_lifetime
+            credentials.user_id, uuid7(at), refresh_id, _shown(device), at, at + self._refresh_lifetime
         )
         if account is None:
             raise Unauthorized("Invalid email or password")
@@ -94,7 +103,7 @@ class AccountEngine:
             session_id, refresh_id, new_refresh_id, at, at + self._refresh_lifetime
         )
         if account is None:
-            self._identities.clear()
+            self._rights_changed()
             raise Unauthorized("The session is over; sign in again")
         return self._signed_in(account, new_refresh_id, at)
 
@@ -105,12 +114,12 @@ class AccountEngine:
         except Unauthorized:
             return Message(message="Signed out")
         await self._database.session_end(session_id, now())
-        self._identities.clear()
+        self._rights_changed()
         return Message(message="Signed out")
 
     async def me(self, identity: Identity) -> User:
         """The caller."""
-        account = await self._database.account_of_session(identity.session_id, now())
+        account = await self._database.session_use(_session(identity), identity.workspace_id, now())
         if account is None:
             raise Unauthorized("The session is over; sign in again")
         return account.user
@@ -125,41 +134,36 @@ class AccountEngine:
                 raise BadRequest("current_password is not right")
             password_hash = await hash_password(change.password)
         account = await self._database.user_update(
-            identity.user_id, identity.session_id, change.name, password_hash, now()
+            identity.user_id, _session(identity), identity.workspace_id, change.name, password_hash, now()
         )
-        self._identities.clear()
+        self._rights_changed()
         if account is None:
             raise Unauthorized("The session is over; sign in again")
         return account.user
 
     async def delete(self, identity: Identity) -> None:
         """Removes the caller's account and the workspaces nobody else administers, with all they hold."""
-        await self._database.user_delete(identity.user_id)
-        self._identities.clear()
+        await self._database.user_delete(identity.user_id, now())
+        self._rights_changed()
 
-    async def identify(self, access_token: str) -> Identity:
-        """Who a token stands for. Raises Unauthorized when it is not valid or its session is over."""
-        if not access_token:
-            raise Unauthorized
-        moment = time.monotonic()
-        if moment > self._identities_until or len(self._identities) > _IDENTITIES:
-            self._identities.clear()
-            self._identities_until = moment + _IDENTITY_SECONDS
-        task = self._identities.get(access_token)
-        if task is None:
-            task = asyncio.create_task(self._identify(access_token))
-            self._identities[access_token] = task
-        if task.done():
-            return task.result()
-        # Shielded: the answer belongs to every request that waits for it, not to the one that asked first.
-        return await asyncio.shield(task)
+    async def sessions(self, identity: Identity) -> Sessions:
+        """The caller's sessions, last used first."""
+        found = await self._database.session_list(identity.user_id, now())
+        return Sessions(
+            sessions=[session.model_copy(update={"current": session.id == identity.session_id}) for session in found]
+        )
 
-    async def _identify(self, access_token: str) -> Identity:
-        session_id, _ = self._tokens.read("access", access_token)
-        account = await self._database.account_of_session(session_id, now())
-        if account is None:
-            raise Unauthorized("The session is over; sign in again")
-        return Identity(account.user.id, account.workspace_id, account.session_id, account.user.role)
+    async def end_session(self, identity: Identity, session_id: UUID) -> None:
+        """Ends one of the caller's sessions. Raises NotFound."""
+        if not await self._database.sessions_end(identity.user_id, session_id, now()):
+            raise NotFound("Session not found")
+        self._rights_changed()
+
+    async def end_sessions(self, identity: Identity) -> Ended:
+        """Ends all of the caller's sessions, the one that asks included."""
+        ended = await self._database.sessions_end(identity.user_id, None, now())
+        self._rights_changed()
+        return Ended(ended=ended)
 
     async def _count(self, attempt: tuple[str, str, str]) -> None:
         """Counts an attempt to log in. Raises TooManyRequests when the last ones failed."""
@@ -182,3 +186,14 @@ class AccountEngine:
             workspace_id=account.workspace_id,
             user=account.user,
         )
+
+
+def _session(identity: Identity) -> UUID:
+    """The session of somebody who is known to have one."""
+    assert identity.session_id is not None
+    return identity.session_id
+
+
+def _shown(device: str) -> str:
+    """What a device called itself, as far as it can be shown."""
+    return "".join(character for character in device if character.isprintable())[:_DEVICE_LENGTH]

@@ -23,9 +23,9 @@ class BudgetEngine:
         """Sets the budget of a scope and period; one that exists is changed and keeps its id."""
         at = now()
         name = budget.name or f"{budget.period.capitalize()} budget"
-        return await self._database.budget_set(identity.workspace_id, uuid7(at), identity.user_id, budget, name, at)
+        return await self._database.budget_set(identity, uuid7(at), budget, name, at)
 
     async def delete(self, identity: Identity, budget_id: UUID) -> None:
         """Removes a budget. Raises NotFound."""
-        if not await self._database.budget_delete(identity.workspace_id, budget_id):
+        if not await self._database.budget_delete(identity, budget_id, now()):
             raise NotFound("Budget not found")

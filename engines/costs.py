@@ -1,15 +1,11 @@
 """The cost engine: what each call cost, kept once, and what it all comes to."""
 
 import asyncio
-import base64
-import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-import orjson
 from pydantic import ValidationError
 
 from database import Database
@@ -33,15 +29,18 @@ from models import (
     SplitBy,
     Step,
     StoredEvent,
+    Terms,
     Timeseries,
     TopModels,
     Tracked,
     Usage,
 )
-from providers import PriceBook
-from utils.errors import Invalid, NotFound
+from providers import OwnPrices, PriceBook
+from utils.cursors import read_cursor, write_cursor
+from utils.errors import Conflict, Invalid, NotFound
 from utils.group_commit import GroupCommit
-from utils.ids import event_uuid, uuid7
+from utils.ids import event_uuid, is_uuid, uuid7
+from utils.recent import Recent
 from utils.time import now
 
 _MOST_AHEAD = timedelta(days=1)
@@ -50,6 +49,22 @@ _MILLION = Decimal(1_000_000)
 # So many events of a batch are priced before other requests get their turn.
 _EVENTS_IN_A_ROW = 25
 _LONGEST_HOURLY_RANGE = timedelta(days=32)
+_MOST_TERMS = 1_000
+
+
+class Known:
+    """What is known of a workspace when its events are recorded: the keys of its projects, and its own prices."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.version = terms.version
+        self.prices = OwnPrices(terms.prices)
+        self._projects = {str(project.id): project.key for project in terms.projects}
+        # A name wins over an id that reads the same.
+        self._projects |= {project.name: project.key for project in terms.projects}
+
+    def project(self, name: str) -> str | None:
+        """The key of the project of that name or id; None when there is none."""
+        return self._projects.get(name) or self._projects.get(name.lower() if is_uuid(name) else name)
 
 
 class CostEngine:
@@ -61,6 +76,12 @@ class CostEngine:
         # Batches are priced one after the other, so that the first is being written while the second is priced.
         self._batches = asyncio.Lock()
         self._recorder: GroupCommit[UUID, NewEvent, StoredEvent | datetime] = GroupCommit(self._record)
+        self._known: dict[UUID, Known] = {}
+        self._terms: Recent[UUID, Known] = Recent(self._look_up_terms)
+
+    def forget_terms(self) -> None:
+        """The terms of every workspace are looked up anew: a project or a price has changed."""
+        self._terms.forget()
 
     async def close(self) -> None:
         """Returns when every accepted event is committed."""
@@ -72,7 +93,8 @@ class CostEngine:
         """Stores one event; answers what is stored and whether it is new. Sent again, the first one stands."""
         if event.id is None and idempotency_key is not None:
             event = event.model_copy(update={"id": idempotency_key})
-        priced = self._price(identity, event, now())
+        known = await self._knowing(identity, [event.project])
+        priced = self._price(identity, event, now(), known)
         (result,) = await self._recorder.put(identity.workspace_id, [priced])
         if isinstance(result, datetime):
             return _tracked(priced, result), True
@@ -95,23 +117,62 @@ class CostEngine:
         self, identity: Identity, batch: EventBatch, idempotency_key: str | None
     ) -> tuple[list[NewEvent], list[Rejection]]:
         at = now()
-        events: list[NewEvent] = []
+        good: list[tuple[int, Event]] = []
+        priced: list[NewEvent] = []
         rejected: list[Rejection] = []
         for index, raw in enumerate(batch.events):
             if index % _EVENTS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
             try:
                 event = Event.model_validate(raw)
-                if event.id is None and idempotency_key is not None:
-                    event = event.model_copy(update={"id": f"{idempotency_key}:{index}"})
-                events.append(self._price(identity, event, at))
             except ValidationError as error:
                 rejected.append(Rejection(index=index, detail=_first_fault(error)))
+                continue
             except Invalid as error:
                 rejected.append(Rejection(index=index, detail=error.detail))
-        return events, rejected
+                continue
+            if event.id is None and idempotency_key is not None:
+                event = event.model_copy(update={"id": f"{idempotency_key}:{index}"})
+            good.append((index, event))
+        known = await self._knowing(identity, [event.project for _, event in good])
+        for count, (index, event) in enumerate(good):
+            if count % _EVENTS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+            try:
+                priced.append(self._price(identity, event, at, known))
+            except Invalid as error:
+                rejected.append(Rejection(index=index, detail=error.detail))
+        return priced, sorted(rejected, key=lambda rejection: rejection.index)
 
-    def _price(self, identity: Identity, event: Event, at: datetime) -> NewEvent:
+    async def _knowing(self, identity: Identity, projects: Iterable[str | None]) -> Known:
+        """What is known of the workspace, after making the projects that are named for the first time.
+
+        A key of one project makes no others, and an id is never taken for a name.
+        """
+        known = await self._terms.get(identity.workspace_id)
+        unknown = {name for name in projects if name is not None and known.project(name) is None}
+        made = sorted(name for name in unknown if not is_uuid(name))
+        if not made or identity.project is not None:
+            return known
+        try:
+            await self._database.project_create(identity, made, now())
+        except Conflict as error:
+            raise Invalid(error.detail, loc=("body", "project")) from None
+        self.forget_terms()
+        return await self._terms.get(identity.workspace_id)
+
+    async def _look_up_terms(self, workspace_id: UUID) -> Known:
+        known = self._known.get(workspace_id)
+        terms = await self._database.workspace_terms(workspace_id, known.version if known else None)
+        if terms is not None:
+            if len(self._known) >= _MOST_TERMS:
+                self._known.clear()
+            known = self._known[workspace_id] = Known(terms)
+        if known is None:
+            raise NotFound("Workspace not found")
+        return known
+
+    def _price(self, identity: Identity, event: Event, at: datetime, known: Known) -> NewEvent:
         timestamp = event.timestamp or at
         if timestamp > at + _MOST_AHEAD:
             raise Invalid("timestamp lies more than a day ahead", loc=("body", "timestamp"))
@@ -127,6 +188,11 @@ class CostEngine:
                 raise Invalid("The response's model name cannot be stored", loc=("body", "response", "model"))
         assert model is not None
         usage = usage or event.usage()
+        project = identity.project or "" if event.project is None else known.project(event.project)
+        if project is None:
+            raise Invalid(
+                f"There is no project {event.project!r}, and this API key may not create one", loc=("body", "project")
+            )
         return NewEvent(
             id=uuid7(timestamp) if event.id is None else event_uuid(event.id),
             user_id=identity.user_id,
@@ -134,8 +200,8 @@ class CostEngine:
             provider=event.provider,
             model=model,
             usage=usage,
-            price=self._prices.price(event.provider, model, usage, timestamp, given=event.cost),
-            project=event.project or "",
+            price=self._prices.price(event.provider, model, usage, timestamp, event.cost, known.prices),
+            project=project,
             status=event.status,
             latency_ms=None if event.latency_ms is None else round(event.latency_ms, 3),
             error_message=event.error_message,
@@ -158,11 +224,12 @@ class CostEngine:
         stored = await self._database.event_one(identity.workspace_id, event_uuid(event_id))
         if stored is None:
             raise NotFound("Event not found")
-        return EventDetail.model_construct(**stored.__dict__, rates=self._rates(stored))
+        known = await self._terms.get(identity.workspace_id)
+        return EventDetail.model_construct(**stored.__dict__, rates=self._rates(stored, known))
 
     async def events(self, identity: Identity, wanted: EventFilter, cursor: str | None) -> EventPage:
         """A page of events, newest first. Raises Invalid for a cursor we did not hand out."""
-        before = None if cursor is None else _read_cursor(cursor)
+        before = None if cursor is None else read_cursor(cursor)
         # One more than asked for tells whether there is a next page.
         found = await self._database.event_list(
             identity.workspace_id,
@@ -182,11 +249,11 @@ class CostEngine:
         return EventPage(
             count=len(page),
             events=page,
-            next_cursor=_cursor(page[-1].timestamp, page[-1].event_id) if len(found) > len(page) else None,
+            next_cursor=write_cursor(page[-1].timestamp, page[-1].event_id) if len(found) > len(page) else None,
         )
 
-    def _rates(self, stored: StoredEvent) -> EventRates | None:
-        """The event's rates, or None if today's price list does not lead to the stored cost."""
+    def _rates(self, stored: StoredEvent, known: Known) -> EventRates | None:
+        """The event's rates, or None if today's prices do not lead to the stored cost."""
         if stored.cost is None or stored.usage_detail:
             return None
         usage = Usage.of_prompt(
@@ -197,7 +264,7 @@ class CostEngine:
             output_tokens=stored.output_tokens,
             reasoning_tokens=stored.reasoning_tokens,
         )
-        rates = self._prices.rates(stored.provider, stored.model, usage.prompt_tokens, stored.timestamp)
+        rates = self._prices.rates(stored.provider, stored.model, usage.prompt_tokens, stored.timestamp, known.prices)
         if rates is None or stored.pricing == "caller" or rates.cost(usage) != stored.cost:
             return None
         return _per_million(rates)
@@ -270,19 +337,3 @@ def _per_million(rates: Rates) -> EventRates:
         reasoning=million(rates.reasoning),
         request=rates.request,
     )
-
-
-def _cursor(timestamp: datetime, event_id: UUID) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([timestamp, event_id])).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        position: Any = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        timestamp, event_id = position
-        moment = datetime.fromisoformat(timestamp)
-        if moment.tzinfo is None:
-            raise ValueError
-        return moment, UUID(event_id)
-    except (ValueError, TypeError, AttributeError, binascii.Error):
-        raise Invalid("cursor must be the next_cursor of an earlier answer", loc=("query", "cursor")) from None

@@ -14,13 +14,14 @@ from providers.general import general
 from providers.google import GOOGLE
 from providers.mistral import MISTRAL
 from providers.openai import OPENAI
+from providers.own import NO_OWN_PRICES, OwnPrices, own_cost, own_rates
 from utils.errors import Invalid
 
 UNPRICED = Price(None, "unpriced")
 
 
 class PriceBook:
-    """Prices calls: a cost the caller gives, then our corrections, then the price list, then unpriced."""
+    """Prices calls: by the caller's own cost, the workspace's price, our corrections, the price list; else unpriced."""
 
     def __init__(self) -> None:
         self._named = {provider.id: provider for provider in (OPENAI, ANTHROPIC, GOOGLE, COHERE, MISTRAL)}
@@ -34,13 +35,34 @@ class PriceBook:
                 found = self._named.get(found.id, found)
         return found
 
-    def price(self, provider: str, model: str, usage: Usage, at: datetime, given: Decimal | None = None) -> Price:
+    def provider_id(self, name: str) -> str:
+        """One name for a provider however it is spelt; that of one nobody knows stays."""
+        vendor = self.provider(name)
+        return name.strip().lower() if vendor is None else vendor.id
+
+    def price(
+        self,
+        provider: str,
+        model: str,
+        usage: Usage,
+        at: datetime,
+        given: Decimal | None = None,
+        own: OwnPrices = NO_OWN_PRICES,
+    ) -> Price:
         """What a call cost and which price said so. Never raises for an unknown name: that is unpriced.
 
         Raises Invalid for a usage that contradicts itself.
         """
         if given is not None:
             return Price(given, "caller")
+        negotiated = own.find(self.provider_id(provider), model, at) if own is not NO_OWN_PRICES else None
+        if negotiated is not None:
+            listed = None if negotiated.percent_of_list is None else self._list_price(provider, model, usage, at).cost
+            cost = own_cost(negotiated, usage, listed)
+            return UNPRICED if cost is None else Price(cost, f"own:{negotiated.id}")
+        return self._list_price(provider, model, usage, at)
+
+    def _list_price(self, provider: str, model: str, usage: Usage, at: datetime) -> Price:
         vendor = self.provider(provider)
         if vendor is None:
             return UNPRICED
@@ -50,8 +72,15 @@ class PriceBook:
         found = vendor.find(model)
         return UNPRICED if found is None else price_at(found, usage, at)
 
-    def rates(self, provider: str, model: str, prompt_tokens: int, at: datetime) -> Rates | None:
+    def rates(
+        self, provider: str, model: str, prompt_tokens: int, at: datetime, own: OwnPrices = NO_OWN_PRICES
+    ) -> Rates | None:
         """The rates `price` applies to a prompt of this length at that moment; None when it knows none."""
+        listed = self._list_rates(provider, model, prompt_tokens, at)
+        negotiated = own.find(self.provider_id(provider), model, at)
+        return listed if negotiated is None else own_rates(negotiated, listed)
+
+    def _list_rates(self, provider: str, model: str, prompt_tokens: int, at: datetime) -> Rates | None:
         vendor = self.provider(provider)
         if vendor is None:
             return None

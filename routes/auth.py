@@ -1,7 +1,12 @@
 """Signing up, in and out, and one's own account."""
 
-from models import AccountChange, Login, Message, Refresh, Register, SignedIn, Signup, User
-from routes.exact import Call, problems, public_router, router
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path
+
+from models import AccountChange, Ended, Login, Message, Refresh, Register, Sessions, SignedIn, Signup, User
+from routes.exact import Call, needs, problems, public_router, router
 
 public = public_router("/api/auth", "auth")
 account = router("/api/auth", "auth")
@@ -10,19 +15,19 @@ older = public_router("/auth", "auth")
 
 @public.post("/signup", responses=problems(400), summary="Create an account and its workspace")
 async def signup(call: Call, new: Signup) -> SignedIn:
-    return await call.accounts.signup(new)
+    return await call.accounts.signup(new, call.device)
 
 
 @older.post("/register", status_code=201, summary="Create an account; the name may be left out", deprecated=True)
 @public.post("/register", status_code=201, summary="Create an account; the name may be left out")
 async def register(call: Call, new: Register) -> SignedIn:
-    return await call.accounts.signup(new.signup())
+    return await call.accounts.signup(new.signup(), call.device)
 
 
 @older.post("/login", summary="Sign in", deprecated=True)
 @public.post("/login", responses=problems(401), summary="Sign in")
 async def login(call: Call, credentials: Login) -> SignedIn:
-    return await call.accounts.login(credentials, call.address)
+    return await call.accounts.login(credentials, call.address, call.device)
 
 
 @public.post("/refresh", responses=problems(401), summary="Exchange a refresh token for new tokens")
@@ -31,20 +36,42 @@ async def refresh(call: Call, token: Refresh) -> SignedIn:
 
 
 @account.post("/logout", summary="End the session of the token sent, if any")
+@needs("nothing")
 async def logout(call: Call) -> Message:
     return await call.accounts.logout(call.token)
 
 
 @account.get("/me", summary="Who am I")
+@needs("person")
 async def me(call: Call) -> User:
     return await call.accounts.me(call.caller)
 
 
 @account.patch("/me", responses=problems(400), summary="Change my name or password")
+@needs("person")
 async def change(call: Call, changes: AccountChange) -> User:
     return await call.accounts.change(call.caller, changes)
 
 
 @account.delete("/me", status_code=204, summary="Delete my account and the workspaces only I administer")
+@needs("person")
 async def delete(call: Call) -> None:
     return await call.accounts.delete(call.caller)
+
+
+@account.get("/sessions", summary="Where I am signed in")
+@needs("person")
+async def sessions(call: Call) -> Sessions:
+    return await call.accounts.sessions(call.caller)
+
+
+@account.delete("/sessions", summary="Sign me out everywhere, here too")
+@needs("person")
+async def end_sessions(call: Call) -> Ended:
+    return await call.accounts.end_sessions(call.caller)
+
+
+@account.delete("/sessions/{session_id}", status_code=204, responses=problems(404), summary="Sign me out there")
+@needs("person")
+async def end_session(call: Call, session_id: Annotated[UUID, Path(description="A session's id")]) -> None:
+    return await call.accounts.end_session(call.caller, session_id)

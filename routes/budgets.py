@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Path
 
 from models import Budget, BudgetIn, BudgetList
-from routes.exact import Call, problems, router
+from routes.exact import Call, needs, problems, router
 
 budgets = router("/api/budgets", "budgets")
 
@@ -16,13 +16,13 @@ async def listing(call: Call) -> BudgetList:
     return await call.budgets.budgets(call.caller)
 
 
-@budgets.post(
-    "", status_code=201, responses=problems(403), summary="Set the budget of a period; one that exists is changed"
-)
+@budgets.post("", status_code=201, summary="Set the budget of a period; one that exists is changed")
+@needs("admin")
 async def put(call: Call, budget: BudgetIn) -> Budget:
-    return await call.budgets.set(call.admin, budget)
+    return await call.budgets.set(call.caller, budget)
 
 
-@budgets.delete("/{budget_id}", status_code=204, responses=problems(403, 404), summary="Delete a budget")
+@budgets.delete("/{budget_id}", status_code=204, responses=problems(404), summary="Delete a budget")
+@needs("admin")
 async def delete(call: Call, budget_id: Annotated[UUID, Path(description="A budget's id")]) -> None:
-    return await call.budgets.delete(call.admin, budget_id)
+    return await call.budgets.delete(call.caller, budget_id)

@@ -17,6 +17,7 @@ from models import (
     TimeZone,
 )
 
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many on a page")]
 Days = Annotated[int, Query(ge=1, le=365, description="How many calendar days, today included")]
 Zone = Annotated[TimeZone, Query(description="Time zone in which days begin", examples=["Europe/Berlin"])]
 
@@ -38,7 +39,7 @@ async def _wanted(
     project: Annotated[Name | None, Query(description="Only this project's calls")] = None,
     status: Annotated[Status | None, Query(description="Only calls that ended so")] = None,
     tag: Annotated[TagFilter | None, Query(description="key:value", examples=["team:search"])] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many on a page")] = 50,
+    limit: Limit = 50,
 ) -> EventFilter:
     key, _, value = (tag or "").partition(":")
     return EventFilter(start, end, provider, model, project, status, {key: value} if tag else None, limit=limit)

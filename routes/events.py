@@ -6,7 +6,7 @@ from fastapi import Path, Response
 
 from models import BatchResult, Event, EventBatch, EventDetail, EventPage, Name, Tracked
 from routes.deps import Cursor, Wanted
-from routes.exact import IDEMPOTENT, Call, json_response, problems, router
+from routes.exact import IDEMPOTENT, Call, json_response, needs, problems, router
 
 events = router("/api/events", "events")
 
@@ -19,12 +19,14 @@ events = router("/api/events", "events")
     summary="Track one model call",
     responses={200: {"model": Tracked, "description": "The event had been sent before; this is what was stored"}},
 )
+@needs("events:write")
 async def track(call: Call, event: Event) -> Response:
     tracked, new = await call.costs.track(call.caller, event, call.idempotency_key)
     return json_response(tracked, 201 if new else 200)
 
 
 @events.post("/batch", openapi_extra=IDEMPOTENT, summary="Track up to 1,000 calls; the good ones are kept")
+@needs("events:write")
 async def batch(call: Call, batch: EventBatch) -> BatchResult:
     return await call.costs.track_batch(call.caller, batch, call.idempotency_key)
 

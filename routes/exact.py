@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from fastapi import APIRouter, FastAPI, Response, params
 from fastapi.dependencies.utils import get_flat_params
@@ -10,22 +10,38 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from engines.accounts import AccountEngine
+from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
+from engines.keys import KeyEngine
+from engines.prices import PriceEngine
+from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
 from engines.server import ServerEngine
-from models import Identity, Problem
+from engines.workspaces import WorkspaceEngine
+from models import Identity, Problem, Scope
 from utils import json
 from utils.errors import PROBLEM_JSON, Forbidden, Invalid
 from utils.tokens import bearer_token
 
 P = ParamSpec("P")
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+# What a path needs: a scope, a person who is signed in (an API key is not one), or nothing.
+Need = Scope | Literal["person", "nothing"]
 
+_NEEDS: dict[Need, str] = {
+    "events:write": "For admins, and for API keys with the scope `events:write`.",
+    "read": "For everybody in the workspace, and for API keys with the scope `read`.",
+    "admin": "For admins, and for API keys with the scope `admin`.",
+    "person": "For everybody who is signed in, but not for API keys.",
+    "nothing": "",
+}
 _PROBLEMS = {
     400: "The request cannot be carried out",
     401: "Not signed in",
-    403: "Admin access required",
+    403: "Not allowed to this role or API key",
     404: "Not found in this workspace",
+    409: "This contradicts what is there",
     422: "The request does not say what is needed",
     429: "Too many requests; see Retry-After",
     503: "The database cannot be reached; see Retry-After",
@@ -65,13 +81,6 @@ class Call(Request):
         return identity
 
     @property
-    def admin(self) -> Identity:
-        """Who is signed in, if an admin. Raises Forbidden."""
-        if self.caller.role != "admin":
-            raise Forbidden
-        return self.caller
-
-    @property
     def token(self) -> str | None:
         """The token that came along, valid or not."""
         return bearer_token(self.headers.get("authorization"))
@@ -90,6 +99,11 @@ class Call(Request):
         return self.client.host if self.client else ""
 
     @property
+    def device(self) -> str:
+        """What the caller's browser or program calls itself."""
+        return self.headers.get("user-agent", "")
+
+    @property
     def accounts(self) -> AccountEngine:
         engine: AccountEngine = self.app.state.accounts
         return engine
@@ -102,6 +116,31 @@ class Call(Request):
     @property
     def budgets(self) -> BudgetEngine:
         engine: BudgetEngine = self.app.state.budgets
+        return engine
+
+    @property
+    def workspaces(self) -> WorkspaceEngine:
+        engine: WorkspaceEngine = self.app.state.workspaces
+        return engine
+
+    @property
+    def projects(self) -> ProjectEngine:
+        engine: ProjectEngine = self.app.state.projects
+        return engine
+
+    @property
+    def keyring(self) -> KeyEngine:
+        engine: KeyEngine = self.app.state.keyring
+        return engine
+
+    @property
+    def prices(self) -> PriceEngine:
+        engine: PriceEngine = self.app.state.prices
+        return engine
+
+    @property
+    def archive(self) -> ArchiveEngine:
+        engine: ArchiveEngine = self.app.state.archive
         return engine
 
     @property
@@ -141,12 +180,50 @@ class ExactRoute(APIRoute):
         return handle_exactly
 
 
+def needs(need: Need) -> Callable[[Endpoint], Endpoint]:
+    """Says what an endpoint of a guarded router needs; `read` is what it needs otherwise."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.__dict__["need"] = need
+        return endpoint
+
+    return mark
+
+
 class GuardedRoute(ExactRoute):
-    """A route that shows the padlock in the docs; the middleware is what checks."""
+    """A route that lets only those to its handler who may do what it does.
+
+    The schema says who that is, in words and as the scope its bearer token needs.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        options["openapi_extra"] = {"security": [{"bearer": []}], **(options.get("openapi_extra") or {})}
+        self.need: Need = getattr(endpoint, "need", "read")
+        scopes = [] if self.need in ("person", "nothing") else [self.need]
+        options["openapi_extra"] = {"security": [{"bearer": scopes}], **(options.get("openapi_extra") or {})}
+        options["description"] = options.get("description") or _NEEDS[self.need]
+        if self.need != "nothing":
+            options["responses"] = {**problems(403), **(options.get("responses") or {})}
         super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        need = self.need
+
+        async def handle_guarded(request: Request) -> Response:
+            if need != "nothing":
+                _check(need, request.scope["identity"])
+            return await handle(request)
+
+        return handle_guarded
+
+
+def _check(need: Need, identity: Identity) -> None:
+    """Raises Forbidden when the caller may not do this."""
+    if need == "person":
+        if identity.session_id is None:
+            raise Forbidden("Only somebody who is signed in can do this, not an API key")
+    elif need not in identity.scopes:
+        raise Forbidden(None if identity.key_id is None else f"This API key does not have the scope {need}")
 
 
 def answer_exactly(endpoint: Callable[P, Awaitable[Any]], status: int) -> Callable[P, Awaitable[Response]]:
@@ -189,7 +266,11 @@ def describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         schema = plain()
         schema["components"]["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer", "description": "The access_token of signup or login"}
+            "bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An API key, or the access_token of signup or login",
+            }
         }
         for operations in schema["paths"].values():
             for operation in operations.values():

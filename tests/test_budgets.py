@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from database import Database, PostgresRoad
-from models import BudgetIn
+from models import BudgetIn, Identity
 from tests.team import Member, assert_problem
 
 
@@ -135,8 +135,8 @@ async def test_periods_are_those_of_the_calendar_in_the_budgets_time_zone(
     await sql.execute("select public.rebuild_rollups($1, '-infinity')", workspace)
     road = await PostgresRoad.open(url)
     budget = await Database(road).budget_set(
-        workspace, uuid4(), uuid4(), BudgetIn.model_validate({"limit": 5000, "period": period, "tz": tz}), "B",
-        datetime.fromisoformat(now),
+        Identity(uuid4(), workspace, frozenset()), uuid4(),
+        BudgetIn.model_validate({"limit": 5000, "period": period, "tz": tz}), "B", datetime.fromisoformat(now),
     )  # fmt: skip
     await road.close()
     assert budget.period_start == datetime.fromisoformat(start)

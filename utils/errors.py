@@ -5,6 +5,7 @@ LLMLabError
   x Unauthorized          401
   x Forbidden             403
   x NotFound              404
+  x Conflict              409
   x PayloadTooLarge       413
   x Invalid               422
   x TooManyRequests       429
@@ -60,6 +61,12 @@ class NotFound(LLMLabError):
     """Not found"""
 
     status = 404
+
+
+class Conflict(LLMLabError):
+    """This contradicts what is there"""
+
+    status = 409
 
 
 class PayloadTooLarge(LLMLabError):

@@ -18,6 +18,15 @@ def uuid7(at: datetime) -> uuid.UUID:
     return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b)
 
 
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 def event_uuid(own_id: str) -> uuid.UUID:
     """The UUID of an event its sender named: the same one for the same name, so that sending again is harmless."""
     try:

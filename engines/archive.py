@@ -1,0 +1,86 @@
+"""Everything a workspace holds, as one archive that is made while it is sent."""
+
+import asyncio
+import io
+import zipfile
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from database import Database
+from models import EventFilter, Identity
+from utils.json import dumps
+from utils.time import now
+
+_EVENTS_AT_ONCE = 500
+_SPEND = "spend_hourly"
+
+
+class ArchiveEngine:
+    """Makes archives: a ZIP of JSON lines, a file per kind of thing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def archive(self, identity: Identity) -> AsyncIterator[bytes]:
+        """The archive in pieces. It takes the same memory however much there is."""
+        sink = _Sink()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
+            tables = await self._database.export_workspace(identity.workspace_id, now())
+            for name, table in tables.items():
+                with archive.open(f"{name}.jsonl", "w", force_zip64=True) as file:
+                    await asyncio.to_thread(_write, file, table)
+                yield sink.taken()
+            for name, pages in (
+                ("audit_log", self._audit_log(identity)),
+                (_SPEND, self._spend(identity)),
+                ("events", self._events(identity)),
+            ):
+                with archive.open(f"{name}.jsonl", "w", force_zip64=True) as file:
+                    async for rows in pages:
+                        # Compressing half a megabyte would hold up everybody else.
+                        await asyncio.to_thread(_write, file, rows)
+                        yield sink.taken()
+        yield sink.taken()
+
+    async def _audit_log(self, identity: Identity) -> AsyncIterator[Iterable[Any]]:
+        before = None
+        while lines := await self._database.audit_list(identity.workspace_id, before, _EVENTS_AT_ONCE):
+            yield lines
+            before = (lines[-1].at, lines[-1].id)
+
+    async def _spend(self, identity: Identity) -> AsyncIterator[Iterable[Any]]:
+        day = None
+        while spend := await self._database.export_spend(identity.workspace_id, day):
+            yield spend.rows
+            day = spend.day
+
+    async def _events(self, identity: Identity) -> AsyncIterator[Iterable[Any]]:
+        before = None
+        while events := await self._database.event_list(
+            identity.workspace_id, EventFilter(before=before, limit=_EVENTS_AT_ONCE)
+        ):
+            yield events
+            before = (events[-1].timestamp, events[-1].event_id)
+
+
+class _Sink(io.RawIOBase):
+    """Takes what is written, to be taken away piece by piece."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def taken(self) -> bytes:
+        """What has been written since it was last asked."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+def _write(file: Any, rows: Iterable[Any]) -> None:
+    file.write(b"".join(dumps(row) + b"\n" for row in rows))

@@ -1,0 +1,60 @@
+"""Who is calling: what a token or an API key stands for, asked of the database once a second."""
+
+from uuid import UUID
+
+from database import Database
+from models import ROLE_SCOPES, Identity, Scope
+from utils.errors import Unauthorized
+from utils.keys import API_KEY_PREFIX, key_hash
+from utils.recent import Recent
+from utils.time import now
+from utils.tokens import Tokens
+
+_EVERYTHING: frozenset[Scope] = ROLE_SCOPES["admin"]
+_LONGEST_TOKEN = 2048
+
+
+class IdentityEngine:
+    """Tells who a bearer token stands for, and in which workspace.
+
+    What another worker ends or revokes is still let in here for at most a second.
+    """
+
+    def __init__(self, database: Database, tokens: Tokens) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._recent: Recent[tuple[str, UUID | None], Identity] = Recent(self._look_up)
+
+    async def identify(self, token: str, workspace_id: UUID | None = None) -> Identity:
+        """Who a token stands for in the workspace asked for, or else in their first one.
+
+        Raises Unauthorized when it is not valid, and NotFound for a workspace that is not theirs.
+        """
+        if not token or len(token) > _LONGEST_TOKEN:
+            raise Unauthorized
+        return await self._recent.get((token, workspace_id))
+
+    def forget(self) -> None:
+        """Everybody is looked up anew: somebody's rights have changed."""
+        self._recent.forget()
+
+    async def _look_up(self, asked: tuple[str, UUID | None]) -> Identity:
+        token, workspace_id = asked
+        if token.startswith(API_KEY_PREFIX):
+            return await self._look_up_key(token, workspace_id)
+        session_id, _ = self._tokens.read("access", token)
+        account = await self._database.session_use(session_id, workspace_id, now())
+        if account is None:
+            raise Unauthorized("The session is over; sign in again")
+        return Identity(
+            account.user.id, account.workspace_id, ROLE_SCOPES[account.user.role], session_id=account.session_id
+        )
+
+    async def _look_up_key(self, token: str, workspace_id: UUID | None) -> Identity:
+        key = await self._database.api_key_use(key_hash(token), now())
+        if key is None:
+            raise Unauthorized("The API key is not known, has expired or was revoked")
+        if workspace_id not in (None, key.workspace_id):
+            raise Unauthorized("The API key belongs to another workspace than X-Workspace-Id names")
+        scopes = _EVERYTHING if "admin" in key.scopes else frozenset(key.scopes)
+        return Identity(key.created_by, key.workspace_id, scopes, key_id=key.id, project=key.project)

@@ -1,0 +1,120 @@
+"""Workspaces: who belongs to one, as what, and what they did there."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from database import Database
+from models import (
+    AuditPage,
+    Identity,
+    Invitation,
+    InvitationIn,
+    Invitations,
+    Member,
+    Members,
+    NewInvitation,
+    Role,
+    Workspace,
+    Workspaces,
+)
+from utils.cursors import read_cursor, write_cursor
+from utils.errors import Conflict, NotFound
+from utils.ids import uuid7
+from utils.keys import INVITATION_PREFIX, key_hash, new_key
+from utils.time import now
+
+_INVITATION_LIFETIME = timedelta(days=7)
+
+
+class WorkspaceEngine:
+    """Keeps workspaces and their members. `rights_changed` is called whenever somebody's have."""
+
+    def __init__(self, database: Database, rights_changed: Callable[[], None]) -> None:
+        self._database = database
+        self._rights_changed = rights_changed
+
+    async def workspaces(self, identity: Identity) -> Workspaces:
+        """The caller's workspaces."""
+        return Workspaces(workspaces=await self._database.workspace_list(identity.user_id))
+
+    async def create(self, identity: Identity, name: str) -> Workspace:
+        """A further workspace, which the caller administers."""
+        at = now()
+        workspace_id = uuid7(at)
+        await self._database.workspace_create(identity.user_id, workspace_id, name, at)
+        return Workspace(id=workspace_id, name=name, role="admin", members=1, created_at=at)
+
+    async def rename(self, identity: Identity, name: str) -> None:
+        """Gives the workspace another name."""
+        await self._database.workspace_rename(identity, name, now())
+
+    async def delete(self, identity: Identity, name: str) -> None:
+        """Deletes the workspace with all it holds. Raises Conflict when `name` is not its name."""
+        if not await self._database.workspace_delete(identity.workspace_id, name, now()):
+            raise Conflict("To delete this workspace, send its name as name")
+        self._rights_changed()
+
+    # Members
+
+    async def members(self, identity: Identity) -> Members:
+        """Who belongs to the workspace."""
+        return Members(members=await self._database.member_list(identity.workspace_id))
+
+    async def set_role(self, identity: Identity, user_id: UUID, role: Role) -> Member:
+        """Makes a member an admin or a viewer. Raises NotFound, and Conflict for the last admin."""
+        await self._database.member_set_role(identity, user_id, role, now())
+        self._rights_changed()
+        for member in await self._database.member_list(identity.workspace_id):
+            if member.user_id == user_id:
+                return member
+        raise NotFound("Member not found")
+
+    async def remove(self, identity: Identity, user_id: UUID) -> None:
+        """Takes a member out. Raises NotFound, and Conflict for the last admin."""
+        await self._database.member_remove(identity, user_id, now())
+        self._rights_changed()
+
+    async def leave(self, identity: Identity) -> None:
+        """The caller leaves. Raises Conflict for the last admin."""
+        await self.remove(identity, identity.user_id)
+
+    # Invitations
+
+    async def invitations(self, identity: Identity) -> Invitations:
+        """The open invitations."""
+        return Invitations(invitations=await self._database.invitation_list(identity.workspace_id, now()))
+
+    async def invite(self, identity: Identity, new: InvitationIn) -> NewInvitation:
+        """Invites an address for 7 days; an earlier invitation of it is void. Raises Conflict for a member."""
+        at = now()
+        invitation = Invitation(
+            id=uuid7(at), email=new.email, role=new.role, created_at=at, expires_at=at + _INVITATION_LIFETIME
+        )
+        token = new_key(INVITATION_PREFIX)
+        await self._database.invitation_create(identity, invitation, key_hash(token))
+        return NewInvitation(**invitation.model_dump(), token=token)
+
+    async def withdraw(self, identity: Identity, invitation_id: UUID) -> None:
+        """Takes an invitation back. Raises NotFound."""
+        await self._database.invitation_delete(identity, invitation_id, now())
+
+    async def accept(self, identity: Identity, token: str) -> Workspace:
+        """The caller joins. Raises NotFound for a token that does not hold, Forbidden for somebody else's."""
+        workspace = await self._database.invitation_accept(key_hash(token), identity.user_id, now())
+        self._rights_changed()
+        return workspace
+
+    # The audit log
+
+    async def audit(self, identity: Identity, cursor: str | None, limit: int) -> AuditPage:
+        """Who did what, newest first."""
+        before = None if cursor is None else read_cursor(cursor)
+        # One more than asked for tells whether there is a next page.
+        found = await self._database.audit_list(identity.workspace_id, before, limit + 1)
+        page = found[:limit]
+        return AuditPage(
+            count=len(page),
+            entries=page,
+            next_cursor=write_cursor(page[-1].at, page[-1].id) if len(found) > limit else None,
+        )

@@ -1,0 +1,37 @@
+"""Projects: what events are filed under."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path, Query
+
+from models import Project, ProjectChange, ProjectIn, ProjectPage
+from routes.deps import Cursor, Limit, Range
+from routes.exact import Call, needs, problems, router
+
+projects = router("/api/projects", "projects")
+
+
+@projects.get("", summary="Projects by name, with what each cost")
+async def listing(
+    call: Call,
+    wanted: Range,
+    archived: Annotated[bool, Query(description="Archived ones too")] = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> ProjectPage:
+    return await call.projects.projects(call.caller, wanted, archived=archived, cursor=cursor, limit=limit)
+
+
+@projects.post("", status_code=201, responses=problems(409), summary="Create a project")
+@needs("admin")
+async def create(call: Call, new: ProjectIn) -> Project:
+    return await call.projects.create(call.caller, new.name)
+
+
+@projects.patch("/{project_id}", responses=problems(404, 409), summary="Rename, archive or bring back a project")
+@needs("admin")
+async def change(
+    call: Call, project_id: Annotated[UUID, Path(description="A project's id")], changes: ProjectChange
+) -> Project:
+    return await call.projects.change(call.caller, project_id, changes)
