@@ -1,26 +1,31 @@
-"""Proves that the rollups agree with the events, workspace by workspace, and makes them anew where they do not.
+"""What an operator does now and then, workspace by workspace.
 
-./run.sh rollups            compare
-./run.sh rollups --rebuild  make anew what differs
+./run.sh rollups            proves that the rollups agree with the events
+./run.sh rollups --rebuild  makes anew those that do not
+./run.sh reencrypt          encrypts the provider keys under the first key of ENCRYPTION_KEY
 """
 
 import asyncio
 import sys
+from argparse import ArgumentParser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from uuid import UUID
 
 from config import Settings
 from database import Database, StartError
+from engines.keys import KeyEngine
+from utils.cipher import CannotDecrypt, Cipher
 
 _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 async def check_rollups(settings: Settings, *, rebuild: bool) -> bool:
     """Compares every workspace's rollups with a recount; returns whether all agree in the end."""
-    database = await Database.open(settings)
-    try:
-        workspaces = await database.workspace_ids()
-        agree = True
-        for number, workspace_id in enumerate(workspaces, 1):
+    agree = True
+    async with _opened(settings) as database:
+        async for place, workspace_id in _workspaces(database):
             differences = await database.rollup_differences(workspace_id, _ALWAYS)
             if differences and rebuild:
                 await database.rebuild_rollups(workspace_id, _ALWAYS)
@@ -30,21 +35,57 @@ async def check_rollups(settings: Settings, *, rebuild: bool) -> bool:
             else:
                 said = f"{differences} rows differ" if differences else "agrees with its events"
                 agree = agree and not differences
-            print(f"[{number}/{len(workspaces)}] workspace {workspace_id}: {said}", flush=True)
-        return agree
+            print(f"{place}: {said}", flush=True)
+    return agree
+
+
+async def reencrypt(settings: Settings) -> bool:
+    """Encrypts every provider key anew that is under an older key; returns whether all could be read."""
+    readable = True
+    async with _opened(settings) as database:
+        keys = KeyEngine(database, Cipher(settings.encryption_keys()), lambda: None)
+        async for place, workspace_id in _workspaces(database):
+            try:
+                print(f"{place}: {await keys.reencrypt(workspace_id)} encrypted anew", flush=True)
+            except CannotDecrypt as error:
+                readable = False
+                print(f"{place}: {error}", flush=True)
+    return readable
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    database = await Database.open(settings)
+    try:
+        yield database
     finally:
         await database.close()
 
 
+async def _workspaces(database: Database) -> AsyncIterator[tuple[str, UUID]]:
+    """Every workspace, with how far along it is."""
+    ids = await database.workspace_ids()
+    for number, workspace_id in enumerate(ids, 1):
+        yield f"[{number}/{len(ids)}] workspace {workspace_id}", workspace_id
+
+
 def main() -> None:
-    """Reads the arguments; exits with 1 when something differs."""
-    if unknown := set(sys.argv[1:]) - {"--rebuild"}:
-        sys.exit(f"Unknown argument {', '.join(sorted(unknown))}: ./run.sh rollups [--rebuild]")
+    """Reads the arguments; exits with 1 when something is not as it should be."""
+    parser = ArgumentParser(prog="./run.sh")
+    tasks = parser.add_subparsers(dest="task", required=True)
+    rollups = tasks.add_parser("rollups", help="prove that the rollups agree with the events")
+    rollups.add_argument("--rebuild", action="store_true", help="make anew those that do not")
+    tasks.add_parser("reencrypt", help="encrypt the provider keys under the first key of ENCRYPTION_KEY")
+    asked = parser.parse_args()
+    settings = Settings()
     try:
-        agree = asyncio.run(check_rollups(Settings(), rebuild="--rebuild" in sys.argv))
+        if asked.task == "rollups":
+            done = asyncio.run(check_rollups(settings, rebuild=asked.rebuild))
+        else:
+            done = asyncio.run(reencrypt(settings))
     except StartError as error:
         sys.exit(f"Cannot start: {error}")
-    sys.exit(not agree)
+    sys.exit(not done)
 
 
 if __name__ == "__main__":

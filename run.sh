@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one door: ./run.sh [serve|test|check|bench|rollups|help]. Each verb first sets up what it needs, once.
+# The one door: ./run.sh [serve|test|check|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -37,6 +37,17 @@ install_node() {
   fi
 }
 
+# Limits that several processes share are tested with a real Redis.
+install_redis() {
+  command -v redis-server >/dev/null && return
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "The tests need redis-server; please install it." >&2
+    exit 1
+  fi
+  echo "Installing redis-server ..." >&2
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends redis-server >/dev/null
+}
+
 case "${1:-serve}" in
   serve)
     install requirements.txt
@@ -46,6 +57,7 @@ case "${1:-serve}" in
     shift
     install requirements-dev.txt
     install_node
+    install_redis
     exec .venv/bin/python -W error -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90 "$@"
     ;;
   check)
@@ -56,7 +68,10 @@ case "${1:-serve}" in
     .venv/bin/python -m pytest -q -p no:cacheprovider tests/test_house.py tests/test_documents.py
     ;;
   rollups)
-    shift
+    install requirements.txt
+    exec .venv/bin/python -m maintenance "$@"
+    ;;
+  reencrypt)
     install requirements.txt
     exec .venv/bin/python -m maintenance "$@"
     ;;
@@ -70,7 +85,7 @@ case "${1:-serve}" in
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|test|check|bench|rollups|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|test|check|bench|rollups|reencrypt|help]" >&2
     exit 2
     ;;
 esac

@@ -8,18 +8,16 @@ import httpx
 PASSWORD = "correct horse battery"
 
 
-class Member:
-    """Somebody signed in: their requests carry their token."""
+class Caller:
+    """Whoever sends requests with a token."""
 
-    def __init__(self, client: httpx.AsyncClient, session: dict[str, Any], email: str) -> None:
+    def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
-        self.session = session
-        self.email = email
 
     @property
     def headers(self) -> dict[str, str]:
         """What makes a request theirs."""
-        return {"Authorization": f"Bearer {self.session['access_token']}"}
+        raise NotImplementedError
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Sends a request of theirs."""
@@ -41,6 +39,41 @@ class Member:
         response = await self.request("POST", "/api/events/batch", json={"events": list(events)})
         assert response.status_code == 200, response.text
         return response.json()
+
+
+class Member(Caller):
+    """Somebody signed in: their requests carry their token, and name the workspace if they have picked one."""
+
+    def __init__(self, client: httpx.AsyncClient, session: dict[str, Any], email: str) -> None:
+        super().__init__(client)
+        self.session = session
+        self.email = email
+        self.workspace_id: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        token = {"Authorization": f"Bearer {self.session['access_token']}"}
+        return token | ({"X-Workspace-Id": self.workspace_id} if self.workspace_id else {})
+
+
+class Application(Caller):
+    """An application with an API key."""
+
+    def __init__(self, client: httpx.AsyncClient, key: str, id: str) -> None:
+        super().__init__(client)
+        self.key = key
+        self.id = id
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+async def new_api_key(admin: Member, **wanted: Any) -> Application:
+    """A new API key of the admin's workspace that sends events, or what is said instead."""
+    response = await admin.request("POST", "/api/keys", json={"name": "application", **wanted})
+    assert response.status_code == 201, response.text
+    return Application(admin._client, response.json()["key"], response.json()["id"])
 
 
 def call(**changes: Any) -> dict[str, Any]:

@@ -200,3 +200,42 @@ async def test_a_deleted_account_is_gone_with_its_workspace(
     assert_problem(await client.post("/api/auth/login", json={"email": ada.email, "password": PASSWORD}), 401)
     assert (await bob.get("/api/costs/summary"))["call_count"] == 1
     assert (await sign_up(client, "Ada")).session["user_id"] != ada.session["user_id"]
+
+
+async def test_sessions_are_listed_and_ended_one_by_one(ada: Member, client: httpx.AsyncClient) -> None:
+    phone = await log_in(client, ada.email, device="A phone\x85 " + "x" * 300)
+    listed = (await ada.get("/api/auth/sessions"))["sessions"]
+    assert sorted((session["device"][:7], session["current"]) for session in listed) == [
+        ("A phone", False),
+        ("python-", True),
+    ]
+    assert max(len(session["device"]) for session in listed) == 256
+    (other,) = [session["id"] for session in listed if not session["current"]]
+    assert (await ada.request("DELETE", f"/api/auth/sessions/{other}")).status_code == 204
+    assert_problem(await ada.request("DELETE", f"/api/auth/sessions/{other}"), 404, "Session not found")
+    assert_problem(await phone.request("GET", "/api/auth/me"), 401)
+    refreshed = await client.post("/api/auth/refresh", json={"refresh_token": phone.session["refresh_token"]})
+    assert_problem(refreshed, 401)
+    assert (await ada.request("GET", "/api/auth/me")).status_code == 200
+
+
+async def test_a_session_of_somebody_else_is_not_there(ada: Member, bob: Member) -> None:
+    (theirs,) = (await bob.get("/api/auth/sessions"))["sessions"]
+    assert_problem(await ada.request("DELETE", f"/api/auth/sessions/{theirs['id']}"), 404, "Session not found")
+    assert (await bob.request("GET", "/api/auth/me")).status_code == 200
+
+
+async def test_all_sessions_end_at_once(ada: Member, client: httpx.AsyncClient) -> None:
+    phone = await log_in(client, ada.email)
+    ended = await ada.request("DELETE", "/api/auth/sessions")
+    assert ended.json() == {"ended": 2}
+    for device in (ada, phone):
+        assert_problem(await device.request("GET", "/api/auth/me"), 401)
+    assert (await log_in(client, ada.email)).session["access_token"]
+
+
+async def log_in(client: httpx.AsyncClient, email: str, device: str = "python") -> Member:
+    body = {"email": email, "password": PASSWORD}
+    response = await client.post("/api/auth/login", json=body, headers=[(b"User-Agent", device.encode("latin-1"))])
+    assert response.status_code == 200, response.text
+    return Member(client, response.json(), email)

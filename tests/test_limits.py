@@ -1,6 +1,11 @@
 """Rate limits: exactly so many requests in any minute, and the headers that say so."""
 
 import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -9,7 +14,7 @@ from limits.aio.storage import MemoryStorage
 from limits.errors import StorageError
 
 from tests.conftest import client_of, running, settings_for
-from tests.team import assert_problem, new_email, sign_up
+from tests.team import Application, assert_problem, new_api_key, new_email, sign_up
 
 
 async def test_two_hundred_at_once_let_exactly_the_limit_through(url: str, tmp_path: Path) -> None:
@@ -28,6 +33,42 @@ async def test_two_hundred_at_once_let_exactly_the_limit_through(url: str, tmp_p
         other = await bob.request("GET", "/api/auth/me")
         assert other.status_code == 200
         assert other.headers["x-ratelimit-remaining"] == "99"
+
+
+async def test_workers_that_share_redis_let_exactly_the_limit_through_together(
+    url: str, tmp_path: Path, redis_url: str
+) -> None:
+    settings = settings_for(tmp_path, database_url=url, rate_limit_per_minute=100, redis_url=redis_url)
+    async with running(settings) as one, running(settings) as other, client_of(one) as here, client_of(other) as there:
+        ada = await sign_up(here, "Ada")
+        application = await new_api_key(ada)
+        workers = [Application(worker, application.key, application.id) for worker in (here, there)]
+        answers = await asyncio.gather(*[workers[number % 2].track() for number in range(200)])
+        assert sorted(answer.status_code for answer in answers) == [201] * 100 + [429] * 100
+        # The admin is counted apart: this is their second call.
+        assert (await ada.request("GET", "/api/auth/me")).headers["x-ratelimit-remaining"] == "98"
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis server of the test's own."""
+    program = shutil.which("redis-server")
+    assert program, "./run.sh test installs redis-server where it can"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            time.sleep(0.02)
+    yield f"redis://127.0.0.1:{port}/0"
+    process.kill()
+    process.wait()
 
 
 async def test_nobody_in_particular_is_limited_by_address(url: str, tmp_path: Path) -> None:

@@ -1,0 +1,145 @@
+"""What a workspace holds can be taken along, and no prompt is ever held."""
+
+import io
+import json
+import logging
+import zipfile
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+
+from config import Settings
+from tests.team import Member, assert_problem, call, new_api_key
+
+MARK = "the-secret-words-of-a-prompt"
+RESPONSES: list[tuple[str, str | None, dict[str, Any]]] = [
+    (
+        "openai",
+        "chat",
+        {
+            "id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4o",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": MARK}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+            "prompt": MARK, "messages": [{"role": "user", "content": MARK}],
+        },
+    ),
+    (
+        "openai",
+        "responses",
+        {
+            "id": "resp_1", "object": "response", "model": "gpt-4o", "instructions": MARK, "input": MARK,
+            "output": [{"type": "message", "content": [{"type": "output_text", "text": MARK}]}],
+            "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15,
+                      "input_tokens_details": {"cached_tokens": 2}, "output_tokens_details": {"reasoning_tokens": 1}},
+        },
+    ),
+    (
+        "anthropic",
+        None,
+        {
+            "id": "msg_1", "type": "message", "model": "claude-sonnet-4-5", "content": [{"type": "text", "text": MARK}],
+            "usage": {"input_tokens": 10, "output_tokens": 5}, "system": MARK,
+        },
+    ),
+    (
+        "google",
+        None,
+        {
+            "modelVersion": "gemini-2.5-flash",
+            "candidates": [{"content": {"parts": [{"text": MARK}], "role": "model"}}],
+            "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15,
+                              "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 10}]},
+        },
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("provider", "flavor", "response"), RESPONSES)
+async def test_a_response_leaves_its_words_behind(
+    ada: Member,
+    sql: "asyncpg.Connection[asyncpg.Record]",
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    provider: str,
+    flavor: str | None,
+    response: dict[str, Any],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    event = {"provider": provider, "response": response, "api_flavor": flavor}
+    tracked = await ada.request("POST", "/api/events/track", json=event)
+    assert tracked.status_code == 201, tracked.text
+    assert (await ada.batch(event))["recorded"] == 1
+    # What cannot be read is refused, and is not repeated either.
+    broken = {"provider": provider, "response": {key: value for key, value in response.items() if "usage" not in key}}
+    refused = await ada.request("POST", "/api/events/track", json=broken)
+    assert_problem(refused, 422)
+    rejected = await ada.batch(broken, {**broken, "prompt": MARK})
+    assert len(rejected["rejected"]) == 2
+    listed = await ada.get("/api/events")
+    for said in (tracked.text, refused.text, json.dumps(rejected), json.dumps(listed), caplog.text):
+        assert MARK not in said
+    assert not any(MARK in str(record.__dict__) for record in caplog.records)
+    if settings.road == "postgres":
+        assert MARK not in await everything(sql)
+
+
+async def everything(sql: "asyncpg.Connection[asyncpg.Record]") -> str:
+    """Every row of every table, as text."""
+    tables = await sql.fetch("select tablename from pg_tables where schemaname = 'public'")
+    assert len(tables) > 10
+    rows = [await sql.fetchval(f'select jsonb_agg(to_jsonb(t)) from public."{table[0]}" t') for table in tables]
+    text = json.dumps(rows, default=str)
+    assert "gpt-4o" in text or "claude" in text or "gemini" in text
+    return text
+
+
+async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, bob: Member) -> None:
+    await ada.batch(
+        *[call(id=f"e{n}", project=f"p{n % 2}", tags={"n": str(n)}, cost="0.1234567890123") for n in range(7)]
+    )
+    await ada.batch(*[call(timestamp=f"2026-01-{day:02}T12:00:00Z") for day in range(1, 6)])
+    await ada.request("POST", "/api/budgets", json={"limit": 10, "name": "Ten"})
+    await ada.request("POST", "/api/prices", json={"provider": "openai", "model": "x", "percent_of_list": 50})
+    await ada.request("POST", "/api/workspaces/invitations", json={"email": "grace@example.com"})
+    kept = await ada.request("POST", "/api/provider-keys", json={"provider": "openai", "key": "sk-0123456789"})
+    assert kept.status_code == 201
+    application = await new_api_key(ada, name="backend")
+    await bob.track(project="bravo", model="bravo")
+    files = await archive(ada)
+    assert {name: len(rows) for name, rows in files.items()} == {
+        "workspace": 1, "members": 1, "invitations": 1, "projects": 2, "api_keys": 1, "provider_keys": 1, "prices": 1,
+        "budgets": 1, "budget_periods": 2, "audit_log": 7, "spend_hourly": 7, "events": 12,
+    }  # fmt: skip
+    assert {event["event_id"] for event in files["events"]} == {
+        event["event_id"] for event in (await ada.get("/api/events", limit=100))["events"]
+    }
+    assert Counter(event["cost"] for event in files["events"]) == {Decimal("0.1234567890123"): 7, Decimal("0.0075"): 5}
+    assert sum(row["calls"] for row in files["spend_hourly"]) == 12
+    text = str(files)
+    for secret in (application.key, "sk-0123456789", "key_hash", "token", "ciphertext", "bravo", bob.email):
+        assert secret not in text.replace("_tokens", ""), secret
+
+
+async def test_an_archive_longer_than_a_page_is_complete(ada: Member) -> None:
+    for batch in range(3):
+        await ada.batch(*[call(id=f"{batch}-{n}") for n in range(500)])
+    files = await archive(ada)
+    assert len({event["event_id"] for event in files["events"]}) == 1500
+
+
+async def archive(admin: Member) -> dict[str, list[Any]]:
+    """The rows of the archive's files."""
+    response = await admin.request("GET", "/api/workspaces/export")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as opened:
+        assert opened.testzip() is None
+        return {
+            name.removesuffix(".jsonl"): [
+                json.loads(line, parse_float=Decimal) for line in opened.read(name).decode().splitlines()
+            ]
+            for name in opened.namelist()
+        }
