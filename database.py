@@ -450,6 +450,7 @@ class Database:
         await self._do(
             "provider_key_create",
             **_by(by),
+            p_user_id=by.user_id,
             p_key_id=key.id,
             p_provider=key.provider,
             p_name=key.name,
@@ -479,6 +480,7 @@ class Database:
             _PRICES,
             "price_create",
             **_by(by),
+            p_user_id=by.user_id,
             p_price_id=price_id,
             p_provider=provider,
             p_model=new.model,

@@ -53,7 +53,8 @@ from utils.tokens import Tokens
 
 DESCRIPTION = """The ledger of what an organisation spends on language models.
 
-Sign up, press **Authorize** and paste the `access_token`; then track an event and ask what it cost."""
+Sign up, press **Authorize** and paste the `access_token`, or an API key; then track an event and ask what it cost.
+Who belongs to several workspaces names one in the header `X-Workspace-Id`; otherwise it is their first."""
 
 
 TAGS = [

@@ -18,7 +18,16 @@ from limits.errors import StorageError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models import Identity
-from utils.errors import PROBLEM_JSON, Invalid, LLMLabError, PayloadTooLarge, TooManyRequests, Unavailable, problem
+from utils.errors import (
+    PROBLEM_JSON,
+    Invalid,
+    LLMLabError,
+    PayloadTooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    problem,
+)
 from utils.tokens import bearer_token
 
 Identify = Callable[[str, UUID | None], Awaitable[Identity]]
@@ -180,7 +189,9 @@ class AuthMiddleware:
         if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS and not _is_preflight(scope):
             try:
                 token = bearer_token(_header(scope, b"authorization"))
-                scope["identity"] = await self._identify(token or "", _workspace(scope))
+                if token is None:
+                    raise Unauthorized
+                scope["identity"] = await self._identify(token, _workspace(scope))
             except LLMLabError as error:
                 scope["refusal"] = error
                 await self._refuse(scope, receive, send)

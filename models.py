@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     PlainValidator,
     SecretStr,
+    StrictBool,
     StringConstraints,
     WithJsonSchema,
     model_validator,
@@ -45,7 +46,10 @@ ProviderName = Annotated[
 Email = Annotated[
     str,
     StringConstraints(
-        max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$", to_lower=True
+        max_length=254,
+        # What counts as \s differs between languages; these two are it in some only.
+        pattern=r"^[^@\s\x00-\x1f\x7f-\x9f\ufeff]+@[^@\s\x00-\x1f\x7f-\x9f\ufeff]+\.[^@\s.\x00-\x1f\x7f-\x9f\ufeff]+$",
+        to_lower=True,
     ),
 ]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128, pattern=NO_CONTROL_CHARACTERS)]
@@ -86,6 +90,12 @@ def _written_time(value: object) -> object:
 def _escaped_plus(text: str) -> str:
     """In a query, a plus sign that nobody escaped arrives as a space."""
     return f"{text[:-6]}+{text[-5:]}" if len(text) > 19 and text[-6] == " " else text
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")
+    return value
 
 
 def _as_json(value: object) -> str | None:
@@ -347,7 +357,7 @@ class AccountChange(Request):
 
 
 class User(Answer):
-    """A user as they see themselves; `role` is theirs in the session's workspace."""
+    """A user as they see themselves; `role` is theirs in the workspace the request is about."""
 
     id: UUID
     email: str
@@ -500,7 +510,7 @@ class AuditLine(Answer):
     id: UUID
     at: datetime
     actor_id: UUID = Field(description="A user or an API key")
-    actor: str = Field(description="What they were called then: an address, or the key's name")
+    actor: str = Field(description="What they were called then: an address, or API key and its name")
     action: str = Field(examples=["key.created"])
     target: str = Field(description="What it was done to, by name")
     details: dict[str, Any]
@@ -529,11 +539,11 @@ class ProjectChange(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "discovery"}, {"archived": True}]})
 
     name: Name | None = None
-    archived: bool | None = Field(None, description="An archived project is not listed; it still takes events")
+    archived: StrictBool | None = Field(None, description="An archived project is not listed; it still takes events")
 
 
 class Project(Answer):
-    """A project and what it cost in the range asked for."""
+    """A project and what it cost: in the range asked for, or else in the last 30 days."""
 
     id: UUID
     name: str
@@ -568,7 +578,7 @@ class ApiKeyIn(Request):
 
     name: Name = Field(examples=["search backend"])
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3), AfterValidator(lambda s: sorted(set(s)))] = Field(
-        ["events:write"], description="events:write sends events, read reads all but secrets, admin does everything"
+        ["events:write"], description="events:write sends events; read reads what a viewer may; admin does everything"
     )
     project: Name | None = Field(None, description="Name or id of the project of events that name none")
     expires_at: Time | None = Field(None, description="When it stops working; never, if left out")
@@ -622,7 +632,7 @@ class ProviderKeyIn(Request):
     provider: ProviderName = Field(examples=["openai"])
     name: Name = Field("default", description="Tells several keys of one provider apart")
     key: Annotated[SecretStr, Field(min_length=8, max_length=4096), AfterValidator(_printable)] = Field(
-        description="Kept encrypted and never shown again"
+        description="Kept encrypted and never shown again", json_schema_extra={"pattern": "^[ -~]*$"}
     )
 
 
@@ -677,7 +687,7 @@ class OwnPriceIn(Request):
         StringConstraints(min_length=1, max_length=256, pattern=r"^(?:[^*\x00-\x1f\x7f]*\*){0,3}[^*\x00-\x1f\x7f]*$"),
     ] = Field(description="A model's name; * stands for anything, up to three times. The longest that fits is used")
     starts_at: Time | None = Field(
-        None, description="From when on; now, if left out. Events sent later are not repriced"
+        None, description="From when on; now, if left out. Events sent before it was added keep their price"
     )
     ends_at: Time | None = Field(None, description="Until when; without end, if left out")
     percent_of_list: (
@@ -796,7 +806,7 @@ class Event(Request):
         ]
         | None
     ) = Field(None, description="USD, if you know better than the price list")
-    latency_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = Field(
+    latency_ms: Annotated[float, Field(ge=0, le=86_400_000), BeforeValidator(_number)] | None = Field(
         None,
         validation_alias=AliasChoices("latency_ms", "duration_ms"),
         description="From request to last token; also taken as duration_ms",
@@ -862,7 +872,9 @@ class Tracked(Answer):
     model: str
     total_tokens: int
     cost: Usd | None = Field(description="USD; null when no price is known")
-    pricing: str = Field(description="Which price: 'caller', a price list's entry, a correction, or 'unpriced'")
+    pricing: str = Field(
+        description="Which price: 'caller', 'own:' and its id, a price list's entry, a correction, or 'unpriced'"
+    )
     tracked_at: datetime
 
 
@@ -1154,12 +1166,19 @@ class BudgetIn(Request):
     period: Period = Field("monthly", description="Of the calendar in the time zone `tz`; weeks begin on Monday")
     name: Name | None = Field(None, description="What to call it; named after its period if left out")
     scope: BudgetScope = BudgetScope()
-    hard: bool = Field(False, description="Kept with the budget; so far nothing is refused")
+    hard: StrictBool = Field(False, description="Kept with the budget; so far nothing is refused")
     thresholds: Annotated[
         list[Annotated[Decimal, Field(gt=0, le=1000, decimal_places=2)]],
         Field(min_length=1, max_length=10),
         AfterValidator(_rising),
-        WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": 10}),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 1000},
+                "minItems": 1,
+                "maxItems": 10,
+            }
+        ),
     ] = Field([50, 80, 100], validate_default=True, description="Percent; kept with the budget, so far without alerts")
     tz: TimeZone = Field("UTC", description="In which days, weeks and months begin")
 

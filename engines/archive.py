@@ -4,6 +4,7 @@ import asyncio
 import io
 import zipfile
 from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
 from typing import Any
 
 from database import Database
@@ -12,7 +13,13 @@ from utils.json import dumps
 from utils.time import now
 
 _EVENTS_AT_ONCE = 500
-_SPEND = "spend_hourly"
+# Money leaves the database as text, so that nobody on the way rounds it; in the archive it is a number again.
+_MONEY = frozenset(
+    {
+        "limit", "spend", "cost", "error_cost", "latency_ms_sum", "percent_of_list", "input", "cache_read",
+        "cache_write", "cache_write_1h", "output", "reasoning", "request",
+    }
+)  # fmt: skip
 
 
 class ArchiveEngine:
@@ -32,7 +39,7 @@ class ArchiveEngine:
                 yield sink.taken()
             for name, pages in (
                 ("audit_log", self._audit_log(identity)),
-                (_SPEND, self._spend(identity)),
+                ("spend_hourly", self._spend(identity)),
                 ("events", self._events(identity)),
             ):
                 with archive.open(f"{name}.jsonl", "w", force_zip64=True) as file:
@@ -83,4 +90,10 @@ class _Sink(io.RawIOBase):
 
 
 def _write(file: Any, rows: Iterable[Any]) -> None:
-    file.write(b"".join(dumps(row) + b"\n" for row in rows))
+    file.write(b"".join(dumps(_exact(row)) + b"\n" for row in rows))
+
+
+def _exact(row: Any) -> Any:
+    if not isinstance(row, dict):
+        return row
+    return {name: Decimal(value) if name in _MONEY and isinstance(value, str) else value for name, value in row.items()}

@@ -93,8 +93,10 @@ class CostEngine:
         """Stores one event; answers what is stored and whether it is new. Sent again, the first one stands."""
         if event.id is None and idempotency_key is not None:
             event = event.model_copy(update={"id": idempotency_key})
-        known = await self._knowing(identity, [event.project])
+        known = await self._terms.get(identity.workspace_id)
         priced = self._price(identity, event, now(), known)
+        known = await self._with_projects(identity, known, [event.project])
+        priced = priced._replace(project=_filed(identity, event, known))
         (result,) = await self._recorder.put(identity.workspace_id, [priced])
         if isinstance(result, datetime):
             return _tracked(priced, result), True
@@ -117,40 +119,36 @@ class CostEngine:
         self, identity: Identity, batch: EventBatch, idempotency_key: str | None
     ) -> tuple[list[NewEvent], list[Rejection]]:
         at = now()
-        good: list[tuple[int, Event]] = []
-        priced: list[NewEvent] = []
+        known = await self._terms.get(identity.workspace_id)
+        good: list[tuple[int, Event, NewEvent]] = []
         rejected: list[Rejection] = []
         for index, raw in enumerate(batch.events):
             if index % _EVENTS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
             try:
                 event = Event.model_validate(raw)
+                if event.id is None and idempotency_key is not None:
+                    event = event.model_copy(update={"id": f"{idempotency_key}:{index}"})
+                good.append((index, event, self._price(identity, event, at, known)))
             except ValidationError as error:
                 rejected.append(Rejection(index=index, detail=_first_fault(error)))
-                continue
             except Invalid as error:
                 rejected.append(Rejection(index=index, detail=error.detail))
-                continue
-            if event.id is None and idempotency_key is not None:
-                event = event.model_copy(update={"id": f"{idempotency_key}:{index}"})
-            good.append((index, event))
-        known = await self._knowing(identity, [event.project for _, event in good])
-        for count, (index, event) in enumerate(good):
-            if count % _EVENTS_IN_A_ROW == 0:
-                await asyncio.sleep(0)
+        known = await self._with_projects(identity, known, [event.project for _, event, _ in good])
+        events: list[NewEvent] = []
+        for index, event, priced in good:
             try:
-                priced.append(self._price(identity, event, at, known))
+                events.append(priced._replace(project=_filed(identity, event, known)))
             except Invalid as error:
                 rejected.append(Rejection(index=index, detail=error.detail))
-        return priced, sorted(rejected, key=lambda rejection: rejection.index)
+        return events, sorted(rejected, key=lambda rejection: rejection.index)
 
-    async def _knowing(self, identity: Identity, projects: Iterable[str | None]) -> Known:
+    async def _with_projects(self, identity: Identity, known: Known, names: Iterable[str | None]) -> Known:
         """What is known of the workspace, after making the projects that are named for the first time.
 
         A key of one project makes no others, and an id is never taken for a name.
         """
-        known = await self._terms.get(identity.workspace_id)
-        unknown = {name for name in projects if name is not None and known.project(name) is None}
+        unknown = {name for name in names if name is not None and known.project(name) is None}
         made = sorted(name for name in unknown if not is_uuid(name))
         if not made or identity.project is not None:
             return known
@@ -173,6 +171,7 @@ class CostEngine:
         return known
 
     def _price(self, identity: Identity, event: Event, at: datetime, known: Known) -> NewEvent:
+        """The event with what it cost, not yet filed under its project."""
         timestamp = event.timestamp or at
         if timestamp > at + _MOST_AHEAD:
             raise Invalid("timestamp lies more than a day ahead", loc=("body", "timestamp"))
@@ -188,11 +187,6 @@ class CostEngine:
                 raise Invalid("The response's model name cannot be stored", loc=("body", "response", "model"))
         assert model is not None
         usage = usage or event.usage()
-        project = identity.project or "" if event.project is None else known.project(event.project)
-        if project is None:
-            raise Invalid(
-                f"There is no project {event.project!r}, and this API key may not create one", loc=("body", "project")
-            )
         return NewEvent(
             id=uuid7(timestamp) if event.id is None else event_uuid(event.id),
             user_id=identity.user_id,
@@ -201,7 +195,7 @@ class CostEngine:
             model=model,
             usage=usage,
             price=self._prices.price(event.provider, model, usage, timestamp, event.cost, known.prices),
-            project=project,
+            project="",
             status=event.status,
             latency_ms=None if event.latency_ms is None else round(event.latency_ms, 3),
             error_message=event.error_message,
@@ -298,6 +292,17 @@ class CostEngine:
         if step == "hour" and end - start > _LONGEST_HOURLY_RANGE:
             raise Invalid("An hourly series covers at most 31 days; ask for fewer, or by day", loc=("query", "bucket"))
         return await self._database.cost_timeseries(identity.workspace_id, start, end, wanted.tz, step, by)
+
+
+def _filed(identity: Identity, event: Event, known: Known) -> str:
+    """The key of the project an event belongs to; '' is none. Raises Invalid for one that is not there."""
+    if event.project is None:
+        return identity.project or ""
+    key = known.project(event.project)
+    if key is None:
+        why = "no project has this id" if is_uuid(event.project) else "this API key may not create projects"
+        raise Invalid(f"There is no project {event.project!r}: {why}", loc=("body", "project"))
+    return key
 
 
 def _tracked(event: NewEvent, at: datetime) -> Tracked:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from database import Database
 from models import ROLE_SCOPES, Identity, Scope
-from utils.errors import Unauthorized
+from utils.errors import NotFound, Unauthorized
 from utils.keys import API_KEY_PREFIX, key_hash
 from utils.recent import Recent
 from utils.time import now
@@ -55,6 +55,6 @@ class IdentityEngine:
         if key is None:
             raise Unauthorized("The API key is not known, has expired or was revoked")
         if workspace_id not in (None, key.workspace_id):
-            raise Unauthorized("The API key belongs to another workspace than X-Workspace-Id names")
+            raise NotFound("Workspace not found")
         scopes = _EVERYTHING if "admin" in key.scopes else frozenset(key.scopes)
         return Identity(key.created_by, key.workspace_id, scopes, key_id=key.id, project=key.project)

@@ -64,7 +64,7 @@ class KeyEngine:
             provider=new.provider,
             name=new.name,
             last_four=secret[-4:],
-            created_by=identity.actor_id,
+            created_by=identity.user_id,
             created_at=at,
         )
         sealed = self._cipher.encrypt(secret, _place(identity.workspace_id, key.id))

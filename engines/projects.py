@@ -5,6 +5,7 @@ from uuid import UUID
 
 from database import Database
 from models import CostRange, DateRange, Identity, Project, ProjectChange, ProjectPage
+from utils.cursors import read_name_cursor, write_name_cursor
 from utils.errors import Conflict, NotFound
 from utils.time import now
 
@@ -23,14 +24,15 @@ class ProjectEngine:
     ) -> ProjectPage:
         """Projects by name with what each cost in the range."""
         start, end = wanted.resolve(now())
+        after = None if cursor is None else read_name_cursor(cursor)
         # One more than asked for tells whether there is a next page.
         found = await self._database.project_list(
-            identity.workspace_id, start, end, archived=archived, after=cursor, limit=limit + 1
+            identity.workspace_id, start, end, archived=archived, after=after, limit=limit + 1
         )
         return ProjectPage(
             date_range=DateRange(start=start, end=end),
             projects=found[:limit],
-            next_cursor=found[limit - 1].name if len(found) > limit else None,
+            next_cursor=write_name_cursor(found[limit - 1].name) if len(found) > limit else None,
         )
 
     async def create(self, identity: Identity, name: str) -> Project:

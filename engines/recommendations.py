@@ -18,7 +18,7 @@ from models import (
     Optimization,
     Recommendations,
 )
-from providers import PriceBook
+from providers import NO_OWN_PRICES, OwnPrices, PriceBook
 from utils.time import last_days, now
 
 _DAYS = 30
@@ -44,9 +44,10 @@ class RecommendationsEngine:
         start, end = last_days(days, tz, at)
         usages = await self._database.model_usage(identity.workspace_id, start, end)
         series = await self._database.model_daily_costs(identity.workspace_id, start, end, tz)
+        own = await self._own_prices(identity)
         return Recommendations(
-            optimizations=optimizations(usages, self._prices, at),
-            model_recommendations=switches(usages, self._prices, start, at),
+            optimizations=optimizations(usages, self._prices, at, own),
+            model_recommendations=switches(usages, self._prices, start, at, own),
             anomalies=anomalies(series, _THRESHOLD),
             last_updated=at,
         )
@@ -61,12 +62,16 @@ class RecommendationsEngine:
         """Cheaper models of the same vendor, priced on what was really used."""
         at = now()
         start, end = last_days(days, tz, at)
-        found = switches(await self._database.model_usage(identity.workspace_id, start, end), self._prices, start, at)
+        usages = await self._database.model_usage(identity.workspace_id, start, end)
+        found = switches(usages, self._prices, start, at, await self._own_prices(identity))
         return ModelSwitches(
             count=len(found),
             recommendations=found,
             total_potential_savings=sum((switch.estimated_monthly_savings for switch in found), Decimal(0)),
         )
+
+    async def _own_prices(self, identity: Identity) -> OwnPrices:
+        return OwnPrices(await self._database.price_list(identity.workspace_id))
 
 
 def anomalies(series: Iterable[DailyCosts], threshold: float) -> list[Anomaly]:
@@ -104,12 +109,14 @@ def anomalies(series: Iterable[DailyCosts], threshold: float) -> list[Anomaly]:
     return sorted(found, key=lambda anomaly: (anomaly.date, abs(anomaly.z_score)), reverse=True)
 
 
-def switches(usages: Sequence[ModelUsage], prices: PriceBook, start: datetime, at: datetime) -> list[ModelSwitch]:
+def switches(
+    usages: Sequence[ModelUsage], prices: PriceBook, start: datetime, at: datetime, own: OwnPrices = NO_OWN_PRICES
+) -> list[ModelSwitch]:
     """For each model with a smaller one in its vendor's line-up, what the window's tokens would have cost there.
 
-    Both sides are priced at today's rates on the same tokens, so that a difference is one of the models and not of
-    dates. The monthly saving is the window's, divided by the days from the first call in it to now and times 30. A
-    model that would not have been cheaper is not suggested. Largest saving first.
+    Both sides are priced at today's rates, the workspace's own first, on the same tokens, so that a difference is one
+    of the models and not of dates. The monthly saving is the window's, divided by the days from the first call in it to
+    now and times 30. A model that would not have been cheaper is not suggested. Largest saving first.
     """
     found = []
     for used in usages:
@@ -118,8 +125,8 @@ def switches(usages: Sequence[ModelUsage], prices: PriceBook, start: datetime, a
         if smaller is None or used.unpriced_calls or calls == 0:
             continue
         prompt = used.usage().prompt_tokens // used.calls
-        current = _cost_at(prices, used, used.model, prompt, at)
-        suggested = _cost_at(prices, used, smaller, prompt, at)
+        current = _cost_at(prices, used, used.model, prompt, at, own)
+        suggested = _cost_at(prices, used, smaller, prompt, at, own)
         if current is None or suggested is None or suggested >= current:
             continue
         days = max((at - max(used.first_at, start)) / timedelta(days=1), 1.0)
@@ -138,7 +145,9 @@ def switches(usages: Sequence[ModelUsage], prices: PriceBook, start: datetime, a
     return sorted(found, key=lambda switch: switch.estimated_monthly_savings, reverse=True)
 
 
-def optimizations(usages: Sequence[ModelUsage], prices: PriceBook, at: datetime) -> list[Optimization]:
+def optimizations(
+    usages: Sequence[ModelUsage], prices: PriceBook, at: datetime, own: OwnPrices = NO_OWN_PRICES
+) -> list[Optimization]:
     """What was paid for nothing: calls that failed, and prompt caching that cost more than it saved.
 
     A model's cache loss is what its cached tokens cost at today's cache rates less what they would have cost as plain
@@ -157,7 +166,7 @@ def optimizations(usages: Sequence[ModelUsage], prices: PriceBook, at: datetime)
                     cost=used.error_cost,
                 )
             )
-        loss = _cache_loss(used, prices, at)
+        loss = _cache_loss(used, prices, at, own)
         if loss > 0:
             found.append(
                 Optimization(
@@ -173,15 +182,17 @@ def optimizations(usages: Sequence[ModelUsage], prices: PriceBook, at: datetime)
     return sorted(found, key=lambda optimization: optimization.cost, reverse=True)
 
 
-def _cost_at(prices: PriceBook, used: ModelUsage, model: str, prompt: int, at: datetime) -> Decimal | None:
+def _cost_at(
+    prices: PriceBook, used: ModelUsage, model: str, prompt: int, at: datetime, own: OwnPrices
+) -> Decimal | None:
     """The window's tokens at a model's rates for a prompt of average length."""
-    rates = prices.rates(used.provider, model, prompt, at)
+    rates = prices.rates(used.provider, model, prompt, at, own)
     cost = None if rates is None else rates.cost(used.usage())
     return None if cost is None or rates is None else cost + rates.request * (used.calls - 1)
 
 
-def _cache_loss(used: ModelUsage, prices: PriceBook, at: datetime) -> Decimal:
-    rates = prices.rates(used.provider, used.model, used.usage().prompt_tokens // max(used.calls, 1), at)
+def _cache_loss(used: ModelUsage, prices: PriceBook, at: datetime, own: OwnPrices) -> Decimal:
+    rates = prices.rates(used.provider, used.model, used.usage().prompt_tokens // max(used.calls, 1), at, own)
     if rates is None or rates.input is None:
         return Decimal(0)
     return sum(

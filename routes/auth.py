@@ -18,13 +18,21 @@ async def signup(call: Call, new: Signup) -> SignedIn:
     return await call.accounts.signup(new, call.device)
 
 
-@older.post("/register", status_code=201, summary="Create an account; the name may be left out", deprecated=True)
-@public.post("/register", status_code=201, summary="Create an account; the name may be left out")
+@older.post(
+    "/register",
+    status_code=201,
+    responses=problems(400),
+    summary="Create an account; the name may be left out",
+    deprecated=True,
+)
+@public.post(
+    "/register", status_code=201, responses=problems(400), summary="Create an account; the name may be left out"
+)
 async def register(call: Call, new: Register) -> SignedIn:
     return await call.accounts.signup(new.signup(), call.device)
 
 
-@older.post("/login", summary="Sign in", deprecated=True)
+@older.post("/login", responses=problems(401), summary="Sign in", deprecated=True)
 @public.post("/login", responses=problems(401), summary="Sign in")
 async def login(call: Call, credentials: Login) -> SignedIn:
     return await call.accounts.login(credentials, call.address, call.device)
@@ -35,8 +43,9 @@ async def refresh(call: Call, token: Refresh) -> SignedIn:
     return await call.accounts.refresh(token.refresh_token)
 
 
-@account.post("/logout", summary="End the session of the token sent, if any")
-@needs("nothing")
+@public.post(
+    "/logout", openapi_extra={"security": [{"bearer": []}, {}]}, summary="End the session of the token sent, if any"
+)
 async def logout(call: Call) -> Message:
     return await call.accounts.logout(call.token)
 

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from models import NO_CONTROL_CHARACTERS
 from utils.errors import PROBLEM_JSON, LLMLabError, problem
@@ -37,7 +38,21 @@ async def _http(request: Request, error: Exception) -> Response:
     detail = {404: "There is nothing at this path", 405: "This path does not answer this method"}.get(
         error.status_code, error.detail
     )
-    return _answer(request, error.status_code, detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return _answer(request, error.status_code, detail, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What the path answers; each of its methods is a route of its own, which knows of no other."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return {
+        method
+        for route in routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 def _answer(request: Request, status: int, detail: str, headers: dict[str, str], **extra: Any) -> Response:

@@ -26,15 +26,14 @@ from utils.tokens import bearer_token
 
 P = ParamSpec("P")
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-# What a path needs: a scope, a person who is signed in (an API key is not one), or nothing.
-Need = Scope | Literal["person", "nothing"]
+# What a path needs: a scope, or a person who is signed in (an API key is not one).
+Need = Scope | Literal["person"]
 
 _NEEDS: dict[Need, str] = {
     "events:write": "For admins, and for API keys with the scope `events:write`.",
     "read": "For everybody in the workspace, and for API keys with the scope `read`.",
     "admin": "For admins, and for API keys with the scope `admin`.",
     "person": "For everybody who is signed in, but not for API keys.",
-    "nothing": "",
 }
 _PROBLEMS = {
     400: "The request cannot be carried out",
@@ -198,11 +197,10 @@ class GuardedRoute(ExactRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self.need: Need = getattr(endpoint, "need", "read")
-        scopes = [] if self.need in ("person", "nothing") else [self.need]
+        scopes = [] if self.need == "person" else [self.need]
         options["openapi_extra"] = {"security": [{"bearer": scopes}], **(options.get("openapi_extra") or {})}
         options["description"] = options.get("description") or _NEEDS[self.need]
-        if self.need != "nothing":
-            options["responses"] = {**problems(403), **(options.get("responses") or {})}
+        options["responses"] = {**problems(403), **(options.get("responses") or {})}
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -210,8 +208,7 @@ class GuardedRoute(ExactRoute):
         need = self.need
 
         async def handle_guarded(request: Request) -> Response:
-            if need != "nothing":
-                _check(need, request.scope["identity"])
+            _check(need, request.scope["identity"])
             return await handle(request)
 
         return handle_guarded

@@ -97,14 +97,14 @@ async def invite(call: Call, new: InvitationIn) -> NewInvitation:
     return await call.workspaces.invite(call.caller, new)
 
 
-@workspaces.post("/invitations/accept", responses=problems(404), summary="Join the workspace I was invited to")
+@workspaces.post("/invitations/accept", responses=problems(404, 409), summary="Join the workspace I was invited to")
 @needs("person")
 async def accept(call: Call, invitation: InvitationToken) -> Workspace:
     return await call.workspaces.accept(call.caller, invitation.token)
 
 
 @workspaces.delete(
-    "/invitations/{invitation_id}", status_code=204, responses=problems(404), summary="Take an invitation back"
+    "/invitations/{invitation_id:uuid}", status_code=204, responses=problems(404), summary="Take an invitation back"
 )
 @needs("admin")
 async def withdraw(call: Call, invitation_id: Annotated[UUID, Path(description="An invitation's id")]) -> None:

@@ -119,12 +119,9 @@ class Tables:
     def _answer(self, answer: Json) -> tuple[str, str]:
         schema = _content(answer)
         if not schema:
-            return "no body", ""
+            return ", ".join(f"`{kind}`" for kind in answer.get("content", ())) or "no body", _said(answer)
         name = _name(schema)
-        said = answer["description"]
-        if said == "Successful Response":
-            said = self._schemas[name].get("description", "")
-        return self._kind(schema), said
+        return self._kind(schema), _said(answer) or self._schemas[name].get("description", "")
 
     def _kind(self, schema: Json) -> str:
         """A schema's type in words."""
@@ -158,13 +155,23 @@ def _values(schema: Json) -> Json | None:
 
 
 def _needs(operation: Json) -> str:
-    return "a token" if "security" in operation else "nothing"
+    """The scope an operation needs; without one a session, if anybody is refused at all."""
+    for scopes in operation.get("security", ()):
+        if scopes.get("bearer"):
+            return f"`{scopes['bearer'][0]}`"
+    return "a session" if "403" in operation["responses"] else "nothing"
+
+
+def _said(answer: Json) -> str:
+    """What an answer's description says, if it is not the one that all get."""
+    said = str(answer["description"])
+    return "" if said == "Successful Response" else said
 
 
 def _content(part: Json) -> Json:
-    """The schema of a body, empty if there is none."""
+    """The schema of a body, empty if there is none or it is not JSON."""
     for content in part.get("content", {}).values():
-        schema: Json = content["schema"]
+        schema: Json = content.get("schema", {})
         return schema
     return {}
 

@@ -135,7 +135,7 @@ async def test_a_key_works_in_its_workspace_only(ada: Member, bob: Member) -> No
     mine = await application.request("GET", "/api/events", headers={"X-Workspace-Id": ada.session["workspace_id"]})
     assert mine.status_code == 200
     other = await application.request("GET", "/api/events", headers={"X-Workspace-Id": bob.session["workspace_id"]})
-    assert_problem(other, 401)
+    assert_problem(other, 404, "Workspace not found")
     assert_problem(await bob.request("DELETE", f"/api/keys/{application.id}"), 404)
 
 

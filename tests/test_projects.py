@@ -105,7 +105,7 @@ async def test_a_key_s_events_go_to_its_project_and_it_makes_no_other(ada: Membe
     await bound.track(project="chat")
     assert await costs(ada) == {"search": 1, "chat": 1}
     refused = await bound.track(project="mine")
-    assert_problem(refused, 422, "There is no project 'mine', and this API key may not create one")
+    assert_problem(refused, 422, "There is no project 'mine': this API key may not create projects")
     answer = await bound.batch(call(project="mine"), call())
     assert (answer["recorded"], [rejection["index"] for rejection in answer["rejected"]]) == (1, [0])
     free = await new_api_key(ada)
@@ -117,6 +117,20 @@ async def test_an_id_is_never_taken_for_a_name(ada: Member, bob: Member) -> None
     await bob.track(project="theirs")
     theirs = (await projects(bob))["theirs"]["id"]
     for unknown in (theirs, str(uuid4())):
-        assert_problem(await ada.track(project=unknown), 422)
+        assert_problem(
+            await ada.track(project=unknown), 422, f"There is no project '{unknown}': no project has this id"
+        )
     assert await projects(ada) == {}
     assert (await ada.get("/api/events", project=theirs))["count"] == 0
+
+
+async def test_an_event_that_is_refused_makes_no_project(ada: Member) -> None:
+    impossible = {"project": "ghost", "cache_read_tokens": 2000}
+    assert_problem(await ada.track(**impossible), 422)
+    assert len((await ada.batch(call(**impossible)))["rejected"]) == 1
+    assert await projects(ada) == {}
+
+
+async def test_a_cursor_of_somebody_s_own_making_is_refused(ada: Member) -> None:
+    for cursor in ("a\0b", "WzFd", "WyJhXHUwMDAwIl0", "search"):
+        assert_problem(await ada.request("GET", "/api/projects", params={"cursor": cursor}), 422)

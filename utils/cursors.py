@@ -1,7 +1,6 @@
-"""Where a page of a newest-first list ends, in a form that callers hand back and need not understand."""
+"""Where a page of a list ends, in a form that callers hand back and need not understand."""
 
 import base64
-import binascii
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,18 +11,45 @@ from utils.errors import Invalid
 
 
 def write_cursor(at: datetime, id: UUID) -> str:
-    """The cursor of the page that begins behind this row."""
-    return base64.urlsafe_b64encode(orjson.dumps([at, id])).decode().rstrip("=")
+    """The cursor of the page that begins behind this row of a newest-first list."""
+    return _write([at, id])
+
+
+def write_name_cursor(name: str) -> str:
+    """The cursor of the page that begins behind this name."""
+    return _write([name])
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
     """The row a cursor stands for. Raises Invalid for one we did not hand out."""
     try:
-        position: Any = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        at, id = position
+        at, id = _read(cursor)
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None:
             raise ValueError
         return moment, UUID(id)
-    except (ValueError, TypeError, AttributeError, binascii.Error):
-        raise Invalid("cursor must be the next_cursor of an earlier answer", loc=("query", "cursor")) from None
+    except (ValueError, TypeError, AttributeError):
+        raise _not_ours() from None
+
+
+def read_name_cursor(cursor: str) -> str:
+    """The name a cursor stands for. Raises Invalid for one we did not hand out."""
+    try:
+        (name,) = _read(cursor)
+    except (ValueError, TypeError):
+        raise _not_ours() from None
+    if not isinstance(name, str) or "\0" in name:
+        raise _not_ours()
+    return name
+
+
+def _write(position: list[Any]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+
+
+def _read(cursor: str) -> Any:
+    return orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+
+
+def _not_ours() -> Invalid:
+    return Invalid("cursor must be the next_cursor of an earlier answer", loc=("query", "cursor"))

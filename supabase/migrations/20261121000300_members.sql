@@ -596,6 +596,9 @@ begin
   if lower(v_invitation.email) <> lower(v_email) then
     raise exception 'This invitation is for another e-mail address' using errcode = 'PT403';
   end if;
+  if (select count(*) from public.members m where m.user_id = p_user_id) >= 100 then
+    raise exception 'Nobody can belong to more than 100 workspaces' using errcode = 'PT409';
+  end if;
   delete from public.invitations i where i.token_hash = p_token_hash;
   insert into public.members (workspace_id, user_id, role, created_at)
   values (v_invitation.workspace_id, p_user_id, v_invitation.role, p_now)

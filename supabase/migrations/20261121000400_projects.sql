@@ -102,7 +102,7 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object(
       'id', p.id, 'name', p.name, 'archived', p.archived_at is not null, 'created_at', p.created_at,
       'total_cost', coalesce(s.cost, 0)::text, 'call_count', coalesce(s.calls, 0),
-      'unpriced_calls', coalesce(s.unpriced_calls, 0)) order by p.name), '[]')
+      'unpriced_calls', coalesce(s.unpriced_calls, 0)) order by p.name collate "C"), '[]')
     from (
       select *
       from public.projects p

@@ -42,6 +42,7 @@ grant execute on function public.provider_key_list to service_role;
 create function public.provider_key_create(
   p_workspace_id uuid,
   p_actor_id uuid,
+  p_user_id uuid,
   p_key_id uuid,
   p_provider text,
   p_name text,
@@ -58,7 +59,7 @@ begin
   end if;
   insert into public.provider_keys
     (workspace_id, id, provider, name, ciphertext, last_four, created_by, created_at)
-  values (p_workspace_id, p_key_id, p_provider, p_name, p_ciphertext, p_last_four, p_actor_id, p_now)
+  values (p_workspace_id, p_key_id, p_provider, p_name, p_ciphertext, p_last_four, p_user_id, p_now)
   on conflict (workspace_id, provider, name) do nothing;
   if not found then
     raise exception 'This provider already has a key of that name' using errcode = 'PT409';

@@ -56,6 +56,7 @@ grant execute on function public.price_list to service_role;
 create function public.price_create(
   p_workspace_id uuid,
   p_actor_id uuid,
+  p_user_id uuid,
   p_price_id uuid,
   p_provider text,
   p_model text,
@@ -83,7 +84,7 @@ begin
      cache_write_1h, output, reasoning, request, created_by, created_at)
   values
     (p_workspace_id, p_price_id, p_provider, p_model, p_starts_at, p_ends_at, p_percent_of_list, p_input, p_cache_read,
-     p_cache_write, p_cache_write_1h, p_output, p_reasoning, p_request, p_actor_id, p_now);
+     p_cache_write, p_cache_write_1h, p_output, p_reasoning, p_request, p_user_id, p_now);
   perform public.note(
     p_workspace_id, p_actor_id, 'price.created', p_provider || '/' || p_model,
     public.price_list(p_workspace_id, p_price_id) -> 0, p_now);
