@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 from config import Settings
 from models import (
     Account,
+    Alert,
     ApiKey,
     ApiKeyIn,
     ArchivedSpend,
@@ -30,6 +31,7 @@ from models import (
     Budget,
     BudgetIn,
     BudgetList,
+    BudgetRoom,
     CostByProject,
     CostByProvider,
     CostByTag,
@@ -46,8 +48,10 @@ from models import (
     NewEvent,
     OwnPrice,
     OwnPriceIn,
+    PlannedCall,
     Project,
     ProviderKey,
+    Reservation,
     SealedKey,
     Session,
     SplitBy,
@@ -529,6 +533,8 @@ class Database:
             p_ids=[e.id for e in events],
             p_timestamps=[e.timestamp for e in events],
             p_user_ids=[e.user_id for e in events],
+            p_api_key_ids=[e.api_key_id for e in events],
+            p_reservation_ids=[e.reservation_id for e in events],
             p_latencies_ms=[e.latency_ms for e in events],
             p_input_tokens=[e.usage.input_tokens for e in events],
             p_cache_read_tokens=[e.usage.cache_read_tokens for e in events],
@@ -620,6 +626,9 @@ class Database:
         return await self._ask(_BUDGETS, "budget_list", p_workspace_id=workspace_id, p_budget_id=None, p_now=now)
 
     async def budget_set(self, by: Identity, budget_id: UUID, budget: BudgetIn, name: str, now: datetime) -> Budget:
+        """Sets the budget of a scope and period. Raises NotFound for a project or API key that is not there."""
+        scope = budget.scope
+        tag_key, _, tag_value = (scope.tag or "").partition("=")
         answer = await self._ask(
             _BUDGETS,
             "budget_set",
@@ -629,13 +638,70 @@ class Database:
             p_name=name,
             p_limit=budget.limit,
             p_period=budget.period,
-            p_scope=budget.scope.model_dump_json(),
+            p_starts_on=budget.custom.start if budget.custom else None,
+            p_days=budget.custom.days if budget.custom else None,
+            p_project=scope.project,
+            p_provider=scope.provider,
+            p_model=scope.model,
+            p_model_like=_like(scope.model),
+            p_tag_key=tag_key or None,
+            p_tag_value=tag_value or None,
+            p_api_key_id=scope.api_key,
             p_hard=budget.hard,
             p_thresholds=budget.thresholds,
             p_tz=budget.tz,
             p_now=now,
         )
         return answer.budgets[0]
+
+    async def budgets_of_call(
+        self, identity: Identity, call: PlannedCall, project: str | None, now: datetime
+    ) -> list[BudgetRoom]:
+        """The budgets that count a call, the tightest first; `project` is its project's key."""
+        return await self._ask(
+            _ROOMS,
+            "budgets_of_call",
+            p_workspace_id=identity.workspace_id,
+            **_of_call(identity, call, project),
+            p_now=now,
+        )
+
+    async def reserve(
+        self,
+        identity: Identity,
+        reservation: Reservation,
+        call: PlannedCall,
+        project: str | None,
+        now: datetime,
+    ) -> BudgetRoom | None:
+        """Holds the estimate on every hard budget that counts the call, or on none; then the one that lacks room."""
+        return await self._ask(
+            _ROOM,
+            "reserve",
+            p_workspace_id=identity.workspace_id,
+            p_reservation_id=reservation.id,
+            p_user_id=identity.user_id,
+            **_of_call(identity, call, project),
+            p_amount=reservation.estimated_cost or 0,
+            p_pricing=reservation.pricing,
+            p_now=now,
+            p_expires_at=reservation.expires_at,
+        )
+
+    async def reservation_release(self, workspace_id: UUID, reservation_id: UUID, now: datetime) -> bool:
+        parameters = {"p_workspace_id": workspace_id, "p_reservation_id": reservation_id, "p_now": now}
+        return bool(await self._road.call("reservation_release", parameters))
+
+    async def alert_list(self, workspace_id: UUID, before: tuple[datetime, UUID] | None, limit: int) -> list[Alert]:
+        before_at, before_id = before or (None, None)
+        return await self._ask(
+            _ALERTS,
+            "alert_list",
+            p_workspace_id=workspace_id,
+            p_before_at=before_at,
+            p_before_id=before_id,
+            p_limit=limit,
+        )
 
     async def budget_delete(self, by: Identity, budget_id: UUID, now: datetime) -> bool:
         return bool(await self._road.call("budget_delete", {**_by(by), "p_budget_id": budget_id, "p_now": now}))
@@ -655,6 +721,24 @@ class Database:
 
     async def _do(self, function: str, **parameters: Any) -> None:
         await self._road.call(function, parameters)
+
+
+def _of_call(identity: Identity, call: PlannedCall, project: str | None) -> dict[str, Any]:
+    """The parameters that say which budgets count a call."""
+    return {
+        "p_provider": call.provider,
+        "p_model": call.model,
+        "p_project": project,
+        "p_tags": _text(call.tags),
+        "p_api_key_id": identity.key_id,
+    }
+
+
+def _like(pattern: str | None) -> str | None:
+    """A pattern with * for anything, as ilike reads it."""
+    if pattern is None:
+        return None
+    return pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
 
 
 def _by(identity: Identity) -> dict[str, UUID]:
@@ -690,6 +774,9 @@ _BY_PROJECT = TypeAdapter(CostByProject)
 _BY_TAG = TypeAdapter(CostByTag)
 _TIMESERIES = TypeAdapter(Timeseries)
 _BUDGETS = TypeAdapter(BudgetList)
+_ROOM: TypeAdapter[BudgetRoom | None] = TypeAdapter(BudgetRoom | None)
+_ROOMS = TypeAdapter(list[BudgetRoom])
+_ALERTS = TypeAdapter(list[Alert])
 _DAILY_COSTS = TypeAdapter(list[DailyCosts])
 _MODEL_USAGE = TypeAdapter(list[ModelUsage])
 

@@ -97,7 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.projects = ProjectEngine(database, app.state.costs.forget_terms)
         app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms)
         app.state.archive = ArchiveEngine(database)
-        app.state.budgets = BudgetEngine(database)
+        app.state.budgets = BudgetEngine(database, app.state.costs.estimate)
         app.state.recommendations = RecommendationsEngine(database, book)
         app.state.server = ServerEngine(database, settings.app_version)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
@@ -144,7 +144,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         events.events,
         costs.costs,
+        budgets.guard,
         budgets.budgets,
+        budgets.alerts,
         recommendations.recommendations,
         projects.projects,
         keys.keys,

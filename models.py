@@ -39,6 +39,10 @@ MAX_TOKENS = 1_000_000_000
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=NO_CONTROL_CHARACTERS)]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=NO_CONTROL_CHARACTERS)]
+ModelPattern = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=256, pattern=r"^(?:[^*\x00-\x1f\x7f]*\*){0,3}[^*\x00-\x1f\x7f]*$"),
+]
 ProviderName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS, to_lower=True, strip_whitespace=True),
@@ -58,7 +62,7 @@ Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
 Role = Literal["admin", "viewer"]
 Scope = Literal["events:write", "read", "admin"]
 Status = Literal["success", "error", "timeout"]
-Period = Literal["daily", "weekly", "monthly", "quarterly", "yearly"]
+Period = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "custom"]
 Step = Literal["hour", "day", "week", "month"]
 SplitBy = Literal["model", "provider", "project"]
 Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
@@ -288,6 +292,8 @@ class NewEvent(NamedTuple):
     error_message: str | None
     tags: Mapping[str, str]
     metadata: str | None
+    api_key_id: UUID | None
+    reservation_id: UUID | None
 
 
 class Request(BaseModel):
@@ -682,10 +688,9 @@ class OwnPriceIn(Request):
     )
 
     provider: ProviderName
-    model: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=256, pattern=r"^(?:[^*\x00-\x1f\x7f]*\*){0,3}[^*\x00-\x1f\x7f]*$"),
-    ] = Field(description="A model's name; * stands for anything, up to three times. The longest that fits is used")
+    model: ModelPattern = Field(
+        description="A model's name; * stands for anything, up to three times. The longest that fits is used"
+    )
     starts_at: Time | None = Field(
         None, description="From when on; now, if left out. Events sent before it was added keep their price"
     )
@@ -820,6 +825,7 @@ class Event(Request):
     metadata: Metadata = Field(None, description="Anything else, up to 16 KiB as JSON; stored only")
     timestamp: Time | None = Field(None, description="When the call was made; now, if left out")
     id: Name | None = Field(None, description="Your own id of this call, or a UUID")
+    reservation_id: UUID | None = Field(None, description="The reservation that this call settles")
     response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of the counts")
     api_flavor: Name | None = Field(
         None, description="Which API of the provider the response is from, such as chat or responses, if it is unclear"
@@ -1142,7 +1148,24 @@ class Timeseries(Answer):
 
 
 class BudgetScope(Request):
-    """Which calls a budget counts: so far always those of the whole workspace."""
+    """Which calls a budget counts: those that fit every part that is given; {} is the whole workspace."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"project": "search", "model": "gpt-4o*"}]})
+
+    project: Name | None = Field(None, description="Name or id")
+    provider: ProviderName | None = None
+    model: ModelPattern | None = Field(None, description="A model's name; * stands for anything, up to three times")
+    tag: Annotated[str, StringConstraints(pattern=r"^[^=\x00-\x1f\x7f]{1,64}=[^\x00-\x1f\x7f]{1,128}$")] | None = Field(
+        None, description="key=value", examples=["team=discovery"]
+    )
+    api_key: UUID | None = Field(None, description="The id of an API key")
+
+
+class CustomPeriod(Request):
+    """So many days, again and again, from a day on."""
+
+    start: date = Field(examples=["2026-01-15"])
+    days: Annotated[int, Field(strict=True, ge=1, le=3660)]
 
 
 def _rising(values: list[Decimal]) -> list[Decimal]:
@@ -1164,9 +1187,10 @@ class BudgetIn(Request):
         WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000_000}),
     ] = Field(description="USD")
     period: Period = Field("monthly", description="Of the calendar in the time zone `tz`; weeks begin on Monday")
+    custom: CustomPeriod | None = Field(None, description="For the period `custom`, and only for that")
     name: Name | None = Field(None, description="What to call it; named after its period if left out")
     scope: BudgetScope = BudgetScope()
-    hard: StrictBool = Field(False, description="Kept with the budget; so far nothing is refused")
+    hard: StrictBool = Field(False, description="Whether reservations beyond it are refused")
     thresholds: Annotated[
         list[Annotated[Decimal, Field(gt=0, le=1000, decimal_places=2)]],
         Field(min_length=1, max_length=10),
@@ -1179,8 +1203,14 @@ class BudgetIn(Request):
                 "maxItems": 10,
             }
         ),
-    ] = Field([50, 80, 100], validate_default=True, description="Percent; kept with the budget, so far without alerts")
+    ] = Field([50, 80, 100], validate_default=True, description="Percent; each makes one alert per period")
     tz: TimeZone = Field("UTC", description="In which days, weeks and months begin")
+
+    @model_validator(mode="after")
+    def _custom_or_not(self) -> "BudgetIn":
+        if (self.period == "custom") != (self.custom is not None):
+            raise ValueError("custom is needed for the period custom, and only for that")
+        return self
 
 
 class Budget(Answer):
@@ -1191,13 +1221,15 @@ class Budget(Answer):
     name: str
     limit: Usd
     period: Period
+    starts_on: date | None = Field(description="Of a custom period, as are the days")
+    days: int | None
     scope: dict[str, str]
     hard: bool
     thresholds: list[Usd]
     tz: str
     current_spend: Usd
-    reserved: Usd
-    remaining: Usd = Field(description="Negative when the budget is exceeded")
+    reserved: Usd = Field(description="Held by reservations for calls under way")
+    remaining: Usd = Field(description="limit - current_spend - reserved; negative when the budget is exceeded")
     percentage_used: Usd
     status: Literal["ok", "warning", "exceeded"]
     unpriced_calls: int = Field(description="Calls of the period without a known price: they are not in the spend")
@@ -1213,6 +1245,92 @@ class BudgetList(Answer):
     budgets: list[Budget]
     total_limits: Usd
     total_spend: Usd
+
+
+class PlannedCall(Request):
+    """A call that is about to be made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"provider": "openai", "model": "gpt-4o-mini", "input_tokens": 1200, "max_output_tokens": 500,
+                 "project": "search"}
+            ]
+        }
+    )  # fmt: skip
+
+    provider: ProviderName
+    model: ModelName
+    input_tokens: Tokens = Field(description="The whole prompt")
+    max_output_tokens: Tokens = Field(description="The most the model may answer")
+    project: Name | None = Field(None, description="Name or id")
+    tags: Annotated[dict[Tag, Name], Field(max_length=8)] = {}
+
+
+class ReservationIn(PlannedCall):
+    """A call to hold money for."""
+
+    seconds: Annotated[int, Field(strict=True, ge=1, le=86_400)] = Field(
+        300, description="After so long an unused reservation lapses, and its money is free again"
+    )
+
+
+class BudgetRoom(Answer):
+    """A budget that counts a call, and what is left of it."""
+
+    id: UUID
+    name: str
+    hard: bool
+    limit: Usd
+    current_spend: Usd
+    reserved: Usd
+    remaining: Usd
+    period_start: datetime
+    period_end: datetime
+
+
+class Guarded(Answer):
+    """Whether a call may be made, and what it costs at most."""
+
+    allowed: bool
+    reason: Literal["budget"] | None = Field(description="Why not")
+    detail: str | None = Field(description="The same in words")
+    estimated_cost: Usd | None = Field(description="USD for all the tokens; null when no price is known at all")
+    pricing: str = Field(
+        description="Which price; 'dearest:' and one is the dearest of a provider without one for this"
+    )
+    tightest_budget: BudgetRoom | None = Field(description="Of the budgets that count the call the one with least left")
+    remaining: Usd | None = Field(description="What is left of that; null without a budget")
+
+
+class Reservation(Answer):
+    """Money held for a call. Send the id as `reservation_id` with the event: that settles it at the real cost."""
+
+    id: UUID
+    estimated_cost: Usd | None
+    pricing: str
+    expires_at: datetime
+
+
+class Alert(Answer):
+    """Something that somebody should know, told once."""
+
+    id: UUID
+    kind: Literal["budget", "unpriced_model"]
+    subject: str = Field(description="The budget's name, or provider/model")
+    budget_id: UUID | None
+    period_start: datetime | None
+    threshold: Usd | None = Field(description="Percent of the budget's limit")
+    spend: Usd | None = Field(description="USD when it was crossed")
+    created_at: datetime
+
+
+class AlertPage(Answer):
+    """A page of alerts, newest first."""
+
+    count: int
+    alerts: list[Alert]
+    next_cursor: str | None
 
 
 # Recommendations
@@ -1337,6 +1455,14 @@ class Problem(Answer):
     detail: str
     request_id: str
     errors: list[Fault] | None = None
+
+
+class PaymentProblem(Problem):
+    """Which budget has not enough left."""
+
+    budget_id: UUID
+    budget: str
+    remaining: Usd
 
 
 class Health(Answer):

@@ -1,26 +1,50 @@
-"""The budget engine: limits, and how much of each is used."""
+"""The budget engine: limits, how much of each is used, and money held for calls under way."""
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from database import Database
-from models import Budget, BudgetIn, BudgetList, Identity
-from utils.errors import NotFound
+from models import (
+    AlertPage,
+    Budget,
+    BudgetIn,
+    BudgetList,
+    BudgetRoom,
+    Guarded,
+    Identity,
+    PlannedCall,
+    Price,
+    Reservation,
+    ReservationIn,
+)
+from utils import json
+from utils.cursors import read_cursor, write_cursor
+from utils.errors import NotFound, PaymentRequired
 from utils.ids import uuid7
 from utils.time import now
 
+# The key of a planned call's project, and the most the call can cost.
+Estimate = Callable[[Identity, PlannedCall], Awaitable[tuple[str | None, Price]]]
+
 
 class BudgetEngine:
-    """Keeps budgets and compares them with what was spent."""
+    """Keeps budgets, compares them with what was spent, and holds money for calls that are about to be made."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, estimate: Estimate) -> None:
         self._database = database
+        self._estimate = estimate
 
     async def budgets(self, identity: Identity) -> BudgetList:
         """Every budget of the workspace with its current period."""
         return await self._database.budget_list(identity.workspace_id, now())
 
     async def set(self, identity: Identity, budget: BudgetIn) -> Budget:
-        """Sets the budget of a scope and period; one that exists is changed and keeps its id."""
+        """Sets the budget of a scope and period; one that exists is changed and keeps its id.
+
+        Raises NotFound when the scope names a project or an API key that is not there.
+        """
         at = now()
         name = budget.name or f"{budget.period.capitalize()} budget"
         return await self._database.budget_set(identity, uuid7(at), budget, name, at)
@@ -29,3 +53,68 @@ class BudgetEngine:
         """Removes a budget. Raises NotFound."""
         if not await self._database.budget_delete(identity, budget_id, now()):
             raise NotFound("Budget not found")
+
+    # The guard
+
+    async def check(self, identity: Identity, call: PlannedCall) -> Guarded:
+        """Whether every hard budget that counts the call has room for the most it can cost. Holds nothing."""
+        project, price = await self._estimate(identity, call)
+        rooms = await self._database.budgets_of_call(identity, call, project, now())
+        short = next((room for room in rooms if room.hard and room.remaining < (price.cost or 0)), None)
+        tightest = rooms[0] if rooms else None
+        return Guarded(
+            allowed=short is None,
+            reason=None if short is None else "budget",
+            detail=None if short is None else _shortage(short, price.cost),
+            estimated_cost=price.cost,
+            pricing=price.pricing,
+            tightest_budget=tightest,
+            remaining=None if tightest is None else tightest.remaining,
+        )
+
+    async def reserve(self, identity: Identity, call: ReservationIn) -> Reservation:
+        """Holds the most a call can cost on each hard budget that counts it. Raises PaymentRequired, holding nothing.
+
+        A call for which no price is known at all holds nothing either: it adds nothing to what is spent.
+        """
+        at = now()
+        project, price = await self._estimate(identity, call)
+        reservation = Reservation(
+            id=uuid7(at),
+            estimated_cost=price.cost,
+            pricing=price.pricing,
+            expires_at=at + timedelta(seconds=call.seconds),
+        )
+        short = await self._database.reserve(identity, reservation, call, project, at)
+        if short is not None:
+            raise PaymentRequired(
+                _shortage(short, price.cost), budget_id=short.id, budget=short.name, remaining=short.remaining
+            )
+        return reservation
+
+    async def release(self, identity: Identity, reservation_id: UUID) -> None:
+        """Gives back what a reservation holds. Raises NotFound when it is settled, lapsed or was never there."""
+        if not await self._database.reservation_release(identity.workspace_id, reservation_id, now()):
+            raise NotFound("Reservation not found")
+
+    # Alerts
+
+    async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
+        """What was told, newest first."""
+        before = None if cursor is None else read_cursor(cursor)
+        # One more than asked for tells whether there is a next page.
+        found = await self._database.alert_list(identity.workspace_id, before, limit + 1)
+        page = found[:limit]
+        return AlertPage(
+            count=len(page),
+            alerts=page,
+            next_cursor=write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None,
+        )
+
+
+def _shortage(room: BudgetRoom, cost: Decimal | None) -> str:
+    left, most = (json.dumps(max(amount, Decimal(0))).decode() for amount in (room.remaining, cost or Decimal(0)))
+    return (
+        f"The budget {room.name!r} has {left} USD left until {room.period_end:%Y-%m-%d %H:%M} UTC, "
+        f"and this call may cost {most} USD"
+    )

@@ -24,6 +24,8 @@ from models import (
     EventRates,
     Identity,
     NewEvent,
+    PlannedCall,
+    Price,
     Rates,
     Rejection,
     SplitBy,
@@ -201,6 +203,8 @@ class CostEngine:
             error_message=event.error_message,
             tags=event.tags,
             metadata=event.metadata,
+            api_key_id=identity.key_id,
+            reservation_id=event.reservation_id,
         )
 
     async def _record(self, workspace_id: UUID, events: Sequence[NewEvent]) -> list[StoredEvent | datetime]:
@@ -210,6 +214,13 @@ class CostEngine:
         for duplicate in await self._database.record_events(workspace_id, events, at):
             results[duplicate.position] = duplicate.event
         return results
+
+    async def estimate(self, identity: Identity, call: PlannedCall) -> tuple[str | None, Price]:
+        """The key of a planned call's project (None for one that is not there yet), and the most the call can cost."""
+        known = await self._terms.get(identity.workspace_id)
+        project = identity.project or "" if call.project is None else known.project(call.project)
+        usage = Usage(call.input_tokens, output_tokens=call.max_output_tokens)
+        return project, self._prices.ceiling(call.provider, call.model, usage, now(), known.prices)
 
     # Reading events
 

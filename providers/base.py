@@ -82,6 +82,14 @@ class Provider:
         """The model of that name; None when the list does not know it. It is never another, similar one."""
         return _find(self._vendor.id, model)
 
+    def dearest(self, usage: Usage, at: datetime) -> Price | None:
+        """What the usage would cost on this vendor's dearest model; None when the list has no price of it."""
+        found = [
+            price_at(model, usage, at) for info in self._vendor.models if (model := self.find(info.id)) is not None
+        ]
+        priced = [(price.cost, price.pricing) for price in found if price.cost is not None]
+        return Price(*max(priced)) if priced else None
+
     def get_model_pricing(self, model: str) -> tuple[Decimal, Decimal]:
         """(input, output) in USD per 1,000 tokens, as last listed. Raises LookupError for a model without prices."""
         found = self.find(model)

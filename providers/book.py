@@ -90,6 +90,15 @@ class PriceBook:
         found = vendor.find(model)
         return None if found is None else found.rates(prompt_tokens, at)
 
+    def ceiling(self, provider: str, model: str, usage: Usage, at: datetime, own: OwnPrices) -> Price:
+        """The most a call can cost: its price or, of a model without one, that of its provider's dearest model."""
+        price = self.price(provider, model, usage, at, own=own)
+        vendor = self.provider(provider)
+        if price.cost is not None or vendor is None:
+            return price
+        dearest = vendor.dearest(usage, at)
+        return price if dearest is None else Price(dearest.cost, f"dearest:{dearest.pricing}")
+
     def smaller(self, provider: str, model: str) -> str | None:
         """The next smaller model of the same vendor's line-up; None when there is none."""
         vendor = self.provider(provider)

@@ -1,14 +1,27 @@
-"""Limits, and how much of each is used."""
+"""Limits, how much of each is used, and money held for calls under way."""
 
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path
 
-from models import Budget, BudgetIn, BudgetList
+from models import (
+    AlertPage,
+    Budget,
+    BudgetIn,
+    BudgetList,
+    Guarded,
+    PaymentProblem,
+    PlannedCall,
+    Reservation,
+    ReservationIn,
+)
+from routes.deps import Cursor, Limit
 from routes.exact import Call, needs, problems, router
 
 budgets = router("/api/budgets", "budgets")
+guard = router("/api/budgets", "budgets")
+alerts = router("/api/alerts", "budgets")
 
 
 @budgets.get("", summary="Every budget with its current period")
@@ -16,7 +29,9 @@ async def listing(call: Call) -> BudgetList:
     return await call.budgets.budgets(call.caller)
 
 
-@budgets.post("", status_code=201, summary="Set the budget of a period; one that exists is changed")
+@budgets.post(
+    "", status_code=201, responses=problems(404, 409), summary="Set the budget of a period; one that exists is changed"
+)
 @needs("admin")
 async def put(call: Call, budget: BudgetIn) -> Budget:
     return await call.budgets.set(call.caller, budget)
@@ -26,3 +41,36 @@ async def put(call: Call, budget: BudgetIn) -> Budget:
 @needs("admin")
 async def delete(call: Call, budget_id: Annotated[UUID, Path(description="A budget's id")]) -> None:
     return await call.budgets.delete(call.caller, budget_id)
+
+
+@guard.post("/check", summary="May I make this call? Holds nothing")
+@needs("events:write")
+async def check(call: Call, planned: PlannedCall) -> Guarded:
+    return await call.budgets.check(call.caller, planned)
+
+
+@guard.post(
+    "/reservations",
+    status_code=201,
+    responses={402: {"model": PaymentProblem, "description": "A hard budget has not enough left"}},
+    summary="Hold the money for a call that is about to be made",
+)
+@needs("events:write")
+async def reserve(call: Call, planned: ReservationIn) -> Reservation:
+    return await call.budgets.reserve(call.caller, planned)
+
+
+@guard.delete(
+    "/reservations/{reservation_id}",
+    status_code=204,
+    responses=problems(404),
+    summary="Give back what a reservation holds",
+)
+@needs("events:write")
+async def release(call: Call, reservation_id: Annotated[UUID, Path(description="A reservation's id")]) -> None:
+    return await call.budgets.release(call.caller, reservation_id)
+
+
+@alerts.get("", summary="What was told, newest first")
+async def alert_listing(call: Call, limit: Limit = 50, cursor: Cursor = None) -> AlertPage:
+    return await call.budgets.alerts(call.caller, cursor, limit)

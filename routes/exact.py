@@ -273,7 +273,7 @@ def describe(app: FastAPI) -> None:
             for operation in operations.values():
                 for response in operation["responses"].values():
                     content = response.get("content", {}).get("application/json", {})
-                    if content.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                    if content.get("schema", {}).get("$ref", "").endswith("Problem"):
                         response["content"] = {PROBLEM_JSON: content}
         return schema
 

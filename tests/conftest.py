@@ -21,6 +21,7 @@ import database
 import utils.passwords
 from config import Settings
 from main import create_app
+from tests.product import Server
 from tests.supabase_server import SECRET_KEY, SupabaseServer
 from tests.team import Member, sign_up
 from utils.postgres import EmbeddedPostgres
@@ -163,3 +164,14 @@ async def ada(client: httpx.AsyncClient) -> Member:
 async def bob(client: httpx.AsyncClient) -> Member:
     """The admin of another workspace."""
     return await sign_up(client, "Bob")
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    """Two servers over one data folder; the first is running."""
+    pair = Server(tmp_path / "data"), Server(tmp_path / "data")
+    pair[0].start()
+    yield pair
+    for server in pair:
+        if server.process is not None and server.process.poll() is None:
+            server.stop()

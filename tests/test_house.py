@@ -106,6 +106,7 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "spend_cells",
         "period_unit",
         "period_start",
+        "period_end",
         "account_of_session",
         "found_workspace",
         "house_the_homeless",

@@ -4,23 +4,18 @@ import asyncio
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
-import pytest
 
 from maintenance import check_rollups
 from tests.conftest import client_of, running, settings_for
+from tests.product import ROOT, Server
 from tests.team import Member, call, sign_up
-
-ROOT = Path(__file__).parent.parent
 
 
 def varied(number: int) -> dict[str, Any]:
@@ -122,54 +117,6 @@ async def test_rollups_are_made_anew_from_the_events(
         assert await check_rollups(settings, rebuild=True)
         assert await check_rollups(settings, rebuild=False)
         assert (await recount(sql, bob.session["workspace_id"]))[0] == 10
-
-
-class Server:
-    """The product as its users start it: a process of its own with its embedded Postgres."""
-
-    def __init__(self, data_dir: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._environment = {
-            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            "DATA_DIR": str(data_dir),
-            "PORT": str(self.port),
-            "RATE_LIMIT_PER_MINUTE": "0",
-        }
-        self._log = data_dir.with_suffix(".log")
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "main.py"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
-            )
-        for _ in range(300):
-            try:
-                httpx.get(f"{self.url}/health", timeout=1)
-                return
-            except httpx.TransportError:
-                assert self.process.poll() is None, self._log.read_text()
-                time.sleep(0.1)
-        raise AssertionError(self._log.read_text())
-
-    def stop(self, with_signal: int = signal.SIGINT) -> None:
-        assert self.process is not None
-        self.process.send_signal(with_signal)
-        self.process.wait(30)
-
-
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
-    """Two servers over one data folder; the first is running."""
-    pair = Server(tmp_path / "data"), Server(tmp_path / "data")
-    pair[0].start()
-    yield pair
-    for server in pair:
-        if server.process is not None and server.process.poll() is None:
-            server.stop()
 
 
 def postgres_processes(data_dir: Path) -> list[str]:

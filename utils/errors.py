@@ -3,6 +3,7 @@
 LLMLabError
   x BadRequest            400
   x Unauthorized          401
+  x PaymentRequired       402
   x Forbidden             403
   x NotFound              404
   x Conflict              409
@@ -17,7 +18,7 @@ An error's docstring is its message unless it is raised with another one.
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-import orjson
+from utils import json
 
 PROBLEM_JSON = "application/problem+json"
 # As RFC 9110 has them; HTTPStatus names these two differently from one Python to the next.
@@ -49,6 +50,12 @@ class Unauthorized(LLMLabError):
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class PaymentRequired(LLMLabError):
+    """A budget has not enough left for this"""
+
+    status = 402
 
 
 class Forbidden(LLMLabError):
@@ -107,7 +114,7 @@ class Unavailable(LLMLabError):
 
 def problem(status: int, detail: str, request_id: str, **extra: Any) -> bytes:
     """The body of an error answer: type, title, status, detail, request_id and what else the error says."""
-    return orjson.dumps(
+    return json.dumps(
         {
             "type": "about:blank",
             "title": _TITLES.get(status) or HTTPStatus(status).phrase,
