@@ -181,11 +181,6 @@ async def test_the_counters_equal_a_recount_whatever_happens(
                 await sender.batch(*[event() for _ in range(chance.randrange(1, 20))])
         assert await sql.fetchval("select count(*) from public.budget_periods") > 0
         differences = "select public.rollup_differences($1, '-infinity')"
-        print(
-            await sql.fetch(
-                "select b.scope, b.period, b.starts_on, b.days, b.tz, k.period_start ks, c.period_start cs, k.spend, c.spend cspend, k.unpriced_calls, c.unpriced_calls cu from budget_periods k full join budget_periods_recount c using (workspace_id, budget_id, period_start) join budgets b on b.id = budget_id where (k.spend, k.unpriced_calls) is distinct from (c.spend, c.unpriced_calls)"
-            )
-        )
         assert await sql.fetchval(differences, ada.session["workspace_id"]) == 0
 
 
