@@ -11,6 +11,7 @@ from bench.load import Client, percentile, request, undisturbed
 from bench.plan import Bench
 from bench.report import Figure, Goal, Row, ratio
 from bench.server import Account, BenchError, lab
+from utils import json
 
 _BUDGETS = 50
 _PERIODS = ("daily", "weekly", "monthly", "quarterly", "yearly")
@@ -30,6 +31,11 @@ class Workspace:
     def get(self, path: str) -> bytes:
         """A request of its owner."""
         return request("GET", path, token=self.account.token)
+
+    def check(self) -> bytes:
+        """A request whether a call may be made."""
+        call = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "max_output_tokens": 500}
+        return request("POST", "/api/budgets/check", token=self.account.token, body=json.dumps(call))
 
 
 async def grow(bench: Bench) -> None:
@@ -66,6 +72,10 @@ async def _compare_all(bench: Bench, client: Client, small: Workspace, large: Wo
     ):
         row = await _compare(bench, client, measured, large.get(ours), against, small.get(theirs), goal)
         bench.report.rows.append(row)
+    check = f"POST /api/budgets/check, {_BUDGETS} budgets, {at}"
+    goal = Goal("at most", 1.5, 1.1)
+    row = await _compare(bench, client, check, large.check(), f"the same {than}", small.check(), goal)
+    bench.report.rows.append(row)
 
 
 async def _compare(
@@ -106,8 +116,8 @@ async def _cursor(client: Client, workspace: Workspace, pages: int) -> str:
 
 async def _fill(bench: Bench, connection: "asyncpg.Connection[asyncpg.Record]", workspace: Workspace) -> None:
     account = workspace.account
-    # By SQL, for the API keeps one budget per scope and period, and so far knows one scope. Before the events are
-    # there, for the budgets are counted when the rollups are made.
+    # By SQL, for the API keeps one budget of the whole workspace per period. Before the events are there, for the
+    # budgets are counted when the rollups are made.
     await connection.executemany(
         'insert into public.budgets (workspace_id, id, user_id, name, "limit", period, scope, hard, thresholds, tz,'
         " created_at, updated_at) values ($1, $2, $3, $4, 1000, $5, $6, false, '{50,80,100}', 'UTC', now(), now())",
