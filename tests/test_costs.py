@@ -223,6 +223,7 @@ async def test_a_bucket_begins_at_or_before_its_moments_and_within_their_hour(
         "select count(*) from generate_series(timestamptz '1999-12-31 00:00Z', '2000-01-03 00:00Z', '1 minute') t"
         " where public.spend_bucket(t) > t or public.spend_bucket(t) < date_trunc('hour', t)"
         " or public.spend_bucket(public.spend_bucket(t)) <> public.spend_bucket(t)"
+        " or public.spend_bucket(t + interval '59.999999 seconds') <> public.spend_bucket(t)"
     )
     assert wrong == 0
     buckets = await sql.fetchval(
