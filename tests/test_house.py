@@ -108,11 +108,14 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "period_start",
         "period_end",
         "account_of_session",
+        "alert_json",
+        "budget_contributors",
         "found_workspace",
         "house_the_homeless",
         "keep_an_admin",
         "note",
         "project_key",
+        "queue_deliveries",
         "refuse_change",
     }
     assert set(functions) - helpers <= called

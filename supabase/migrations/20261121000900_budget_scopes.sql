@@ -627,13 +627,3 @@ end
 $$;
 revoke all on function public.alert_list from public, anon, authenticated;
 grant execute on function public.alert_list to service_role;
-
-
--- The newest migration this schema has had. Every migration that follows replaces it.
-create or replace function public.schema_version() returns text
-language plpgsql stable security invoker set search_path = ''
-as $$
-begin
-  return '20261121000900';
-end
-$$;
