@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     rate_limit_per_minute: int = Field(100, ge=0)
 
+    allow_private_webhooks: bool = False
+    public_url: str | None = None
+
     openai_api_key: SecretStr | None = None
     anthropic_api_key: SecretStr | None = None
     google_api_key: SecretStr | None = None
@@ -65,6 +68,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return "postgres"
         return "supabase" if self.supabase_url is not None else "embedded"
+
+    @property
+    def link(self) -> str:
+        """Where people find this server: PUBLIC_URL, or else the address it listens on."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     def encryption_keys(self) -> list[str]:
         """What secrets are encrypted with, the newest first: those of ENCRYPTION_KEY, last the signing key."""

@@ -24,6 +24,7 @@ from config import Settings
 from models import (
     Account,
     Alert,
+    AlertChannel,
     ApiKey,
     ApiKeyIn,
     ArchivedSpend,
@@ -38,6 +39,7 @@ from models import (
     CostSummary,
     Credentials,
     DailyCosts,
+    DueDelivery,
     Duplicate,
     EventFilter,
     Identity,
@@ -703,6 +705,66 @@ class Database:
             p_limit=limit,
         )
 
+    async def alert_resend(self, workspace_id: UUID, alert_id: UUID, now: datetime) -> Alert:
+        return await self._ask(_ALERT, "alert_resend", p_workspace_id=workspace_id, p_alert_id=alert_id, p_now=now)
+
+    async def alert_test(self, workspace_id: UUID, alert_id: UUID, channel_id: UUID, now: datetime) -> Alert:
+        return await self._ask(
+            _ALERT,
+            "alert_test",
+            p_workspace_id=workspace_id,
+            p_alert_id=alert_id,
+            p_channel_id=channel_id,
+            p_now=now,
+        )
+
+    async def channel_list(self, workspace_id: UUID) -> list[AlertChannel]:
+        return await self._ask(_CHANNELS, "channel_list", p_workspace_id=workspace_id)
+
+    async def channel_create(self, by: Identity, channel: AlertChannel, ciphertext: str) -> None:
+        await self._do(
+            "channel_create",
+            **_by(by),
+            p_user_id=by.user_id,
+            p_channel_id=channel.id,
+            p_kind=channel.kind,
+            p_name=channel.name,
+            p_target=channel.target,
+            p_ciphertext=ciphertext,
+            p_now=channel.created_at,
+        )
+
+    async def channel_delete(self, by: Identity, channel_id: UUID, now: datetime) -> None:
+        await self._do("channel_delete", **_by(by), p_channel_id=channel_id, p_now=now)
+
+    async def channel_ciphertexts(self, workspace_id: UUID) -> list[SealedKey]:
+        return await self._ask(_SEALED_KEYS, "channel_ciphertexts", p_workspace_id=workspace_id)
+
+    async def channel_reencrypt(self, workspace_id: UUID, channel_id: UUID, before: str, after: str) -> bool:
+        """Exchanges a ciphertext; false when it is not `before` any more."""
+        parameters = {"p_workspace_id": workspace_id, "p_channel_id": channel_id, "p_before": before, "p_after": after}
+        return bool(await self._road.call("channel_reencrypt", parameters))
+
+    async def delivery_claim(self, now: datetime, lease_until: datetime, limit: int) -> list[DueDelivery]:
+        """Takes deliveries that are due, of any workspace; until the lease ends nobody else gets them."""
+        return await self._ask(_DUE, "delivery_claim", p_now=now, p_lease_until=lease_until, p_limit=limit)
+
+    async def delivery_done(
+        self, due: DueDelivery, error: str | None, retry_at: datetime | None, now: datetime
+    ) -> None:
+        """Writes down how an attempt ended; with an error and no time to try again, it was the last one."""
+        await self._do(
+            "delivery_done",
+            p_workspace_id=due.workspace_id,
+            p_alert_id=due.alert.id,
+            p_channel_id=due.channel_id,
+            p_delivery_id=due.id,
+            p_attempt=due.attempt,
+            p_error=error,
+            p_retry_at=retry_at,
+            p_now=now,
+        )
+
     async def budget_delete(self, by: Identity, budget_id: UUID, now: datetime) -> bool:
         return bool(await self._road.call("budget_delete", {**_by(by), "p_budget_id": budget_id, "p_now": now}))
 
@@ -776,7 +838,10 @@ _TIMESERIES = TypeAdapter(Timeseries)
 _BUDGETS = TypeAdapter(BudgetList)
 _ROOM: TypeAdapter[BudgetRoom | None] = TypeAdapter(BudgetRoom | None)
 _ROOMS = TypeAdapter(list[BudgetRoom])
+_ALERT = TypeAdapter(Alert)
 _ALERTS = TypeAdapter(list[Alert])
+_CHANNELS = TypeAdapter(list[AlertChannel])
+_DUE = TypeAdapter(list[DueDelivery])
 _DAILY_COSTS = TypeAdapter(list[DailyCosts])
 _MODEL_USAGE = TypeAdapter(list[ModelUsage])
 

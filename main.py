@@ -5,7 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from config import Settings
 from database import Database, StartError
 from engines.accounts import AccountEngine
+from engines.alerts import AlertEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
@@ -32,6 +33,7 @@ from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware,
 from models import Identity
 from providers import PriceBook
 from routes import (
+    alerts,
     auth,
     budgets,
     costs,
@@ -47,6 +49,7 @@ from routes import (
 )
 from utils.cipher import Cipher
 from utils.logs import configure_logs
+from utils.outbound import Outbound
 from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
 from utils.tokens import Tokens
@@ -66,6 +69,7 @@ TAGS = [
     {"name": "events", "description": "The model calls an application made"},
     {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
     {"name": "budgets", "description": "Limits, and how much of each is used"},
+    {"name": "alerts", "description": "What somebody should know, and where it is told"},
     {"name": "recommendations", "description": "What stands out, and what would have cost less"},
     {"name": "server", "description": "The server itself"},
 ]
@@ -92,12 +96,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             identities.forget,
         )
         app.state.workspaces = WorkspaceEngine(database, identities.forget)
-        app.state.keyring = KeyEngine(database, Cipher(settings.encryption_keys()), identities.forget)
+        cipher = Cipher(settings.encryption_keys())
+        app.state.keyring = KeyEngine(database, cipher, identities.forget)
         app.state.costs = CostEngine(database, book)
         app.state.projects = ProjectEngine(database, app.state.costs.forget_terms)
         app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms)
         app.state.archive = ArchiveEngine(database)
         app.state.budgets = BudgetEngine(database, app.state.costs.estimate)
+        outbound = Outbound(allow_private=settings.allow_private_webhooks)
+        app.state.alerts = AlertEngine(database, cipher, outbound, settings.link)
         app.state.recommendations = RecommendationsEngine(database, book)
         app.state.server = ServerEngine(database, settings.app_version)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
@@ -105,9 +112,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.freeze()
         # Requests leave little garbage that refers to itself: look for it every 10,000 objects, not every 700.
         gc.set_threshold(10_000, 20, 20)
+        delivering = asyncio.create_task(app.state.alerts.run())
         try:
             yield
         finally:
+            delivering.cancel()
+            with suppress(asyncio.CancelledError):
+                await delivering
+            await outbound.close()
             await app.state.costs.close()
             await database.close()
 
@@ -146,7 +158,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         costs.costs,
         budgets.guard,
         budgets.budgets,
-        budgets.alerts,
+        alerts.alerts,
+        alerts.channels,
         recommendations.recommendations,
         projects.projects,
         keys.keys,

@@ -2,7 +2,7 @@
 
 ./run.sh rollups            proves that the rollups agree with the events
 ./run.sh rollups --rebuild  makes anew those that do not
-./run.sh reencrypt          encrypts the provider keys under the first key of ENCRYPTION_KEY
+./run.sh reencrypt          encrypts the provider keys and alert channels under the first key of ENCRYPTION_KEY
 """
 
 import asyncio
@@ -15,8 +15,10 @@ from uuid import UUID
 
 from config import Settings
 from database import Database, StartError
+from engines.alerts import AlertEngine
 from engines.keys import KeyEngine
 from utils.cipher import CannotDecrypt, Cipher
+from utils.outbound import Outbound
 
 _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -40,16 +42,21 @@ async def check_rollups(settings: Settings, *, rebuild: bool) -> bool:
 
 
 async def reencrypt(settings: Settings) -> bool:
-    """Encrypts every provider key anew that is under an older key; returns whether all could be read."""
+    """Encrypts anew every provider key and alert channel under an older key; returns whether all could be read."""
     readable = True
     async with _opened(settings) as database:
-        keys = KeyEngine(database, Cipher(settings.encryption_keys()), lambda: None)
+        cipher = Cipher(settings.encryption_keys())
+        keys = KeyEngine(database, cipher, lambda: None)
+        outbound = Outbound(allow_private=False)
+        alerts = AlertEngine(database, cipher, outbound, settings.link)
         async for place, workspace_id in _workspaces(database):
             try:
-                print(f"{place}: {await keys.reencrypt(workspace_id)} encrypted anew", flush=True)
+                changed = await keys.reencrypt(workspace_id) + await alerts.reencrypt(workspace_id)
+                print(f"{place}: {changed} encrypted anew", flush=True)
             except CannotDecrypt as error:
                 readable = False
                 print(f"{place}: {error}", flush=True)
+        await outbound.close()
     return readable
 
 
@@ -75,7 +82,9 @@ def main() -> None:
     tasks = parser.add_subparsers(dest="task", required=True)
     rollups = tasks.add_parser("rollups", help="prove that the rollups agree with the events")
     rollups.add_argument("--rebuild", action="store_true", help="make anew those that do not")
-    tasks.add_parser("reencrypt", help="encrypt the provider keys under the first key of ENCRYPTION_KEY")
+    tasks.add_parser(
+        "reencrypt", help="encrypt the provider keys and alert channels under the first key of ENCRYPTION_KEY"
+    )
     asked = parser.parse_args()
     settings = Settings()
     try:

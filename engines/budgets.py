@@ -7,7 +7,6 @@ from uuid import UUID
 
 from database import Database
 from models import (
-    AlertPage,
     Budget,
     BudgetIn,
     BudgetList,
@@ -20,7 +19,6 @@ from models import (
     ReservationIn,
 )
 from utils import json
-from utils.cursors import read_cursor, write_cursor
 from utils.errors import NotFound, PaymentRequired
 from utils.ids import uuid7
 from utils.time import now
@@ -96,20 +94,6 @@ class BudgetEngine:
         """Gives back what a reservation holds. Raises NotFound when it is settled, lapsed or was never there."""
         if not await self._database.reservation_release(identity.workspace_id, reservation_id, now()):
             raise NotFound("Reservation not found")
-
-    # Alerts
-
-    async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
-        """What was told, newest first."""
-        before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
-        found = await self._database.alert_list(identity.workspace_id, before, limit + 1)
-        page = found[:limit]
-        return AlertPage(
-            count=len(page),
-            alerts=page,
-            next_cursor=write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None,
-        )
 
 
 def _shortage(room: BudgetRoom, cost: Decimal | None) -> str:

@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import Path
 
 from models import (
-    AlertPage,
     Budget,
     BudgetIn,
     BudgetList,
@@ -16,12 +15,10 @@ from models import (
     Reservation,
     ReservationIn,
 )
-from routes.deps import Cursor, Limit
 from routes.exact import Call, needs, problems, router
 
 budgets = router("/api/budgets", "budgets")
 guard = router("/api/budgets", "budgets")
-alerts = router("/api/alerts", "budgets")
 
 
 @budgets.get("", summary="Every budget with its current period")
@@ -69,8 +66,3 @@ async def reserve(call: Call, planned: ReservationIn) -> Reservation:
 @needs("events:write")
 async def release(call: Call, reservation_id: Annotated[UUID, Path(description="A reservation's id")]) -> None:
     return await call.budgets.release(call.caller, reservation_id)
-
-
-@alerts.get("", summary="What was told, newest first")
-async def alert_listing(call: Call, limit: Limit = 50, cursor: Cursor = None) -> AlertPage:
-    return await call.budgets.alerts(call.caller, cursor, limit)

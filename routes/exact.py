@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from engines.accounts import AccountEngine
+from engines.alerts import AlertEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
@@ -115,6 +116,11 @@ class Call(Request):
     @property
     def budgets(self) -> BudgetEngine:
         engine: BudgetEngine = self.app.state.budgets
+        return engine
+
+    @property
+    def alerts(self) -> AlertEngine:
+        engine: AlertEngine = self.app.state.alerts
         return engine
 
     @property

@@ -5,6 +5,7 @@ import secrets
 
 API_KEY_PREFIX = "llmlab_sk_"
 INVITATION_PREFIX = "llmlab_inv_"
+WEBHOOK_SECRET_PREFIX = "llmlab_whsec_"  # noqa: S105
 
 
 def new_key(prefix: str) -> str:

@@ -1,0 +1,263 @@
+"""The alert engine: where alerts go, and the task that brings them there."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from database import Database
+from models import (
+    Alert,
+    AlertChannel,
+    AlertChannelIn,
+    AlertChannels,
+    AlertPage,
+    BudgetOfAlert,
+    DueDelivery,
+    Identity,
+    NewAlertChannel,
+)
+from utils import json
+from utils.cipher import CannotDecrypt, Cipher
+from utils.cursors import read_cursor, write_cursor
+from utils.errors import Invalid, Unavailable
+from utils.ids import uuid7
+from utils.keys import WEBHOOK_SECRET_PREFIX, new_key
+from utils.outbound import Outbound, Refused, Undelivered
+from utils.time import now
+
+# Seconds between one attempt and the next; after the last one a delivery is dead.
+BACKOFF = (5.0, 30.0, 120.0, 600.0, 3600.0)
+_AT_ONCE = 20
+_LOOK_EVERY_SECONDS = 1.0
+# Longer than any attempt takes: whoever has not ended by then has died.
+_LEASE = timedelta(seconds=60)
+
+log = logging.getLogger("llmlab.alerts")
+
+
+class AlertEngine:
+    """Keeps the channels, lists what was told, and delivers it: at least once, and once if nobody dies in between."""
+
+    def __init__(
+        self,
+        database: Database,
+        cipher: Cipher,
+        outbound: Outbound,
+        link: str,
+        backoff: Sequence[float] = BACKOFF,
+    ) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._outbound = outbound
+        self._link = link
+        self.backoff = backoff
+
+    async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
+        """What was told and what became of it, newest first."""
+        before = None if cursor is None else read_cursor(cursor)
+        # One more than asked for tells whether there is a next page.
+        found = await self._database.alert_list(identity.workspace_id, before, limit + 1)
+        page = found[:limit]
+        return AlertPage(
+            count=len(page),
+            alerts=page,
+            next_cursor=write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None,
+        )
+
+    async def test(self, identity: Identity, channel_id: UUID) -> Alert:
+        """Queues a message that only says that it arrives. Raises NotFound."""
+        at = now()
+        return await self._database.alert_test(identity.workspace_id, uuid7(at), channel_id, at)
+
+    async def resend(self, identity: Identity, alert_id: UUID) -> Alert:
+        """Queues an alert anew for every channel. Raises NotFound, and Conflict when there is no channel."""
+        return await self._database.alert_resend(identity.workspace_id, alert_id, now())
+
+    # Channels
+
+    async def channels(self, identity: Identity) -> AlertChannels:
+        """The channels, without their secrets."""
+        return AlertChannels(channels=await self._database.channel_list(identity.workspace_id))
+
+    async def create_channel(self, identity: Identity, new: AlertChannelIn) -> NewAlertChannel:
+        """Keeps a channel, encrypted; the secret a webhook is signed with is shown this once.
+
+        Raises Invalid for an address that cannot be used, and Conflict when there is a channel of that name.
+        """
+        at = now()
+        url = new.url.get_secret_value()
+        try:
+            target = await self._outbound.check(new.kind, url)
+        except Refused as error:
+            raise Invalid(str(error), loc=("body", "url")) from None
+        secret = new_key(WEBHOOK_SECRET_PREFIX) if new.kind == "webhook" else None
+        channel = NewAlertChannel(
+            id=uuid7(at),
+            kind=new.kind,
+            name=new.name,
+            target=target,
+            created_by=identity.user_id,
+            created_at=at,
+            signing_secret=secret,
+        )
+        kept = json.dumps({"url": url, "secret": secret}).decode()
+        sealed = self._cipher.encrypt(kept, _place(identity.workspace_id, channel.id))
+        await self._database.channel_create(identity, AlertChannel(**channel.__dict__), sealed)
+        return channel
+
+    async def delete_channel(self, identity: Identity, channel_id: UUID) -> None:
+        """Forgets a channel. Raises NotFound."""
+        await self._database.channel_delete(identity, channel_id, now())
+
+    async def reencrypt(self, workspace_id: UUID) -> int:
+        """Encrypts what is under an older key under the newest one; returns how many channels that were.
+
+        Raises CannotDecrypt when one was encrypted under a key that is not set any more.
+        """
+        changed = 0
+        for channel in await self._database.channel_ciphertexts(workspace_id):
+            if not self._cipher.is_current(channel.ciphertext):
+                place = _place(workspace_id, channel.id)
+                fresh = self._cipher.encrypt(self._cipher.decrypt(channel.ciphertext, place), place)
+                changed += await self._database.channel_reencrypt(workspace_id, channel.id, channel.ciphertext, fresh)
+        return changed
+
+    # Delivery
+
+    async def run(self) -> None:
+        """Delivers what is due until it is cancelled. A database that is away is waited for."""
+        away = False
+        while True:
+            try:
+                delivered = await self._deliver_due()
+                away = False
+            except Exception as error:
+                delivered = 0
+                if not away:
+                    if isinstance(error, Unavailable):
+                        log.warning("Alerts wait: %s", error.detail)
+                    else:
+                        log.exception("Alerts wait for what went wrong")
+                away = True
+            if delivered < _AT_ONCE:
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+    async def _deliver_due(self) -> int:
+        """Tries what is due by now, some at once; returns how many that were."""
+        at = now()
+        due = await self._database.delivery_claim(at, at + _LEASE, _AT_ONCE)
+        await asyncio.gather(*[self._deliver(delivery) for delivery in due])
+        return len(due)
+
+    async def _deliver(self, due: DueDelivery) -> None:
+        error = None
+        try:
+            await self._send(due)
+        except (Undelivered, Refused) as failure:
+            error = str(failure)
+        except CannotDecrypt:
+            error = "The channel was encrypted with a key that is not set any more"
+        except Exception as failure:
+            # A fault of ours, or of a library, with this one must not hold up the others.
+            log.exception("An alert could not be sent")
+            error = type(failure).__name__
+        at = now()
+        retry_at = None
+        if error is not None and due.attempt <= len(self.backoff):
+            # Some earlier, some later, so that what failed together is not tried again together.
+            retry_at = at + timedelta(seconds=self.backoff[due.attempt - 1] * random.uniform(0.8, 1.2))  # noqa: S311
+        await self._database.delivery_done(due, error, retry_at, at)
+
+    async def _send(self, due: DueDelivery) -> None:
+        channel = json.loads(self._cipher.decrypt(due.ciphertext, _place(due.workspace_id, due.channel_id)).encode())
+        title, body = message(due, self._link)
+        if due.channel_kind == "webhook":
+            payload = json.dumps(webhook_payload(due, f"{title}\n{body}", self._link))
+            await self._outbound.webhook(channel["url"], channel["secret"], str(due.id), payload)
+        else:
+            await self._outbound.notify(channel["url"], title, body)
+
+
+def message(due: DueDelivery, link: str) -> tuple[str, str]:
+    """What an alert says to people: a title and a text."""
+    alert, budget = due.alert, due.budget
+    if budget is not None and alert.spend is not None:
+        title = f"Budget {budget.name}: {_digits(_percent(budget, alert.spend))} % spent"
+        zone = ZoneInfo(budget.tz)
+        start, end = (moment.astimezone(zone) for moment in (budget.period_start, budget.period_end))
+        lines = [
+            f"{_digits(alert.spend)} USD of the limit of {_digits(budget.limit)} USD are spent "
+            f"({_digits(_percent(budget, alert.spend))} %; the threshold is {_digits(alert.threshold)} %).",
+            f"Period: {budget.period}, {_minute(start)} to {_minute(end)} ({budget.tz})",
+        ]
+        if budget.contributors:
+            lines.append("Most of it:")
+            lines += [f"- {part.provider}/{part.model}: {_digits(part.cost)} USD" for part in budget.contributors]
+    elif alert.kind == "unpriced_model":
+        title = f"{alert.subject} has no known price"
+        lines = [
+            "Calls of this model were recorded without a cost: they are in no total and count against no budget.",
+            "Set a price of your own for it to change that.",
+        ]
+    elif alert.kind == "test":
+        title = f"Test of the alert channel {alert.subject}"
+        lines = ["Alerts arrive here."]
+    else:
+        title = f"{alert.kind.capitalize()}: {alert.subject}"
+        lines = [f"{name}: {value}" for name, value in alert.details.items()]
+    return title, "\n".join([*lines, f"Workspace: {due.workspace}", link])
+
+
+def webhook_payload(due: DueDelivery, text: str, link: str) -> dict[str, Any]:
+    """What an alert says to programs. Money is in USD; `budget` is null for alerts without one."""
+    alert, budget = due.alert, due.budget
+    about = None
+    if budget is not None and alert.spend is not None:
+        about = {
+            "id": budget.id,
+            "name": budget.name,
+            "limit": budget.limit,
+            "spend": alert.spend,
+            "percent": _percent(budget, alert.spend),
+            "threshold": alert.threshold,
+            "period": budget.period,
+            "tz": budget.tz,
+            "period_start": budget.period_start,
+            "period_end": budget.period_end,
+            "contributors": budget.contributors,
+        }
+    return {
+        "id": alert.id,
+        "delivery_id": due.id,
+        "kind": alert.kind,
+        "subject": alert.subject,
+        "workspace_id": due.workspace_id,
+        "workspace": due.workspace,
+        "created_at": alert.created_at,
+        "budget": about,
+        "details": alert.details,
+        "text": text,
+        "link": link,
+    }
+
+
+def _percent(budget: BudgetOfAlert, spend: Decimal) -> Decimal:
+    return (100 * spend / budget.limit).quantize(Decimal("0.1"))
+
+
+def _digits(amount: Decimal | None) -> str:
+    return json.dumps(amount).decode()
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _place(workspace_id: UUID, channel_id: UUID) -> str:
+    return f"alert_channels/{workspace_id}/{channel_id}"
