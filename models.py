@@ -821,7 +821,9 @@ class Event(Request):
     error_message: Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
     project: Name | None = Field(None, description="What the call was for; costs are kept by project")
     tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field(
-        {}, description="Up to 8 short labels of few different values; costs are kept by tag"
+        {},
+        description="Up to 8 short labels of few different values; costs are kept by tag",
+        json_schema_extra={"additionalProperties": False},
     )
     metadata: Metadata = Field(None, description="Anything else, up to 16 KiB as JSON; stored only")
     timestamp: Time | None = Field(None, description="When the call was made; now, if left out")

@@ -55,7 +55,12 @@ IDEMPOTENT: dict[str, Any] = {
             "name": "Idempotency-Key",
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 128,
+                "pattern": r"^[ -~\u00a1-\u00ac\u00ae-\u00ff]*$",
+            },
             "description": "Makes sending this request again harmless",
         }
     ]

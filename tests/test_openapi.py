@@ -1,0 +1,242 @@
+"""The whole API against its own OpenAPI document: Schemathesis makes up requests that it allows or forbids.
+
+Each answer must be one that the document promises, and none may be a fault of ours. What JSON Schema cannot say is
+listed in `BY_DESIGN`: there, and nowhere else, an answer is right although a check objects to it.
+"""
+
+import logging
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import schemathesis
+import uvicorn
+from schemathesis import Case, HookContext, Response
+from schemathesis.auths import AuthContext
+from schemathesis.checks import CHECKS
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.engine import StopReason, events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.openapi.checks import (
+    AllowHeaderMismatch,
+    RejectedPositiveData,
+    UndefinedStatusCode,
+)
+from schemathesis.schemas import BaseSchema
+
+import utils.ids
+from main import create_app
+from tests.conftest import settings_for
+from tests.team import PASSWORD, new_email
+
+# The same requests every time, apart from the ids that come back.
+CONFIG: dict[str, Any] = {
+    "seed": 1,
+    "continue-on-failure": True,
+    "request-timeout": 30,
+    "generation": {"deterministic": True, "database": "none", "no-shrink": True, "max-examples": 20},
+    "checks": {"enabled": True},
+    "auth": {"auto-signup": False},
+    "cache": {"enabled": False},
+    "output": {"sanitization": {"enabled": False}},
+}
+# Each of these takes away what other requests need: the account, or the workspace with all it holds.
+FAREWELLS = ["DELETE /api/auth/me", "DELETE /api/workspaces/current"]
+
+AnyCase = Case[Any]
+
+
+class Exemption(NamedTuple):
+    """A complaint that is no fault: which, about which operations, and what it or the answer says."""
+
+    failure: type[Failure]
+    operations: str
+    says: str
+
+    def covers(self, failure: Failure, case: AnyCase, response: Response) -> bool:
+        """Whether it is about this failure."""
+        return (
+            type(failure) is self.failure
+            and re.fullmatch(self.operations, case.operation.label) is not None
+            and re.search(self.says, f"{failure.message}\n{response.text}") is not None
+        )
+
+
+TRACK = "POST /api/events/track"
+RANGES = "GET /api/(costs/[a-z-]+|projects)"
+BY_DESIGN = [
+    # A Content-Length that is no number is no HTTP: the server's parser refuses it before there is a request.
+    Exemption(UndefinedStatusCode, ".*", "Received: 400(.|\n)*\nInvalid HTTP request received.$"),
+    # What holds between the fields of a call; a schema bounds each field by itself.
+    Exemption(RejectedPositiveData, TRACK, "send either token counts or response, not both"),
+    Exemption(RejectedPositiveData, TRACK, "input_tokens and output_tokens are needed"),
+    Exemption(RejectedPositiveData, TRACK, "is larger than (input|output)_tokens"),
+    # What a provider's response holds is its own affair; one that cannot be read is refused.
+    Exemption(
+        RejectedPositiveData, TRACK, '"detail":"(Responses of provider|No usage can be read|The (response|usage))'
+    ),
+    # Metadata holds anything, as far as it can be stored. A provider has a name even without the spaces around it.
+    Exemption(RejectedPositiveData, TRACK, "metadata: (must not be larger|must not contain NUL|cannot be stored)"),
+    Exemption(
+        RejectedPositiveData, f"{TRACK}|POST /api/(prices|provider-keys)|GET /api/events", "provider: .* at least 1"
+    ),
+    # A project may be named by its id; then there must be one.
+    Exemption(RejectedPositiveData, TRACK, "There is no project .*: no project has this id"),
+    # To JSON Schema 1.0 is an integer. Here counts are written without a fraction.
+    Exemption(RejectedPositiveData, TRACK, "_tokens: Input should be a valid integer"),
+    # A schema does not know what day it is.
+    Exemption(RejectedPositiveData, TRACK, "timestamp lies (more than a day ahead|before the year)"),
+    Exemption(RejectedPositiveData, "POST /api/keys", "expires_at lies in the past"),
+    # A batch answers for each of its events by itself: what is wrong with one stands in `rejected`.
+    Exemption(AcceptedNegativeData, "POST /api/events/batch", r'"rejected":\[\{"index":'),
+    # An event may be named "track" or "batch" by its sender, so GET /api/events/track is a request for it.
+    Exemption(AllowHeaderMismatch, "POST /api/events/(track|batch)", "`Allow: GET, POST` does not match"),
+    # How many digits a number has is beyond JSON Schema.
+    Exemption(RejectedPositiveData, f"{TRACK}|POST /api/(budgets|prices)", r"no more than \d+ (digits|decimal pl)"),
+    # Prices are either of two kinds, and end after they start.
+    Exemption(RejectedPositiveData, "POST /api/prices", "send either percent_of_list or rates"),
+    Exemption(RejectedPositiveData, "POST /api/prices", "both input and output are needed"),
+    Exemption(RejectedPositiveData, "POST /api/prices", "ends_at must lie after starts_at"),
+    # Not every name is a time zone's, not every text is a cursor, and not every two days make a range.
+    Exemption(RejectedPositiveData, f"{RANGES}|GET /api/rec.*|POST /api/budgets", "must be the name of a time zone"),
+    Exemption(RejectedPositiveData, "GET /api/(events|audit|projects)", "must be the next_cursor of an earlier answer"),
+    Exemption(RejectedPositiveData, RANGES, "end needs a start|start must lie before end|covers at most 366 days"),
+    Exemption(RejectedPositiveData, RANGES, "must lie between the years 2000 and 2100"),
+    Exemption(RejectedPositiveData, "GET /api/costs/timeseries", "An hourly series covers at most 31 days"),
+    # An address has one account, and a new password needs the right one.
+    Exemption(RejectedPositiveData, "POST (/api)?/auth/(signup|register)", "Email already registered"),
+    Exemption(RejectedPositiveData, "PATCH /api/auth/me", "current_password is (needed|not right)"),
+]
+
+
+@pytest.fixture
+def address(
+    anyio_backend: str, url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Where a real server listens, in a thread of this process."""
+    caplog.set_level(logging.ERROR, "llmlab.requests")
+    # Hypothesis sets the seed of `random` to the same before each case; the server's ids must differ all the same.
+    monkeypatch.setattr(utils.ids, "random", random.SystemRandom())
+    app = create_app(settings_for(tmp_path, database_url=url))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def document(address: str) -> BaseSchema:
+    """The OpenAPI document the server hands out."""
+    schema = schemathesis.openapi.from_url(f"{address}/openapi.json", config=SchemathesisConfig.from_dict(CONFIG))
+
+    def filter_failure(context: HookContext, failure: Failure, case: AnyCase, response: Response) -> bool:
+        return not any(exemption.covers(failure, case, response) for exemption in BY_DESIGN)
+
+    schema.hook(filter_failure)
+    return schema
+
+
+def sign_in(schema: BaseSchema, address: str) -> None:
+    """Makes all requests those of an admin, who signs in again whenever a token no longer holds.
+
+    Signing out is among the requests. Deleting the account is, too: then there is a new one.
+    """
+    account = {"email": new_email(), "password": PASSWORD}
+
+    class Session:
+        def get(self, case: AnyCase, context: AuthContext) -> str:
+            session = httpx.post(f"{address}/api/auth/login", json=account)
+            if session.status_code == 401:
+                account["email"] = new_email()
+                session = httpx.post(f"{address}/api/auth/signup", json={**account, "name": "Ada"})
+            assert session.status_code == 200, session.text
+            return str(session.json()["access_token"])
+
+        def set(self, case: AnyCase, data: str, context: AuthContext) -> None:
+            case.headers["Authorization"] = f"Bearer {data}"
+
+    schema.auth()(Session)
+
+
+class Findings:
+    """What came of all requests; an operation's name is such as "GET /api/budgets"."""
+
+    def __init__(self, schema: BaseSchema) -> None:
+        self.cases = 0
+        self.succeeded: set[str] = set()
+        self.checks: set[str] = set()
+        self.wrong: dict[tuple[str, str], str] = {}
+        for event in from_schema(schema).execute():
+            match event:
+                case events.ScenarioFinished():
+                    self._add(event.recorder)
+                case events.NonFatalError():
+                    self.wrong[event.label, "error"] = repr(event.value)
+                case events.FatalError():
+                    raise event.exception
+                case events.EngineFinished():
+                    assert event.stop_reason == StopReason.COMPLETED
+
+    def _add(self, recorder: ScenarioRecorder) -> None:
+        for name, node in recorder.cases.items():
+            # One of the checks sends some cases again without a token; those do not count.
+            self.cases += node.parent_id is None or node.transition is not None
+            operation = node.value.operation.label
+            answer = recorder.interactions[name].response
+            if answer is not None and answer.status_code < 300:
+                self.succeeded.add(operation)
+            for check in recorder.checks.get(name, ()):
+                self.checks.add(check.name)
+                if (failed := check.failure_info) is not None:
+                    said = f"{failed.failure}\n{failed.code_sample}\n{answer and answer.text[:1000]}"
+                    self.wrong.setdefault((operation, check.name), said)
+
+    def assert_good(self, cases: int) -> None:
+        """Asserts that there were so many cases and all went well."""
+        assert not self.wrong, "\n\n".join(
+            f"{operation}, {check}: {self.wrong[operation, check]}" for operation, check in self.wrong
+        )
+        assert self.checks == set(CHECKS.get_all_names())
+        assert self.cases >= cases
+
+
+def operations(schema: BaseSchema) -> dict[str, Any]:
+    """What the document says of each operation."""
+    paths = schema.raw_schema["paths"].items()
+    return {f"{method.upper()} {path}": said for path, methods in paths for method, said in methods.items()}
+
+
+def test_an_admin_is_answered_as_documented(document: BaseSchema, address: str) -> None:
+    sign_in(document, address)
+    findings = Findings(document.exclude(name=FAREWELLS))
+    findings.assert_good(cases=2000)
+    # Most of what is missing needs somebody else: to be invited by, to remove, or to leave behind.
+    assert len(findings.succeeded) >= 50
+
+
+def test_whoever_leaves_for_good_is_answered_as_documented(document: BaseSchema, address: str) -> None:
+    sign_in(document, address)
+    # A workspace can be deleted by somebody who has another one, and has to be named.
+    findings = Findings(document.include(name=[*FAREWELLS, "GET /api/workspaces", "POST /api/workspaces"]))
+    findings.assert_good(cases=50)
+    assert "DELETE /api/auth/me" in findings.succeeded
+
+
+def test_whoever_is_not_signed_in_is_answered_as_documented(document: BaseSchema) -> None:
+    findings = Findings(document)
+    findings.assert_good(cases=2000)
+    assert findings.succeeded <= {
+        name for name, said in operations(document).items() if {} in said.get("security", [{}])
+    }
