@@ -3,6 +3,7 @@
 API tests take `client` (or `app`) and so run on both roads: straight to Postgres, and through Supabase's REST server.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,12 +19,15 @@ from passlib.hash import bcrypt_sha256
 from pydantic import SecretStr
 
 import database
+import utils.outbound
 import utils.passwords
 from config import Settings
+from engines.alerts import AlertEngine
 from main import create_app
 from tests.product import Server
 from tests.supabase_server import SECRET_KEY, SupabaseServer
 from tests.team import Member, sign_up
+from utils.addresses import Unresolved
 from utils.postgres import EmbeddedPostgres
 
 SIGNING_KEY = "a signing key for tests, of 32 characters or more"
@@ -48,6 +52,20 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+@pytest.fixture
+def no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alerts stay where they are, and no host is looked up."""
+
+    async def rest(_: AlertEngine) -> None:
+        await asyncio.Event().wait()
+
+    async def unknown(host: str, port: int, *, allow_private: bool) -> list[str]:
+        raise Unresolved(f"The host {host} has no address")
+
+    monkeypatch.setattr(AlertEngine, "run", rest)
+    monkeypatch.setattr(utils.outbound, "addresses_of", unknown)
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,16 @@ GET    /api/costs/timeseries                        401    200    200   403    2
 GET    /api/budgets                                 401    200    200   403    200     200      401     401     404
 POST   /api/budgets                                 401    403    201   403    403     201      401     401     404
 DELETE /api/budgets/{budget_id}                     401    403    204   403    403     204      401     401     404
+POST   /api/budgets/check                           401    403    200   200    403     200      401     401     404
+POST   /api/budgets/reservations                    401    403    201   201    403     201      401     401     404
+DELETE /api/budgets/reservations/{reservation_id}   401    403    204   204    403     204      401     401     404
+
+GET    /api/alerts                                  401    200    200   403    200     200      401     401     404
+POST   /api/alerts/test                             401    403    202   403    403     202      401     401     404
+POST   /api/alerts/{alert_id}/resend                401    403    202   403    403     202      401     401     404
+GET    /api/alert-channels                          401    403    200   403    403     200      401     401     404
+POST   /api/alert-channels                          401    403    201   403    403     201      401     401     404
+DELETE /api/alert-channels/{channel_id}             401    403    204   403    403     204      401     401     404
 
 GET    /api/recommendations                         401    200    200   403    200     200      401     401     404
 GET    /api/recommendations/anomalies               401    200    200   403    200     200      401     401     404
@@ -164,7 +174,9 @@ async def join(admin: Member, member: Member, role: str) -> None:
 
 
 @pytest.fixture
-async def world(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path) -> AsyncIterator[World]:
+async def world(
+    url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> AsyncIterator[World]:
     """Ada's workspace with another admin and a viewer, and beside it a stranger's."""
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada, admin, viewer, stranger = [await sign_up(client, name) for name in ("Ada", "Grace", "Vera", "Eve")]
@@ -180,9 +192,15 @@ async def world(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: P
         ]
         await sql.execute("update public.api_keys set expires_at = now() where id = $1", expired.id)
         assert (await ada.request("DELETE", f"/api/keys/{revoked.id}")).status_code == 204
+        hook = {"kind": "webhook", "url": "https://hooks.example.com/llmlab"}
+        channel = await made(ada, "/api/alert-channels", name="hook", **hook)
+        await ada.track(model="nobody-knows-it")
+        (alert,) = (await ada.get("/api/alerts"))["alerts"]
         event = (await ada.track(project="search", tags={"team": "blue"})).json()["event_id"]
         project = await made(ada, "/api/projects", name="chat")
-        budget = await made(ada, "/api/budgets", limit=100)
+        budget = await made(ada, "/api/budgets", limit=100, hard=True)
+        planned = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "max_output_tokens": 500}
+        reservation = await made(ada, "/api/budgets/reservations", **planned)
         provider_key = await made(ada, "/api/provider-keys", provider="openai", key="sk-0123456789")
         price = await made(ada, "/api/prices", provider="openai", model="gpt-4o", percent_of_list=80)
         invitation = await made(ada, "/api/workspaces/invitations", email="new@example.com")
@@ -208,7 +226,10 @@ async def world(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: P
             ids={
                 "/api/auth/sessions/{session_id}": elsewhere,
                 "/api/events/{event_id}": event,
+                "/api/alerts/{alert_id}/resend": alert["id"],
+                "/api/alert-channels/{channel_id}": channel["id"],
                 "/api/budgets/{budget_id}": budget["id"],
+                "/api/budgets/reservations/{reservation_id}": reservation["id"],
                 "/api/projects/{project_id}": project["id"],
                 "/api/keys/{key_id}": writes.id,
                 "/api/provider-keys/{key_id}": provider_key["id"],
@@ -227,6 +248,10 @@ async def world(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: P
                 "POST /api/events/track": call(),
                 "POST /api/events/batch": {"events": [call()]},
                 "POST /api/budgets": {"limit": 10, "period": "daily"},
+                "POST /api/alerts/test": {"channel_id": channel["id"]},
+                "POST /api/alert-channels": {"name": "second", **hook},
+                "POST /api/budgets/check": planned,
+                "POST /api/budgets/reservations": planned,
                 "POST /api/projects": {"name": "new"},
                 "PATCH /api/projects/{project_id}": {"name": "renamed"},
                 "POST /api/keys": {"name": "new", "scopes": ["admin"]},
@@ -287,7 +312,7 @@ async def test_everybody_is_answered_as_the_table_says_and_who_is_refused_change
             changed = await world.rows() != before
             if changed:
                 await world.put_back()
-            reads = operation.startswith("GET")
+            reads = operation.startswith("GET") or operation == "POST /api/budgets/check"
             if changed == (reads or response.status_code >= 400) and operation != "POST /api/auth/logout":
                 wrong.append(f"{operation}: {caller} got {response.status_code}; was anything changed: {changed}")
     assert not wrong, "\n".join(wrong)

@@ -46,10 +46,14 @@ ACROSS = {
     "invitation_accept": "only the token says which workspace it is for",
     "api_key_use": "only the key says which workspace it is for",
     "workspace_ids": "maintenance goes from one workspace to the next",
+    "delivery_claim": "every server delivers for all workspaces",
+    "alert_json": "is given an alert and reads its deliveries",
+    "budget_contributors": "is given a budget and reads the rollups of its workspace",
     "schema_version": "reads no table",
     "add_counts": "reads no table",
     "event_json": "reads no table",
     "latency_bucket": "reads no table",
+    "period_end": "reads no table",
     "period_start": "reads no table",
     "period_unit": "reads no table",
     "spend_bucket": "reads no table",
@@ -81,6 +85,10 @@ class Side:
     ciphertext: str
     price: UUID
     budget: UUID
+    reservation: UUID
+    alert: UUID
+    channel: UUID
+    channel_ciphertext: str
     period: str
     event: UUID
     model: str
@@ -97,7 +105,16 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
 
     Parameters not named here have the values of `usual`.
     """
+    planned = {
+        "p_provider": it.provider,
+        "p_model": it.model,
+        "p_project": it.project_name,
+        "p_tags": f'{{"{it.tag}": "{it.tag}"}}',
+        "p_api_key_id": it.key,
+    }
     event = {
+        "p_api_key_ids": [it.key],
+        "p_reservation_ids": [it.reservation],
         "p_created_at": NOW,
         "p_timestamps": [NOW],
         "p_user_ids": [it.viewer],
@@ -239,9 +256,65 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
                 "p_name": it.new_name,
                 "p_limit": Decimal(7),
                 "p_period": it.period,
-                "p_scope": "{}",
-                "p_hard": False,
-                "p_thresholds": [Decimal(50)],
+                "p_starts_on": None,
+                "p_days": None,
+                "p_project": it.project_name,
+                "p_provider": it.provider,
+                "p_model": it.model,
+                "p_model_like": it.model,
+                "p_tag_key": it.tag,
+                "p_tag_value": it.tag,
+                "p_api_key_id": it.key,
+                "p_hard": True,
+                "p_thresholds": [Decimal("0.000001")],
+            },
+        ),
+        "budgets_of_call": (planned,),
+        "reserve": (
+            {
+                **planned,
+                "p_reservation_id": it.new_id,
+                "p_user_id": it.viewer,
+                "p_amount": Decimal(1),
+                "p_pricing": "list",
+                "p_expires_at": LATER,
+            },
+            {
+                **planned,
+                "p_reservation_id": it.new_id,
+                "p_user_id": it.viewer,
+                "p_amount": Decimal(1000),
+                "p_pricing": "list",
+                "p_expires_at": LATER,
+            },
+        ),
+        "reservation_release": ({"p_reservation_id": it.reservation},),
+        # Alerts
+        "alert_list": ({"p_before_at": None, "p_before_id": None}, {"p_before_at": NOW, "p_before_id": it.alert}),
+        "alert_resend": ({"p_alert_id": it.alert},),
+        "alert_test": ({"p_alert_id": it.new_id, "p_channel_id": it.channel},),
+        "channel_list": ({},),
+        "channel_create": (
+            {
+                "p_user_id": it.viewer,
+                "p_channel_id": it.new_id,
+                "p_kind": "webhook",
+                "p_name": it.new_name,
+                "p_target": "https://example.com",
+                "p_ciphertext": "sealed",
+            },
+        ),
+        "channel_delete": ({"p_channel_id": it.channel},),
+        "channel_ciphertexts": ({},),
+        "channel_reencrypt": ({"p_channel_id": it.channel, "p_before": it.channel_ciphertext, "p_after": "sealed"},),
+        "delivery_done": (
+            {
+                "p_alert_id": it.alert,
+                "p_channel_id": it.channel,
+                "p_delivery_id": it.new_id,
+                "p_attempt": 1,
+                "p_error": "refused",
+                "p_retry_at": LATER,
             },
         ),
         "budget_list": ({"p_budget_id": None}, {"p_budget_id": it.budget}),
@@ -374,7 +447,9 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
     price = await made(
         admin, "/api/prices", provider=f"{word}-provider", model=f"{word}-model", input=1, output=2, ends_at=str(LATER)
     )
-    budget = await made(admin, "/api/budgets", name=f"{word}-budget", limit=100, period=period)
+    budget = await made(admin, "/api/budgets", name=f"{word}-budget", limit=100, period=period, hard=True)
+    planned = {"provider": f"{word}-provider", "model": f"{word}-model", "input_tokens": 1, "max_output_tokens": 1}
+    reservation = await made(admin, "/api/budgets/reservations", **planned, seconds=86_400)
     event = call(
         provider=f"{word}-provider",
         model=f"{word}-model",
@@ -387,6 +462,11 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
         event | {"timestamp": str(NOW - timedelta(days=3)), "cost": 0.7, "latency_ms": 3},
         event | {"timestamp": str(NOW - timedelta(days=days)), "status": "error", "error_message": f"{word}-error"},
     )
+    channel = await made(
+        admin, "/api/alert-channels", name=f"{word}-channel", kind="webhook", url="https://hooks.example.com/x"
+    )
+    await admin.track(provider=f"{word}-provider", model=f"{word}-unpriced")
+    alert = (await admin.get("/api/alerts"))["alerts"][0]
     audit = await admin.get("/api/audit")
     session = await admin.get("/api/auth/sessions")
     return Side(
@@ -406,6 +486,10 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
         ciphertext="",
         price=UUID(price["id"]),
         budget=UUID(budget["id"]),
+        reservation=UUID(reservation["id"]),
+        alert=UUID(alert["id"]),
+        channel=UUID(channel["id"]),
+        channel_ciphertext="",
         period=period,
         event=UUID(tracked["event_id"]),
         model=f"{word}-model",
@@ -419,7 +503,7 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
 
 
 @pytest.fixture
-async def ledger(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path) -> Ledger:
+async def ledger(url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path) -> Ledger:
     """Alpha; Bravo, with everything of its own and a copy of Alpha's; and another copy."""
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         # The oldest workspaces come first in every index, too.
@@ -429,6 +513,9 @@ async def ledger(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: 
     for side in (alpha, bravo):
         side.ciphertext = await sql.fetchval(
             "select ciphertext from public.provider_keys where id = $1", side.provider_key
+        )
+        side.channel_ciphertext = await sql.fetchval(
+            "select ciphertext from public.alert_channels where id = $1", side.channel
         )
     bravo.new_id, bravo.new_name = bravo.key, "bravo-key"
     bravo.new_key_hash = await sql.fetchval("select key_hash from public.api_keys where id = $1", bravo.key)

@@ -118,7 +118,12 @@ BY_DESIGN = [
 
 @pytest.fixture
 def address(
-    anyio_backend: str, url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    anyio_backend: str,
+    url: str,
+    no_deliveries: None,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:
     """Where a real server listens, in a thread of this process."""
     caplog.set_level(logging.ERROR, "llmlab.requests")
