@@ -34,7 +34,7 @@ async def put(call: Call, budget: BudgetIn) -> Budget:
     return await call.budgets.set(call.caller, budget)
 
 
-@budgets.delete("/{budget_id}", status_code=204, responses=problems(404), summary="Delete a budget")
+@budgets.delete("/{budget_id:uuid}", status_code=204, responses=problems(404), summary="Delete a budget")
 @needs("admin")
 async def delete(call: Call, budget_id: Annotated[UUID, Path(description="A budget's id")]) -> None:
     return await call.budgets.delete(call.caller, budget_id)

@@ -85,12 +85,21 @@ BY_DESIGN = [
     # Metadata holds anything, as far as it can be stored. A provider has a name even without the spaces around it.
     Exemption(RejectedPositiveData, TRACK, "metadata: (must not be larger|must not contain NUL|cannot be stored)"),
     Exemption(
-        RejectedPositiveData, f"{TRACK}|POST /api/(prices|provider-keys)|GET /api/events", "provider: .* at least 1"
+        RejectedPositiveData,
+        f"{TRACK}|POST /api/(budgets.*|prices|provider-keys)|GET /api/events",
+        "provider: .* at least 1",
     ),
     # A project may be named by its id; then there must be one.
     Exemption(RejectedPositiveData, TRACK, "There is no project .*: no project has this id"),
     # To JSON Schema 1.0 is an integer. Here counts are written without a fraction.
-    Exemption(RejectedPositiveData, TRACK, "_tokens: Input should be a valid integer"),
+    Exemption(
+        RejectedPositiveData,
+        f"{TRACK}|POST /api/budgets.*",
+        "(_tokens|days|seconds): Input should be a valid integer",
+    ),
+    Exemption(RejectedPositiveData, "POST /api/budgets", "custom is needed for the period custom, and only for that"),
+    # Not every text is an address, and not every address is one of the service it is said to be of.
+    Exemption(RejectedPositiveData, "POST /api/alert-channels", '"loc":\\["body","url"\\]'),
     # A schema does not know what day it is.
     Exemption(RejectedPositiveData, TRACK, "timestamp lies (more than a day ahead|before the year)"),
     Exemption(RejectedPositiveData, "POST /api/keys", "expires_at lies in the past"),
@@ -106,7 +115,9 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, "POST /api/prices", "ends_at must lie after starts_at"),
     # Not every name is a time zone's, not every text is a cursor, and not every two days make a range.
     Exemption(RejectedPositiveData, f"{RANGES}|GET /api/rec.*|POST /api/budgets", "must be the name of a time zone"),
-    Exemption(RejectedPositiveData, "GET /api/(events|audit|projects)", "must be the next_cursor of an earlier answer"),
+    Exemption(
+        RejectedPositiveData, "GET /api/(alerts|events|audit|projects)", "must be the next_cursor of an earlier answer"
+    ),
     Exemption(RejectedPositiveData, RANGES, "end needs a start|start must lie before end|covers at most 366 days"),
     Exemption(RejectedPositiveData, RANGES, "must lie between the years 2000 and 2100"),
     Exemption(RejectedPositiveData, "GET /api/costs/timeseries", "An hourly series covers at most 31 days"),
