@@ -34,7 +34,7 @@ from utils.time import now
 # Seconds between one attempt and the next; after the last one a delivery is dead.
 BACKOFF = (5.0, 30.0, 120.0, 600.0, 3600.0)
 _AT_ONCE = 20
-_LOOK_EVERY_SECONDS = 1.0
+LOOK_EVERY_SECONDS = 1.0
 # Longer than any attempt takes: whoever has not ended by then has died.
 _LEASE = timedelta(seconds=60)
 
@@ -57,6 +57,7 @@ class AlertEngine:
         self._outbound = outbound
         self._link = link
         self.backoff = backoff
+        self.look_every = LOOK_EVERY_SECONDS
 
     async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
         """What was told and what became of it, newest first."""
@@ -146,7 +147,7 @@ class AlertEngine:
                         log.exception("Alerts wait for what went wrong")
                 away = True
             if delivered < _AT_ONCE:
-                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                await asyncio.sleep(self.look_every)
 
     async def _deliver_due(self) -> int:
         """Tries what is due by now, some at once; returns how many that were."""

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 class Server:
     """The product as its users start it: a process of its own with its embedded Postgres."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -26,6 +26,7 @@ class Server:
             "DATA_DIR": str(data_dir),
             "PORT": str(self.port),
             "RATE_LIMIT_PER_MINUTE": "0",
+            **environment,
         }
         self._log = data_dir.with_suffix(".log")
         self.process: subprocess.Popen[bytes] | None = None

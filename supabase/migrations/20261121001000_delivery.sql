@@ -372,38 +372,40 @@ create function public.delivery_claim(
 ) returns jsonb
 language plpgsql security invoker set search_path = ''
 as $$
+declare
+  v_claimed jsonb;
 begin
-  return (
-    with due as (
-      select d.workspace_id, d.alert_id, d.channel_id
-      from public.deliveries d
-      where d.status = 'pending' and d.next_attempt_at <= p_now
-      order by d.next_attempt_at
-      limit p_limit
-      for update skip locked
-    ),
-    claimed as (
-      update public.deliveries d set attempts = d.attempts + 1, next_attempt_at = p_lease_until
-      from due
-      where d.workspace_id = due.workspace_id and d.alert_id = due.alert_id and d.channel_id = due.channel_id
-      returning d.*
-    )
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'id', d.id, 'workspace_id', d.workspace_id, 'workspace', w.name, 'attempt', d.attempts,
-      'channel_id', c.id, 'channel_kind', c.kind, 'ciphertext', c.ciphertext,
-      'alert', jsonb_build_object(
-        'id', a.id, 'kind', a.kind, 'subject', a.subject, 'budget_id', a.budget_id, 'period_start', a.period_start,
-        'threshold', a.threshold, 'spend', a.spend::text, 'details', a.details, 'created_at', a.created_at),
-      'budget', case when b.id is not null then jsonb_build_object(
-        'id', b.id, 'name', b.name, 'limit', b."limit"::text, 'period', b.period, 'tz', b.tz,
-        'period_start', a.period_start, 'period_end', public.period_end(b, a.period_start),
-        'contributors', public.budget_contributors(b, a.period_start)) end)), '[]')
-    from claimed d
-    join public.workspaces w on w.id = d.workspace_id
-    join public.alert_channels c on c.workspace_id = d.workspace_id and c.id = d.channel_id
-    join public.alerts a on a.workspace_id = d.workspace_id and a.id = d.alert_id
-    left join public.budgets b on b.workspace_id = a.workspace_id and b.id = a.budget_id
-  );
+  with due as (
+    select d.workspace_id, d.alert_id, d.channel_id
+    from public.deliveries d
+    where d.status = 'pending' and d.next_attempt_at <= p_now
+    order by d.next_attempt_at
+    limit p_limit
+    for update skip locked
+  ),
+  claimed as (
+    update public.deliveries d set attempts = d.attempts + 1, next_attempt_at = p_lease_until
+    from due
+    where d.workspace_id = due.workspace_id and d.alert_id = due.alert_id and d.channel_id = due.channel_id
+    returning d.*
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'id', d.id, 'workspace_id', d.workspace_id, 'workspace', w.name, 'attempt', d.attempts,
+    'channel_id', c.id, 'channel_kind', c.kind, 'ciphertext', c.ciphertext,
+    'alert', jsonb_build_object(
+      'id', a.id, 'kind', a.kind, 'subject', a.subject, 'budget_id', a.budget_id, 'period_start', a.period_start,
+      'threshold', a.threshold, 'spend', a.spend::text, 'details', a.details, 'created_at', a.created_at),
+    'budget', case when b.id is not null then jsonb_build_object(
+      'id', b.id, 'name', b.name, 'limit', b."limit"::text, 'period', b.period, 'tz', b.tz,
+      'period_start', a.period_start, 'period_end', public.period_end(b, a.period_start),
+      'contributors', public.budget_contributors(b, a.period_start)) end)), '[]')
+  into v_claimed
+  from claimed d
+  join public.workspaces w on w.id = d.workspace_id
+  join public.alert_channels c on c.workspace_id = d.workspace_id and c.id = d.channel_id
+  join public.alerts a on a.workspace_id = d.workspace_id and a.id = d.alert_id
+  left join public.budgets b on b.workspace_id = a.workspace_id and b.id = a.budget_id;
+  return v_claimed;
 end
 $$;
 revoke all on function public.delivery_claim from public, anon, authenticated;

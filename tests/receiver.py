@@ -1,0 +1,63 @@
+"""Somebody on the other end of a webhook, listening on this machine."""
+
+import asyncio
+import hashlib
+import hmac
+from typing import Any, NamedTuple
+
+from utils import json
+
+
+class Received(NamedTuple):
+    """A request that came in; the names of its headers are in small letters."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def payload(self) -> Any:
+        """The body, read."""
+        return json.loads(self.body)
+
+    def is_signed_with(self, secret: str) -> bool:
+        """Checks the signature as the documentation tells receivers to."""
+        parts = dict(part.split("=") for part in self.headers["x-llmlab-signature"].split(","))
+        expected = hmac.new(secret.encode(), parts["t"].encode() + b"." + self.body, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(expected, parts["v1"])
+
+
+class Receiver:
+    """A web server that keeps what it is sent. It answers with the given statuses in turn, and then with 204."""
+
+    def __init__(self, *statuses: int, port: int = 0, location: str = "") -> None:
+        self.requests: list[Received] = []
+        self.port = port
+        self._statuses = list(statuses)
+        self._location = location
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    async def __aenter__(self) -> "Receiver":
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines if line)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        self.requests.append(Received(head.split()[1], headers, body))
+        status = self._statuses.pop(0) if self._statuses else 204
+        location = f"Location: {self._location}\r\n" if self._location else ""
+        writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n{location}\r\n".encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()

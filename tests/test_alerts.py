@@ -1,0 +1,588 @@
+"""Alerts reach people: once, signed, through failures and crashes, and no private address unless that is wanted."""
+
+import asyncio
+import email
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from config import Settings
+from database import Database, PostgresRoad
+from engines.alerts import BACKOFF, AlertEngine, message
+from maintenance import reencrypt
+from models import AlertFacts, DueDelivery
+from tests.conftest import client_of, running, settings_for
+from tests.product import Server
+from tests.receiver import Receiver
+from tests.team import Member, assert_problem, call, sign_up
+from utils.addresses import is_public
+from utils.cipher import Cipher
+from utils.errors import Unavailable
+from utils.outbound import Outbound, Undelivered
+
+# 4,000 tokens into gpt-4o cost exactly a cent.
+CENT_SPENT = call(input_tokens=4000, output_tokens=0)
+SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+DISCORD = "https://discord.com/api/webhooks/123456789/abcdefg_hijklmnop"
+
+
+def hurry(app: FastAPI) -> None:
+    """Has it look and try again much sooner than it would."""
+    app.state.alerts.look_every = 0.05
+    app.state.alerts.backoff = (0.05,) * len(BACKOFF)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The application on each road, which may send to this machine."""
+    async with running(settings.model_copy(update={"allow_private_webhooks": True})) as app:
+        hurry(app)
+        yield app
+
+
+async def add_channel(admin: Member, url: str, kind: str = "webhook", name: str = "channel") -> dict[str, Any]:
+    response = await admin.request("POST", "/api/alert-channels", json={"kind": kind, "name": name, "url": url})
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()
+    return made
+
+
+async def set_budget(admin: Member, **budget: Any) -> None:
+    response = await admin.request("POST", "/api/budgets", json={"limit": "0.01", "thresholds": [100], **budget})
+    assert response.status_code == 201, response.text
+
+
+async def cross(admin: Member) -> None:
+    """Makes one alert of a budget."""
+    await set_budget(admin, name="Team")
+    await admin.track(**CENT_SPENT)
+
+
+async def delivery(admin: Member) -> dict[str, Any]:
+    """The only delivery of the newest alert."""
+    alert = (await admin.get("/api/alerts", limit=1))["alerts"][0]
+    (found,) = alert["deliveries"]
+    return dict(found)
+
+
+async def until(happened: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 15) -> None:
+    """Waits for something, and fails when it does not come."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        answer = happened()
+        if answer if isinstance(answer, bool) else await answer:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def has_status(admin: Member, status: str) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return bool((await delivery(admin))["status"] == status)
+
+    return check
+
+
+# Webhooks
+
+
+async def test_a_webhook_is_signed_and_says_what_is_the_matter(ada: Member) -> None:
+    async with Receiver() as receiver:
+        channel = await add_channel(ada, receiver.url)
+        assert channel["signing_secret"].startswith("llmlab_whsec_")
+        assert channel["target"] == f"http://127.0.0.1:{receiver.port}"
+        await set_budget(ada, limit="0.04", thresholds=[80], period="daily", name="Team")
+        cheap = {**CENT_SPENT, "provider": "anthropic"}
+        await ada.batch(
+            {**CENT_SPENT, "cost": "0.02"},
+            {**cheap, "model": "one", "cost": "0.01"},
+            {**cheap, "model": "two", "cost": "0.003"},
+            {**cheap, "model": "three", "cost": "0.001"},
+        )
+        await until(has_status(ada, "delivered"))
+        (request,) = receiver.requests
+    assert request.is_signed_with(channel["signing_secret"])
+    assert not request.is_signed_with("llmlab_whsec_another")
+    assert abs(int(request.headers["x-llmlab-signature"].split(",")[0][2:]) - time.time()) < 60
+    assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
+    told = request.payload
+    assert request.headers["x-llmlab-delivery"] == told["delivery_id"]
+    budget = told["budget"]
+    assert (told["kind"], budget["name"], budget["period"]) == ("budget", "Team", "daily")
+    assert {name: budget[name] for name in ("limit", "spend", "percent", "threshold")} == {
+        "limit": Decimal("0.04"), "spend": Decimal("0.034"), "percent": 85, "threshold": 80,
+    }  # fmt: skip
+    assert [(part["provider"], part["model"], part["cost"]) for part in budget["contributors"]] == [
+        ("openai", "gpt-4o", Decimal("0.02")),
+        ("anthropic", "one", Decimal("0.01")),
+        ("anthropic", "two", Decimal("0.003")),
+    ]
+    assert told["link"] == "http://127.0.0.1:8000"
+    for words in ("Budget Team: 85 % spent", "0.034 USD of the limit of 0.04 USD", "- openai/gpt-4o: 0.02 USD"):
+        assert words in told["text"]
+    assert budget["period_start"][:10] in told["text"]
+    done = await delivery(ada)
+    assert (done["channel"], done["attempts"], done["last_error"]) == ("channel", 1, None)
+    assert done["delivered_at"] is not None
+
+
+async def test_who_contributed_is_told_within_the_budget_s_scope(ada: Member) -> None:
+    async with Receiver() as receiver:
+        await set_budget(ada, scope={"tag": "team=a"})
+        await set_budget(ada, scope={"model": "gpt-4o-mini"})
+        await add_channel(ada, receiver.url)
+        await ada.track(**CENT_SPENT, cost="5")
+        await ada.track(**CENT_SPENT, cost="0.5", tags={"team": "a"})
+        await ada.track(**{**CENT_SPENT, "model": "gpt-4o-mini"}, cost="0.25")
+        await until(lambda: len(receiver.requests) == 2)
+        told = sorted([(c["model"], c["cost"]) for c in r.payload["budget"]["contributors"]] for r in receiver.requests)
+    assert told == [[("gpt-4o", Decimal("0.5"))], [("gpt-4o-mini", Decimal("0.25"))]]
+
+
+async def test_eight_writers_make_exactly_three_requests(url: str, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, database_url=url, allow_private_webhooks=True)
+    async with (
+        Receiver() as receiver,
+        running(settings) as one,
+        running(settings) as other,
+        client_of(one) as here,
+        client_of(other) as there,
+    ):
+        hurry(one)
+        hurry(other)
+        ada = await sign_up(here, "Ada")
+        await add_channel(ada, receiver.url)
+        await set_budget(ada, limit=1, thresholds=[50, 80, 100])
+        senders = [ada, Member(there, ada.session, ada.email)]
+
+        async def write(number: int) -> None:
+            for _ in range(15):
+                await senders[number % 2].track(**CENT_SPENT)
+
+        await asyncio.gather(*[write(number) for number in range(8)])
+        await until(lambda: len(receiver.requests) >= 3)
+        # Both workers look again and again, and find nothing more to send.
+        await asyncio.sleep(1)
+        assert sorted(request.payload["budget"]["threshold"] for request in receiver.requests) == [50, 80, 100]
+        alerts = (await ada.get("/api/alerts"))["alerts"]
+        assert [alert["deliveries"][0]["attempts"] for alert in alerts] == [1, 1, 1]
+
+
+async def test_a_receiver_that_fails_twice_gets_it_on_the_third_try(ada: Member) -> None:
+    async with Receiver(500, 503) as receiver:
+        await add_channel(ada, receiver.url)
+        await cross(ada)
+        await until(has_status(ada, "delivered"))
+        await asyncio.sleep(0.5)
+        assert len(receiver.requests) == 3
+        # It is the same delivery each time, so that who did take it can tell.
+        assert len({request.headers["x-llmlab-delivery"] for request in receiver.requests}) == 1
+    assert (await delivery(ada))["attempts"] == 3
+
+
+async def test_after_the_last_attempt_it_is_dead_until_it_is_sent_again(
+    ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Settings
+) -> None:
+    async with Receiver(*[500] * 6) as receiver:
+        await add_channel(ada, receiver.url)
+        await cross(ada)
+        await until(has_status(ada, "dead"))
+        await asyncio.sleep(0.3)
+        assert len(receiver.requests) == 6
+        dead = await delivery(ada)
+        assert (dead["attempts"], dead["last_error"]) == (6, "The receiver answered 500")
+        assert (dead["delivered_at"], dead["next_attempt_at"]) == (None, None)
+        if settings.road == "postgres":
+            log = await sql.fetch("select attempt, error from public.delivery_attempts order by ended_at")
+            assert [tuple(row) for row in log] == [(n, "The receiver answered 500") for n in range(1, 7)]
+        alert = (await ada.get("/api/alerts"))["alerts"][0]["id"]
+        again = await ada.request("POST", f"/api/alerts/{alert}/resend")
+        assert again.status_code == 202
+        assert again.json()["deliveries"][0]["status"] == "pending"
+        await until(has_status(ada, "delivered"))
+        # A receiver that drops what it knows must not drop this.
+        assert len({request.headers["x-llmlab-delivery"] for request in receiver.requests}) == 2
+
+
+async def test_an_alert_is_not_sent_again_to_nobody(ada: Member) -> None:
+    await cross(ada)
+    (alert,) = (await ada.get("/api/alerts"))["alerts"]
+    assert alert["deliveries"] == []
+    nowhere = await ada.request("POST", f"/api/alerts/{alert['id']}/resend")
+    assert_problem(nowhere, 409, "There is no channel to send this to")
+    assert_problem(await ada.request("POST", f"/api/alerts/{uuid4()}/resend"), 404, "Alert not found")
+
+
+async def test_a_redirect_is_not_followed(ada: Member) -> None:
+    async with Receiver() as secret, Receiver(302, location=secret.url) as receiver:
+        await add_channel(ada, receiver.url)
+        await cross(ada)
+        await until(has_status(ada, "delivered"))
+        assert (await delivery(ada))["attempts"] == 2
+        assert secret.requests == []
+
+
+async def test_a_test_goes_to_its_channel_only(ada: Member) -> None:
+    async with Receiver() as receiver, Receiver() as other:
+        channel = await add_channel(ada, receiver.url, name="on call")
+        await add_channel(ada, other.url, name="other")
+        tested = await ada.request("POST", "/api/alerts/test", json={"channel_id": channel["id"]})
+        assert tested.status_code == 202
+        assert tested.json()["kind"] == "test"
+        await until(has_status(ada, "delivered"))
+        (request,) = receiver.requests
+        assert request.payload["budget"] is None
+        assert request.payload["text"].startswith("Test of the alert channel on call\n")
+        assert other.requests == []
+
+
+async def test_a_model_without_a_price_is_told(ada: Member) -> None:
+    async with Receiver() as receiver:
+        await add_channel(ada, receiver.url)
+        await ada.track(model="nobody-knows-it")
+        await until(has_status(ada, "delivered"))
+        assert receiver.requests[0].payload["text"].startswith("openai/nobody-knows-it has no known price\n")
+
+
+async def test_a_killed_server_delivers_after_its_restart(tmp_path: Path) -> None:
+    async with Receiver() as receiver:
+        port = receiver.port
+    server = Server(tmp_path / "data", ALLOW_PRIVATE_WEBHOOKS="true")
+    server.start()
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        ada = await sign_up(client, "Ada")
+        channel = await add_channel(ada, f"http://127.0.0.1:{port}/hook")
+        await set_budget(ada)
+        assert (await ada.track(**CENT_SPENT)).status_code == 201
+        # Committed, and nobody has been told: no one listens there yet.
+        server.stop(signal.SIGKILL)
+    async with Receiver(port=port) as receiver:
+        server.start()
+        try:
+            await until(lambda: len(receiver.requests) == 1, seconds=90)
+            async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+                await until(has_status(Member(client, ada.session, ada.email), "delivered"))
+        finally:
+            server.stop()
+        (request,) = receiver.requests
+        assert request.is_signed_with(channel["signing_secret"])
+
+
+async def test_two_workers_never_take_the_same_delivery(
+    url: str, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        # It must not take them itself.
+        app.state.alerts.look_every = 3600
+        await asyncio.sleep(1.1)
+        ada = await sign_up(client, "Ada")
+        await add_channel(ada, "https://nowhere.invalid/")
+        await set_budget(ada, thresholds=list(range(1, 11)))
+        await ada.track(**CENT_SPENT)
+        road = await PostgresRoad.open(url)
+        at = datetime.now(UTC)
+        lease = timedelta(seconds=60)
+
+        async def claim(moment: datetime) -> list[DueDelivery]:
+            return await Database(road).delivery_claim(moment, moment + lease, 3)
+
+        taken = [due for some in await asyncio.gather(*[claim(at) for _ in range(8)]) for due in some]
+        assert len({due.id for due in taken}) == len(taken)
+        while more := await claim(at):
+            taken += more
+        assert len({due.id for due in taken}) == len(taken) == 10
+        # Who died in between is followed by somebody else, and whoever was only slow must not undo what that one did.
+        (late, *_) = await claim(at + lease)
+        assert late.attempt == 2
+        first = next(due for due in taken if due.id == late.id)
+        await Database(road).delivery_done(first, "too slow", None, at)
+        await Database(road).delivery_done(late, None, None, at)
+        status = "select status from public.deliveries where id = $1"
+        assert await sql.fetchval(status, late.id) == "delivered"
+        await road.close()
+
+
+# Other services
+
+
+@pytest.fixture
+def letters() -> Iterator[tuple[int, list[Envelope]]]:
+    """The port of a mail server, and what it was brought."""
+    received: list[Envelope] = []
+
+    class Keep:
+        async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+            received.append(envelope)
+            return "250 OK"
+
+    async def free_port() -> int:
+        async with Receiver() as receiver:
+            return receiver.port
+
+    server = Controller(Keep(), hostname="127.0.0.1", port=asyncio.run(free_port()))
+    server.start()
+    yield server.port, received
+    server.stop()
+
+
+async def test_a_mail_arrives_with_the_numbers(letters: tuple[int, list[Envelope]], ada: Member) -> None:
+    port, received = letters
+    url = f"mailto://127.0.0.1:{port}?from=llmlab@example.com&to=cfo@example.com"
+    channel = await add_channel(ada, url, "email")
+    assert (channel["target"], channel["signing_secret"]) == ("mailto://127.0.0.1", None)
+    await cross(ada)
+    await until(has_status(ada, "delivered"))
+    (envelope,) = received
+    assert envelope.rcpt_tos == ["cfo@example.com"]
+    assert isinstance(envelope.content, bytes)
+    letter = email.message_from_bytes(envelope.content, policy=email.policy.default)
+    assert letter["subject"] == "Budget Team: 100 % spent"
+    part = letter.get_body(("plain",))
+    assert part is not None
+    text = part.get_content()
+    for words in ("0.01 USD of the limit of 0.01 USD", "100 %", "- openai/gpt-4o: 0.01 USD", "http://127.0.0.1:8000"):
+        assert words in text
+
+
+async def test_a_mail_server_that_is_away_is_tried_again(ada: Member) -> None:
+    async with Receiver() as receiver:
+        port = receiver.port
+    await add_channel(ada, f"mailto://127.0.0.1:{port}?from=llmlab@example.com&to=cfo@example.com", "email")
+    await cross(ada)
+    await until(has_status(ada, "dead"))
+    assert "127.0.0.1" in (await delivery(ada))["last_error"]
+
+
+# What is refused
+
+
+PRIVATE = [
+    "127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "0.0.0.0",  # noqa: S104
+    "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:8.8.8.8]", "[fe80::1]", "[fd00::1]",
+    "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "2130706433", "0x7f.1", "127.1",
+]  # fmt: skip
+
+
+@pytest.fixture
+async def careful(url: str, tmp_path: Path) -> AsyncIterator[Member]:
+    """The admin of a workspace on a server that sends to public addresses only, as it does by default."""
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        hurry(app)
+        yield await sign_up(client, "Ada")
+
+
+async def test_private_addresses_are_refused(careful: Member) -> None:
+    for host in PRIVATE:
+        response = await careful.request(
+            "POST", "/api/alert-channels", json={"kind": "webhook", "name": "x", "url": f"http://{host}:80/hook"}
+        )
+        problem = assert_problem(response, 422)
+        assert "is not public" in problem["detail"], host
+        assert problem["errors"][0]["loc"] == ["body", "url"]
+    for kind, url in {
+        "json": "json://127.0.0.1/x", "form": "form://localhost/x", "xml": "xmls://[::1]/x", "ntfy": "ntfy://10.0.0.1/x",
+        "gotify": "gotify://192.168.0.1/abcdefghijklmno", "mail": "mailto://localhost?from=a@b.cc&to=a@b.cc",
+        "mail elsewhere": "mailto://u:p@example.com?smtp=127.0.0.1",
+    }.items():  # fmt: skip
+        body = {"kind": "other", "name": kind, "url": url}
+        refused = assert_problem(await careful.request("POST", "/api/alert-channels", json=body), 422)
+        assert "is not public" in refused["detail"], kind
+    assert (await careful.get("/api/alert-channels"))["channels"] == []
+
+
+async def test_a_name_that_comes_to_lead_elsewhere_is_not_followed(
+    url: str, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    trusting = settings_for(tmp_path, database_url=url, allow_private_webhooks=True)
+    async with Receiver() as receiver:
+        async with running(trusting) as app, client_of(app) as client:
+            ada = await sign_up(client, "Ada")
+            await add_channel(ada, f"http://localhost:{receiver.port}/", name="webhook")
+            await add_channel(ada, f"json://localhost:{receiver.port}/", "other", name="json")
+            smtp = f"mailto://localhost:{receiver.port}?from=a@example.com&to=b@example.com"
+            await add_channel(ada, smtp, "email", name="mail")
+        async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+            hurry(app)
+            await cross(Member(client, ada.session, ada.email))
+            left = "select count(*) from public.deliveries where status <> 'dead'"
+
+            async def all_dead() -> bool:
+                return bool(await sql.fetchval(left) == 0)
+
+            await until(all_dead)
+        assert receiver.requests == []
+        errors = await sql.fetch("select distinct last_error from public.deliveries")
+        assert "The host localhost has an address that is not public" in [row["last_error"] for row in errors]
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "why"),
+    [
+        ("webhook", "ftp://example.com/hook", "A webhook's address begins with https:// or http://"),
+        ("webhook", "https:///hook", "A webhook's address begins with https:// or http://"),
+        ("slack", DISCORD, "This is not an address of slack"),
+        ("discord", SLACK, "This is not an address of discord"),
+        ("email", "json://example.com/", "This is not an address of email"),
+        ("other", "nothing://at/all", "Apprise cannot read this address"),
+        ("other", "file:///etc/passwd", "Apprise cannot read this address"),
+        ("other", "syslog://local0", "This would act on the server itself"),
+        ("other", "gnome://localhost", "Apprise cannot read this address"),
+        ("email", "mailto://u:p@example.com?pgppub=/etc/passwd", "An address must not name files of the server"),
+    ],
+)
+async def test_what_no_message_can_be_sent_to_is_refused(careful: Member, kind: str, address: str, why: str) -> None:
+    response = await careful.request("POST", "/api/alert-channels", json={"kind": kind, "name": "x", "url": address})
+    refused = assert_problem(response, 422)
+    assert refused["detail"] in (why, "This would act on the server itself")
+    assert address not in response.text
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True), ("2606:4700:4700::1111", True), ("8.8.8.8.example", False), ("", False), ("ff0e::1", False),
+        *[(host.strip("[]"), False) for host in PRIVATE],
+    ],
+)  # fmt: skip
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert is_public(address) == public
+
+
+# Channels
+
+
+async def test_a_channel_is_kept_and_its_secrets_never_shown(
+    ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Settings
+) -> None:
+    hidden = "s3cret-path-of-mine"
+    made = await add_channel(ada, f"https://user:{hidden}@nowhere.invalid:8443/{hidden}?token={hidden}")
+    assert made["target"] == "https://nowhere.invalid:8443"
+    slack = await add_channel(ada, SLACK, "slack", name="slack")
+    assert slack["target"] == "https://hooks.slack.com"
+    discord = await add_channel(ada, DISCORD, "discord", name="discord")
+    assert discord["target"] == "https://discord.com"
+    telegram = await add_channel(ada, "tgram://123456789:abcdefg_hijklmnop/1234/", "other", name="telegram")
+    assert telegram["target"] == "tgram://"
+    listed = await ada.request("GET", "/api/alert-channels")
+    assert [channel["name"] for channel in listed.json()["channels"]] == ["channel", "discord", "slack", "telegram"]
+    same = {"kind": "webhook", "name": "slack", "url": "https://nowhere.invalid/"}
+    conflict = await ada.request("POST", "/api/alert-channels", json=same)
+    assert_problem(conflict, 409, "There is an alert channel of that name")
+    assert (await ada.request("DELETE", f"/api/alert-channels/{slack['id']}")).status_code == 204
+    audit = await ada.request("GET", "/api/audit")
+    assert [entry["action"] for entry in audit.json()["entries"][:2]] == ["channel.deleted", "channel.created"]
+    kept = ""
+    if settings.road == "postgres":
+        for table in ("alert_channels", "audit_log"):
+            kept += str(await sql.fetchval(f"select jsonb_agg(to_jsonb(t)) from public.{table} t"))
+        assert len(kept) > 100
+    for secret in (hidden, made["signing_secret"], "TIiajkdnlazkcOXrIdevi7FQ", "abcdefg_hijklmnop"):
+        assert secret not in listed.text + audit.text + kept
+
+
+async def test_another_workspace_s_channels_and_alerts_are_not_there(ada: Member, bob: Member) -> None:
+    async with Receiver() as receiver:
+        channel = await add_channel(ada, receiver.url)
+        await cross(ada)
+        (alert,) = (await ada.get("/api/alerts"))["alerts"]
+        assert (await bob.get("/api/alert-channels"))["channels"] == []
+        theirs = f"/api/alert-channels/{channel['id']}"
+        assert_problem(await bob.request("DELETE", theirs), 404, "Alert channel not found")
+        test = await bob.request("POST", "/api/alerts/test", json={"channel_id": channel["id"]})
+        assert_problem(test, 404, "Alert channel not found")
+        assert_problem(await bob.request("POST", f"/api/alerts/{alert['id']}/resend"), 404, "Alert not found")
+        await cross(bob)
+        await until(has_status(ada, "delivered"))
+        assert len(receiver.requests) == 1
+
+
+async def test_a_workspace_has_at_most_fifty_channels(careful: Member) -> None:
+    for number in range(50):
+        await add_channel(careful, "https://nowhere.invalid/", name=str(number))
+    one_more = {"kind": "webhook", "name": "51", "url": "https://nowhere.invalid/"}
+    refused = await careful.request("POST", "/api/alert-channels", json=one_more)
+    assert_problem(refused, 409, "A workspace has at most 50 alert channels")
+
+
+async def test_channels_are_encrypted_anew_with_the_keys(
+    url: str, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]", capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = "o" * 32, "n" * 32
+    before = settings_for(tmp_path, database_url=url, encryption_key=SecretStr(old))
+    async with running(before) as app, client_of(app) as client:
+        await add_channel(await sign_up(client, "Ada"), "https://nowhere.invalid/hook")
+    assert await reencrypt(settings_for(tmp_path, database_url=url, encryption_key=SecretStr(f"{new},{old}")))
+    assert "1 encrypted anew" in capsys.readouterr().out
+    row: Any = await sql.fetchrow("select workspace_id, id, ciphertext from public.alert_channels")
+    place = f"alert_channels/{row['workspace_id']}/{row['id']}"
+    assert "https://nowhere.invalid/hook" in Cipher([new]).decrypt(row["ciphertext"], place)
+
+
+# The task
+
+
+async def test_a_database_that_is_away_is_waited_for_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    asked = 0
+
+    class Away:
+        async def delivery_claim(self, *_: object) -> list[DueDelivery]:
+            nonlocal asked
+            asked += 1
+            if asked in (3, 4):
+                return []
+            raise Unavailable
+
+    outbound = Outbound(allow_private=False)
+    engine = AlertEngine(Away(), Cipher(["x" * 32]), outbound, "")  # type: ignore[arg-type]
+    engine.look_every = 0.01
+    with caplog.at_level(logging.WARNING, "llmlab.alerts"):
+        task = asyncio.create_task(engine.run())
+        await until(lambda: asked > 8)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await outbound.close()
+    assert len(caplog.records) == 2
+
+
+async def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("utils.outbound.TIMEOUT_SECONDS", 0.2)
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    outbound = Outbound(allow_private=True)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(Undelivered, match=r"No answer within 0\.2 s"):
+        await outbound.webhook(f"http://127.0.0.1:{port}/", "secret", "id", b"{}")
+    await outbound.close()
+    server.close()
+    await server.wait_closed()
+
+
+def test_an_anomaly_is_told_in_words() -> None:
+    due = DueDelivery(
+        id=uuid4(), workspace_id=uuid4(), workspace="W", attempt=1, channel_id=uuid4(), channel_kind="other",
+        ciphertext="", budget=None,
+        alert=AlertFacts(
+            id=UUID(int=1), kind="anomaly", subject="openai/gpt-4o", budget_id=None, period_start=None, threshold=None,
+            spend=None, details={"cost": 12}, created_at=datetime.now(UTC),
+        ),
+    )  # fmt: skip
+    assert message(due, "http://here") == ("Anomaly: openai/gpt-4o", "cost: 12\nWorkspace: W\nhttp://here")
