@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -58,6 +59,7 @@ class AlertEngine:
         self._link = link
         self.backoff = backoff
         self.look_every = LOOK_EVERY_SECONDS
+        self._stopping = asyncio.Event()
 
     async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
         """What was told and what became of it, newest first."""
@@ -132,9 +134,9 @@ class AlertEngine:
     # Delivery
 
     async def run(self) -> None:
-        """Delivers what is due until it is cancelled. A database that is away is waited for."""
+        """Delivers what is due until `stop` is called. A database that is away is waited for."""
         away = False
-        while True:
+        while not self._stopping.is_set():
             try:
                 delivered = await self._deliver_due()
                 away = False
@@ -147,7 +149,12 @@ class AlertEngine:
                         log.exception("Alerts wait for what went wrong")
                 away = True
             if delivered < _AT_ONCE:
-                await asyncio.sleep(self.look_every)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), self.look_every)
+
+    def stop(self) -> None:
+        """Lets `run` end once it has finished what it is sending, so that nobody sends it again."""
+        self._stopping.set()
 
     async def _deliver_due(self) -> int:
         """Tries what is due by now, some at once; returns how many that were."""

@@ -3,7 +3,6 @@
 API tests take `client` (or `app`) and so run on both roads: straight to Postgres, and through Supabase's REST server.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -59,7 +58,7 @@ def no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alerts stay where they are, and no host is looked up."""
 
     async def rest(_: AlertEngine) -> None:
-        await asyncio.Event().wait()
+        """Ends at once."""
 
     async def unknown(host: str, port: int, *, allow_private: bool) -> list[str]:
         raise Unresolved(f"The host {host} has no address")

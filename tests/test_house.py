@@ -108,6 +108,7 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "period_start",
         "period_end",
         "account_of_session",
+        "count_against_budgets",
         "alert_json",
         "budget_contributors",
         "found_workspace",

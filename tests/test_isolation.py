@@ -269,6 +269,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
                 "p_thresholds": [Decimal("0.000001")],
             },
         ),
+        "count_against_budgets": ({"p_event_ids": [it.event]},),
         "budgets_of_call": (planned,),
         "reserve": (
             {

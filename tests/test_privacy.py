@@ -96,6 +96,7 @@ async def everything(sql: "asyncpg.Connection[asyncpg.Record]") -> str:
     return text
 
 
+@pytest.mark.usefixtures("no_deliveries")
 async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, bob: Member) -> None:
     await ada.batch(
         *[call(id=f"e{n}", project=f"p{n % 2}", tags={"n": str(n)}, cost="0.1234567890123") for n in range(7)]
@@ -106,20 +107,37 @@ async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, b
     await ada.request("POST", "/api/workspaces/invitations", json={"email": "grace@example.com"})
     kept = await ada.request("POST", "/api/provider-keys", json={"provider": "openai", "key": "sk-0123456789"})
     assert kept.status_code == 201
+    hook = {"kind": "webhook", "name": "hook", "url": "https://hooks.example.com/0123456789"}
+    channel = await ada.request("POST", "/api/alert-channels", json=hook)
+    assert channel.status_code == 201
+    await ada.track(model="nobody-knows-it")
     application = await new_api_key(ada, name="backend")
     await bob.track(project="bravo", model="bravo")
     files = await archive(ada)
     assert {name: len(rows) for name, rows in files.items()} == {
         "workspace": 1, "members": 1, "invitations": 1, "projects": 2, "api_keys": 1, "provider_keys": 1, "prices": 1,
-        "budgets": 1, "budget_periods": 2, "audit_log": 7, "spend_hourly": 7, "events": 12,
+        "budgets": 1, "budget_periods": 2, "alert_channels": 1, "alerts": 1, "audit_log": 8,
+        "spend_hourly": 8, "events": 13,
     }  # fmt: skip
     assert {event["event_id"] for event in files["events"]} == {
         event["event_id"] for event in (await ada.get("/api/events", limit=100))["events"]
     }
-    assert Counter(event["cost"] for event in files["events"]) == {Decimal("0.1234567890123"): 7, Decimal("0.0075"): 5}
-    assert sum(row["calls"] for row in files["spend_hourly"]) == 12
+    assert Counter(event["cost"] for event in files["events"]) == {
+        Decimal("0.1234567890123"): 7, Decimal("0.0075"): 5, None: 1,
+    }  # fmt: skip
+    assert sum(row["calls"] for row in files["spend_hourly"]) == 13
     text = str(files)
-    for secret in (application.key, "sk-0123456789", "key_hash", "token", "ciphertext", "bravo", bob.email):
+    for secret in (
+        application.key,
+        channel.json()["signing_secret"],
+        "/0123456789",
+        "sk-0123456789",
+        "key_hash",
+        "token",
+        "ciphertext",
+        "bravo",
+        bob.email,
+    ):
         assert secret not in text.replace("_tokens", ""), secret
 
 

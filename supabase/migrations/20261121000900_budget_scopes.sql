@@ -139,6 +139,69 @@ revoke all on public.alerts, public.reservations, public.holds from public, anon
 grant select, insert, update, delete on public.alerts, public.reservations, public.holds to service_role;
 
 
+-- Adds events that were just recorded to the periods of the budgets that count them, and tells of the thresholds they cross.
+create function public.count_against_budgets(
+  p_workspace_id uuid,
+  p_event_ids uuid[],
+  p_now timestamptz
+) returns void
+language plpgsql security invoker set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  with recorded as (
+    select e.*, public.spend_bucket(e."timestamp") as bucket
+    from public.events e
+    where e.workspace_id = p_workspace_id and e.id = any (p_event_ids)
+  ),
+  cells as (
+    select r.bucket, r.project, r.provider, r.model, coalesce(sum(r.cost), 0) as cost,
+      count(*) filter (where r.cost is null) as unpriced_calls
+    from recorded r
+    group by 1, 2, 3, 4
+  ),
+  budgeted as (
+    insert into public.budget_periods as p
+    select p_workspace_id, m.budget_id, m.period_start, sum(m.cost), sum(m.unpriced_calls)
+    from (
+      select b.id as budget_id, public.period_start(b, c.bucket) as period_start, c.cost, c.unpriced_calls
+      from public.budgets b
+      join cells c on (b.project_key is null or c.project = b.project_key)
+        and (b.provider is null or c.provider = b.provider)
+        and (b.model_like is null or c.model ilike b.model_like)
+      where b.workspace_id = p_workspace_id and b.tag_key is null and b.api_key_id is null
+      union all
+      select b.id, public.period_start(b, r.bucket), coalesce(r.cost, 0), (r.cost is null)::integer
+      from public.budgets b
+      join recorded r on (b.project_key is null or r.project = b.project_key)
+        and (b.provider is null or r.provider = b.provider)
+        and (b.model_like is null or r.model ilike b.model_like)
+        and (b.tag_key is null or r.tags ->> b.tag_key = b.tag_value)
+        and (b.api_key_id is null or r.api_key_id = b.api_key_id)
+      where b.workspace_id = p_workspace_id and (b.tag_key is not null or b.api_key_id is not null)
+    ) m
+    group by m.budget_id, m.period_start
+    order by m.budget_id, m.period_start
+    on conflict (workspace_id, budget_id, period_start) do update set
+      spend = p.spend + excluded.spend,
+      unpriced_calls = p.unpriced_calls + excluded.unpriced_calls
+    returning p.budget_id, p.period_start, p.spend
+  )
+  insert into public.alerts
+    (workspace_id, id, kind, subject, budget_id, period_start, threshold, spend, created_at)
+  select p_workspace_id, gen_random_uuid(), 'budget', b.name, b.id, s.period_start, t.threshold, s.spend, p_now
+  from budgeted s
+  join public.budgets b on b.workspace_id = p_workspace_id and b.id = s.budget_id
+  cross join lateral unnest(b.thresholds) as t (threshold)
+  where s.spend >= b."limit" * t.threshold / 100
+  order by b.id, s.period_start, t.threshold
+  on conflict do nothing;
+end
+$$;
+revoke all on function public.count_against_budgets from public, anon, authenticated;
+grant execute on function public.count_against_budgets to service_role;
+
+
 -- Stores the events that are not there yet and adds just those to the rollups and to the periods of the budgets. What was
 -- reserved for them is settled, and a threshold they cross or a model without a price makes an alert.
 -- Answers with the stored event of every one that was there before, with its position in the arrays (from 0); the
@@ -257,51 +320,6 @@ begin
       total_tokens = d.total_tokens + excluded.total_tokens,
       cost = d.cost + excluded.cost
   ),
-  budgeted as (
-    insert into public.budget_periods as p
-    select p_workspace_id, m.budget_id, m.period_start, sum(m.cost), sum(m.unpriced_calls)
-    from (
-      select b.id as budget_id, public.period_start(b, c.bucket) as period_start, c.cost, c.unpriced_calls
-      from public.budgets b
-      join cells c on (b.project_key is null or c.project = b.project_key)
-        and (b.provider is null or c.provider = b.provider)
-        and (b.model_like is null or c.model ilike b.model_like)
-      where b.workspace_id = p_workspace_id and b.tag_key is null and b.api_key_id is null
-      union all
-      select b.id, public.period_start(b, r.bucket), coalesce(r.cost, 0), (r.cost is null)::integer
-      from public.budgets b
-      join recorded r on (b.project_key is null or r.project = b.project_key)
-        and (b.provider is null or r.provider = b.provider)
-        and (b.model_like is null or r.model ilike b.model_like)
-        and (b.tag_key is null or r.tags ->> b.tag_key = b.tag_value)
-        and (b.api_key_id is null or r.api_key_id = b.api_key_id)
-      where b.workspace_id = p_workspace_id and (b.tag_key is not null or b.api_key_id is not null)
-    ) m
-    group by m.budget_id, m.period_start
-    order by m.budget_id, m.period_start
-    on conflict (workspace_id, budget_id, period_start) do update set
-      spend = p.spend + excluded.spend,
-      unpriced_calls = p.unpriced_calls + excluded.unpriced_calls
-    returning p.budget_id, p.period_start, p.spend
-  ),
-  alerted as (
-    insert into public.alerts
-      (workspace_id, id, kind, subject, budget_id, period_start, threshold, spend, created_at)
-    select p_workspace_id, gen_random_uuid(), 'budget', b.name, b.id, s.period_start, t.threshold, s.spend, p_created_at
-    from budgeted s
-    join public.budgets b on b.workspace_id = p_workspace_id and b.id = s.budget_id
-    cross join lateral unnest(b.thresholds) as t (threshold)
-    where s.spend >= b."limit" * t.threshold / 100
-    order by b.id, s.period_start, t.threshold
-    on conflict do nothing
-  ),
-  unpriced as (
-    insert into public.alerts (workspace_id, id, kind, subject, created_at)
-    select p_workspace_id, gen_random_uuid(), 'unpriced_model', u.name, p_created_at
-    from (select distinct r.provider || '/' || r.model as name from recorded r where r.cost is null) u
-    order by u.name
-    on conflict do nothing
-  ),
   tagged as (
     insert into public.spend_by_tag as t
     select p_workspace_id, tag.key, r.bucket, tag.value, count(*),
@@ -322,6 +340,21 @@ begin
   )
   select array_agg(r.id) into v_recorded from recorded r;
 
+  -- Most writers have nothing to do with what follows, and do not pay for it.
+  if exists (select from public.budgets b where b.workspace_id = p_workspace_id) then
+    perform public.count_against_budgets(p_workspace_id, v_recorded, p_created_at);
+  end if;
+  if array_position(p_costs, null) is not null then
+    insert into public.alerts (workspace_id, id, kind, subject, created_at)
+    select p_workspace_id, gen_random_uuid(), 'unpriced_model', u.name, p_created_at
+    from (
+      select distinct e.provider || '/' || e.model as name
+      from public.events e
+      where e.workspace_id = p_workspace_id and e.id = any (v_recorded) and e.cost is null
+    ) u
+    order by u.name
+    on conflict do nothing;
+  end if;
   if array_remove(p_reservation_ids, null) <> '{}' then
     delete from public.reservations s
     using unnest(p_ids, p_reservation_ids) as g (id, reservation_id)
