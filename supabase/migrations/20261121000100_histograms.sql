@@ -9,13 +9,3 @@ begin
   );
 end
 $$;
-
-
-
-create or replace function public.schema_version() returns text
-language plpgsql stable security invoker set search_path = ''
-as $$
-begin
-  return '20261121000100';
-end
-$$;

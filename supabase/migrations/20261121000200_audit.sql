@@ -93,52 +93,6 @@ revoke all on function public.audit_list from public, anon, authenticated;
 grant execute on function public.audit_list to service_role;
 
 
--- Sets the budget of a scope and period; an existing one keeps its id. Its periods are counted anew, for its time zone
--- may have changed. Answers as budget_list does, for it alone.
-drop function public.budget_set;
-create function public.budget_set(
-  p_workspace_id uuid,
-  p_actor_id uuid,
-  p_budget_id uuid,
-  p_user_id uuid,
-  p_name text,
-  p_limit numeric,
-  p_period text,
-  p_scope text,
-  p_hard boolean,
-  p_thresholds numeric[],
-  p_tz text,
-  p_now timestamptz
-) returns jsonb
-language plpgsql security invoker set search_path = ''
-as $$
-declare
-  v_id uuid;
-begin
-  perform public.lock_totals(p_workspace_id, true);
-  insert into public.budgets as b
-    (workspace_id, id, user_id, name, "limit", period, scope, hard, thresholds, tz, created_at, updated_at)
-  values
-    (p_workspace_id, p_budget_id, p_user_id, p_name, p_limit, p_period, p_scope::jsonb, p_hard, p_thresholds, p_tz,
-     p_now, p_now)
-  on conflict (workspace_id, scope, period) do update set
-    name = excluded.name, "limit" = excluded."limit", hard = excluded.hard, thresholds = excluded.thresholds,
-    tz = excluded.tz, updated_at = excluded.updated_at
-  returning b.id into v_id;
-  delete from public.budget_periods where workspace_id = p_workspace_id and budget_id = v_id;
-  insert into public.budget_periods
-  select * from public.budget_periods_recount where workspace_id = p_workspace_id and budget_id = v_id;
-  perform public.note(
-    p_workspace_id, p_actor_id, 'budget.set', p_name,
-    jsonb_build_object('id', v_id, 'limit', p_limit::text, 'period', p_period, 'scope', p_scope::jsonb, 'hard', p_hard,
-                       'thresholds', p_thresholds, 'tz', p_tz), p_now);
-  return public.budget_list(p_workspace_id, v_id, p_now);
-end
-$$;
-revoke all on function public.budget_set from public, anon, authenticated;
-grant execute on function public.budget_set to service_role;
-
-
 -- Deletes one budget; false when this workspace has none with that id.
 drop function public.budget_delete;
 create function public.budget_delete(

@@ -629,34 +629,3 @@ end
 $$;
 revoke all on function public.reservation_release from public, anon, authenticated;
 grant execute on function public.reservation_release to service_role;
-
-
--- The newest alerts from just before the given position, as one array.
-create function public.alert_list(
-  p_workspace_id uuid,
-  p_before_at timestamptz,
-  p_before_id uuid,
-  p_limit integer
-) returns jsonb
-language plpgsql stable security invoker set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'id', a.id, 'kind', a.kind, 'subject', a.subject, 'budget_id', a.budget_id, 'period_start', a.period_start,
-      'threshold', a.threshold, 'spend', a.spend::text, 'details', a.details, 'created_at', a.created_at)
-      order by a.created_at desc, a.id desc), '[]')
-    from (
-      select *
-      from public.alerts a
-      where a.workspace_id = p_workspace_id
-        and a.created_at <= coalesce(p_before_at, 'infinity')
-        and (p_before_id is null or (a.created_at, a.id) < (p_before_at, p_before_id))
-      order by a.created_at desc, a.id desc
-      limit p_limit
-    ) a
-  );
-end
-$$;
-revoke all on function public.alert_list from public, anon, authenticated;
-grant execute on function public.alert_list to service_role;

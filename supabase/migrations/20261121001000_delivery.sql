@@ -224,7 +224,7 @@ grant execute on function public.alert_json to service_role;
 
 
 -- The newest alerts from just before the given position, as one array.
-create or replace function public.alert_list(
+create function public.alert_list(
   p_workspace_id uuid,
   p_before_at timestamptz,
   p_before_id uuid,
@@ -247,6 +247,8 @@ begin
   );
 end
 $$;
+revoke all on function public.alert_list from public, anon, authenticated;
+grant execute on function public.alert_list to service_role;
 
 
 -- Queues an alert anew for every channel there is now. A receiver sees it as another delivery.
@@ -444,54 +446,3 @@ end
 $$;
 revoke all on function public.delivery_done from public, anon, authenticated;
 grant execute on function public.delivery_done to service_role;
-
-
--- What is few: the workspace itself, its members, invitations, projects, keys, prices, budgets and alerts.
-create or replace function public.export_workspace(
-  p_workspace_id uuid,
-  p_now timestamptz
-) returns jsonb
-language plpgsql stable security invoker set search_path = ''
-as $$
-begin
-  return jsonb_build_object(
-    'workspace', (select jsonb_agg(to_jsonb(w)) from public.workspaces w where w.id = p_workspace_id),
-    'members', public.member_list(p_workspace_id),
-    'invitations', public.invitation_list(p_workspace_id, p_now),
-    'projects', (
-      select coalesce(jsonb_agg(to_jsonb(p) - 'workspace_id' order by p.name), '[]')
-      from public.projects p
-      where p.workspace_id = p_workspace_id),
-    'api_keys', (
-      select coalesce(jsonb_agg(to_jsonb(k) - 'workspace_id' - 'key_hash' order by k.created_at, k.id), '[]')
-      from public.api_keys k
-      where k.workspace_id = p_workspace_id),
-    'provider_keys', public.provider_key_list(p_workspace_id),
-    'prices', public.price_list(p_workspace_id, null),
-    'budgets', (
-      select coalesce(jsonb_agg(to_jsonb(b) - 'workspace_id' || jsonb_build_object('limit', b."limit"::text)
-                      order by b.created_at, b.id), '[]')
-      from public.budgets b
-      where b.workspace_id = p_workspace_id),
-    'budget_periods', (
-      select coalesce(jsonb_agg(to_jsonb(p) - 'workspace_id' || jsonb_build_object('spend', p.spend::text)
-                      order by p.budget_id, p.period_start), '[]')
-      from public.budget_periods p
-      where p.workspace_id = p_workspace_id),
-    'alert_channels', public.channel_list(p_workspace_id),
-    'alerts', (
-      select coalesce(jsonb_agg(public.alert_json(a) order by a.created_at, a.id), '[]')
-      from public.alerts a
-      where a.workspace_id = p_workspace_id));
-end
-$$;
-
-
--- The newest migration this schema has had. Every migration that follows replaces it.
-create or replace function public.schema_version() returns text
-language plpgsql stable security invoker set search_path = ''
-as $$
-begin
-  return '20261121001000';
-end
-$$;

@@ -1,6 +1,6 @@
 -- Everything a workspace holds, for its archive; of secrets only what the API shows too.
 
--- What is few: the workspace itself, its members, invitations, projects, keys, prices and budgets.
+-- What is few: the workspace itself, its members, invitations, projects, keys, prices, budgets and alerts.
 create function public.export_workspace(
   p_workspace_id uuid,
   p_now timestamptz
@@ -31,7 +31,12 @@ begin
       select coalesce(jsonb_agg(to_jsonb(p) - 'workspace_id' || jsonb_build_object('spend', p.spend::text)
                       order by p.budget_id, p.period_start), '[]')
       from public.budget_periods p
-      where p.workspace_id = p_workspace_id));
+      where p.workspace_id = p_workspace_id),
+    'alert_channels', public.channel_list(p_workspace_id),
+    'alerts', (
+      select coalesce(jsonb_agg(public.alert_json(a) order by a.created_at, a.id), '[]')
+      from public.alerts a
+      where a.workspace_id = p_workspace_id));
 end
 $$;
 revoke all on function public.export_workspace from public, anon, authenticated;
@@ -71,6 +76,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261121000800';
+  return '20261121001100';
 end
 $$;
