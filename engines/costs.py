@@ -97,8 +97,9 @@ class CostEngine:
             event = event.model_copy(update={"id": idempotency_key})
         known = await self._terms.get(identity.workspace_id)
         priced = self._price(identity, event, now(), known)
-        known = await self._with_projects(identity, known, [event.project])
-        priced = priced._replace(project=_filed(identity, event, known))
+        if event.project is not None and not priced.project:
+            known = await self._with_projects(identity, known, [event.project])
+            priced = priced._replace(project=_key_of(event.project, known))
         (result,) = await self._recorder.put(identity.workspace_id, [priced])
         if isinstance(result, datetime):
             return _tracked(priced, result), True
@@ -122,8 +123,10 @@ class CostEngine:
     ) -> tuple[list[NewEvent], list[Rejection]]:
         at = now()
         known = await self._terms.get(identity.workspace_id)
-        good: list[tuple[int, Event, NewEvent]] = []
+        events: list[NewEvent] = []
         rejected: list[Rejection] = []
+        # By place in `events`: the place in the batch, and the project that is not known yet.
+        unfiled: dict[int, tuple[int, str]] = {}
         for index, raw in enumerate(batch.events):
             if index % _EVENTS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
@@ -131,27 +134,32 @@ class CostEngine:
                 event = Event.model_validate(raw)
                 if event.id is None and idempotency_key is not None:
                     event = event.model_copy(update={"id": f"{idempotency_key}:{index}"})
-                good.append((index, event, self._price(identity, event, at, known)))
+                priced = self._price(identity, event, at, known)
             except ValidationError as error:
                 rejected.append(Rejection(index=index, detail=_first_fault(error)))
+                continue
             except Invalid as error:
                 rejected.append(Rejection(index=index, detail=error.detail))
-        known = await self._with_projects(identity, known, [event.project for _, event, _ in good])
-        events: list[NewEvent] = []
-        for index, event, priced in good:
-            try:
-                events.append(priced._replace(project=_filed(identity, event, known)))
-            except Invalid as error:
-                rejected.append(Rejection(index=index, detail=error.detail))
+                continue
+            if event.project is not None and not priced.project:
+                unfiled[len(events)] = (index, event.project)
+            events.append(priced)
+        if unfiled:
+            known = await self._with_projects(identity, known, [name for _, name in unfiled.values()])
+            for place, (index, name) in reversed(unfiled.items()):
+                try:
+                    events[place] = events[place]._replace(project=_key_of(name, known))
+                except Invalid as error:
+                    rejected.append(Rejection(index=index, detail=error.detail))
+                    del events[place]
         return events, sorted(rejected, key=lambda rejection: rejection.index)
 
-    async def _with_projects(self, identity: Identity, known: Known, names: Iterable[str | None]) -> Known:
+    async def _with_projects(self, identity: Identity, known: Known, names: Iterable[str]) -> Known:
         """What is known of the workspace, after making the projects that are named for the first time.
 
         A key of one project makes no others, and an id is never taken for a name.
         """
-        unknown = {name for name in names if name is not None and known.project(name) is None}
-        made = sorted(name for name in unknown if not is_uuid(name))
+        made = sorted({name for name in names if not is_uuid(name)})
         if not made or identity.project is not None:
             return known
         try:
@@ -173,7 +181,7 @@ class CostEngine:
         return known
 
     def _price(self, identity: Identity, event: Event, at: datetime, known: Known) -> NewEvent:
-        """The event with what it cost, not yet filed under its project."""
+        """The event with what it cost, and the key of its project: '' for one that is not there yet, and for none."""
         timestamp = event.timestamp or at
         if timestamp > at + _MOST_AHEAD:
             raise Invalid("timestamp lies more than a day ahead", loc=("body", "timestamp"))
@@ -197,7 +205,7 @@ class CostEngine:
             model=model,
             usage=usage,
             price=self._prices.price(event.provider, model, usage, timestamp, event.cost, known.prices),
-            project="",
+            project=(identity.project if event.project is None else known.project(event.project)) or "",
             status=event.status,
             latency_ms=None if event.latency_ms is None else round(event.latency_ms, 3),
             error_message=event.error_message,
@@ -305,14 +313,12 @@ class CostEngine:
         return await self._database.cost_timeseries(identity.workspace_id, start, end, wanted.tz, step, by)
 
 
-def _filed(identity: Identity, event: Event, known: Known) -> str:
-    """The key of the project an event belongs to; '' is none. Raises Invalid for one that is not there."""
-    if event.project is None:
-        return identity.project or ""
-    key = known.project(event.project)
+def _key_of(project: str, known: Known) -> str:
+    """The key of the project of that name or id. Raises Invalid for one that is not there."""
+    key = known.project(project)
     if key is None:
-        why = "no project has this id" if is_uuid(event.project) else "this API key may not create projects"
-        raise Invalid(f"There is no project {event.project!r}: {why}", loc=("body", "project"))
+        why = "no project has this id" if is_uuid(project) else "this API key may not create projects"
+        raise Invalid(f"There is no project {project!r}: {why}", loc=("body", "project"))
     return key
 
 

@@ -55,7 +55,7 @@ class PriceBook:
         """
         if given is not None:
             return Price(given, "caller")
-        negotiated = own.find(self.provider_id(provider), model, at) if own is not NO_OWN_PRICES else None
+        negotiated = own.find(self.provider_id(provider), model, at) if own else None
         if negotiated is not None:
             listed = None if negotiated.percent_of_list is None else self._list_price(provider, model, usage, at).cost
             cost = own_cost(negotiated, usage, listed)
@@ -77,7 +77,7 @@ class PriceBook:
     ) -> Rates | None:
         """The rates `price` applies to a prompt of this length at that moment; None when it knows none."""
         listed = self._list_rates(provider, model, prompt_tokens, at)
-        negotiated = own.find(self.provider_id(provider), model, at)
+        negotiated = own.find(self.provider_id(provider), model, at) if own else None
         return listed if negotiated is None else own_rates(negotiated, listed)
 
     def _list_rates(self, provider: str, model: str, prompt_tokens: int, at: datetime) -> Rates | None:

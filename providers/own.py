@@ -25,10 +25,11 @@ class OwnPrices:
         self._prices = [(price, _pattern(price.model)) for price in ordered]
         self._fitting: dict[tuple[str, str], list[OwnPrice]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._prices)
+
     def find(self, provider: str, model: str, at: datetime) -> OwnPrice | None:
         """The price of a provider's model at a moment, the provider by its id; None when there is none."""
-        if not self._prices:
-            return None
         fitting = self._fitting.get((provider, model))
         if fitting is None:
             if len(self._fitting) >= _REMEMBERED:
