@@ -535,8 +535,8 @@ class Database:
             p_ids=[e.id for e in events],
             p_timestamps=[e.timestamp for e in events],
             p_user_ids=[e.user_id for e in events],
-            p_api_key_ids=[e.api_key_id for e in events],
-            p_reservation_ids=[e.reservation_id for e in events],
+            p_api_key_ids=_or_none([e.api_key_id for e in events]),
+            p_reservation_ids=_or_none([e.reservation_id for e in events]),
             p_latencies_ms=[e.latency_ms for e in events],
             p_input_tokens=[e.usage.input_tokens for e in events],
             p_cache_read_tokens=[e.usage.cache_read_tokens for e in events],
@@ -550,10 +550,10 @@ class Database:
             p_models=[e.model for e in events],
             p_projects=[e.project for e in events],
             p_statuses=[e.status for e in events],
-            p_error_messages=[e.error_message for e in events],
-            p_tags=[_text(e.tags) for e in events],
-            p_metadata=[e.metadata for e in events],
-            p_usage_details=[_text(e.usage.detail) for e in events],
+            p_error_messages=_or_none([e.error_message for e in events]),
+            p_tags=_or_none([_text(e.tags) for e in events]),
+            p_metadata=_or_none([e.metadata for e in events]),
+            p_usage_details=_or_none([_text(e.usage.detail) for e in events]),
         )
 
     async def event_one(self, workspace_id: UUID, event_id: UUID) -> StoredEvent | None:
@@ -885,6 +885,11 @@ async def _prepare(connection: "Connection") -> None:
 
 async def _nothing_to_reset(connection: "Connection") -> None:
     """Spares the round trip that would reset a session in which nothing but functions of ours was called."""
+
+
+def _or_none(column: list[T | None]) -> list[T | None] | None:
+    """None for a column without a single value: `unnest` fills it up, and nobody has to read and write it."""
+    return None if column.count(None) == len(column) else column
 
 
 def _text(value: Mapping[str, Any]) -> str | None:

@@ -5,7 +5,7 @@ Money is USD as Decimal, and a plain JSON number on the wire. Times are aware an
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
@@ -92,6 +92,13 @@ def _written_time(value: object) -> object:
     return _escaped_plus(value)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time from the years 1 to 9999") from None
+
+
 def _escaped_plus(text: str) -> str:
     """In a query, a plus sign that nobody escaped arrives as a space."""
     return f"{text[:-6]}+{text[-5:]}" if len(text) > 19 and text[-6] == " " else text
@@ -140,7 +147,7 @@ TimeZone = Annotated[
     StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$"),
     AfterValidator(_known_zone),
 ]
-Time = Annotated[AwareDatetime, BeforeValidator(_written_time)]
+Time = Annotated[AwareDatetime, BeforeValidator(_written_time), AfterValidator(_in_utc)]
 TagFilter = Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f\x7f]{1,64}:[^\x00-\x1f\x7f]{1,128}$")]
 # An object, checked and turned into the JSON that is stored.
 Metadata = Annotated[

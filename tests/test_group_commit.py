@@ -40,6 +40,22 @@ async def test_what_arrives_during_a_write_goes_out_with_the_next() -> None:
     assert writer.writes == [("w", [1]), ("w", [2, 3, 4, 5, 6, 7])]
 
 
+async def test_much_that_waits_is_written_beside_what_is_under_way() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+    tasks = [asyncio.create_task(group.put("w", [1]))]
+    await asyncio.sleep(0.01)
+    for size in (249, 1, 300):
+        tasks.append(asyncio.create_task(group.put("w", [0] * size)))
+        await asyncio.sleep(0.01)
+    # Two writes, and never a third.
+    assert [len(items) for _, items in writer.writes] == [1, 250]
+    for _ in range(3):
+        writer.go.release()
+    assert [len(answer) for answer in await asyncio.gather(*tasks)] == [1, 249, 1, 300]
+    assert [len(items) for _, items in writer.writes] == [1, 250, 300]
+
+
 async def test_keys_do_not_wait_for_one_another() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 from utils.errors import LLMLabError, Unavailable
 
 _FEW_CALLERS = 8
+# So many items are worth a second write beside the one that is under way.
+_MANY_ITEMS = 250
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -17,8 +19,9 @@ Result = TypeVar("Result")
 class GroupCommit(Generic[Key, Item, Result]):
     """Gathers the items of concurrent callers by key and writes them in as few calls as the writer allows.
 
-    `write(key, items)` stores the items of one key durably and answers with one result per item, in order. At most
-    one write per key is under way. Nothing waits for a timer: an item that finds its key idle is written at once.
+    `write(key, items)` stores the items of one key durably and answers with one result per item, in order. One write
+    per key is under way, or two when much is waiting: then one set of items can be sent while the other is stored.
+    Nothing waits for a timer: an item that finds its key idle is written at once.
     """
 
     def __init__(
@@ -32,7 +35,7 @@ class GroupCommit(Generic[Key, Item, Result]):
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._waiting = 0
-        self._queues: dict[Key, deque[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]] = {}
+        self._queues: dict[Key, _Queue[Item, Result]] = {}
         self._writers: set[asyncio.Task[None]] = set()
 
     async def put(self, key: Key, items: Sequence[Item]) -> Sequence[Result]:
@@ -42,11 +45,13 @@ class GroupCommit(Generic[Key, Item, Result]):
         done: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self._waiting += len(items)
         queue = self._queues.get(key)
-        if queue is not None:
-            queue.append((items, done))
-        else:
-            self._queues[key] = deque([(items, done)])
-            writer = asyncio.create_task(self._drain(key))
+        if queue is None:
+            queue = self._queues[key] = _Queue()
+        queue.requests.append((items, done))
+        queue.items += len(items)
+        if queue.writers == 0 or (queue.writers == 1 and queue.items >= _MANY_ITEMS):
+            queue.writers += 1
+            writer = asyncio.create_task(self._drain(key, queue))
             self._writers.add(writer)
             writer.add_done_callback(self._writers.discard)
         return await done
@@ -56,21 +61,24 @@ class GroupCommit(Generic[Key, Item, Result]):
         while pending := [writer for writer in self._writers if not writer.done()]:
             await asyncio.wait(pending)
 
-    async def _drain(self, key: Key) -> None:
-        queue = self._queues[key]
-        while queue:
-            # Lets in what has arrived by now and only waits for its turn.
-            await asyncio.sleep(0)
+    async def _drain(self, key: Key, queue: "_Queue[Item, Result]") -> None:
+        # Lets in what has arrived by now and only waits for its turn.
+        await asyncio.sleep(0)
+        while queue.requests:
             # Of many callers half: they are answered, and send more, while the other half is being written.
-            most = max(_FEW_CALLERS, (len(queue) + 1) // 2)
-            requests = [queue.popleft()]
+            most = max(_FEW_CALLERS, (len(queue.requests) + 1) // 2)
+            requests = [queue.requests.popleft()]
             size = len(requests[0][0])
-            while queue and len(requests) < most and size + len(queue[0][0]) <= self._max_batch:
-                size += len(queue[0][0])
-                requests.append(queue.popleft())
+            while queue.requests and len(requests) < most and size + len(queue.requests[0][0]) <= self._max_batch:
+                size += len(queue.requests[0][0])
+                requests.append(queue.requests.popleft())
+            queue.items -= size
             await self._commit(key, requests)
             self._waiting -= size
-        del self._queues[key]
+            await asyncio.sleep(0)
+        queue.writers -= 1
+        if queue.writers == 0:
+            del self._queues[key]
 
     async def _commit(self, key: Key, requests: list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]) -> None:
         try:
@@ -90,3 +98,12 @@ class GroupCommit(Generic[Key, Item, Result]):
             if not done.done():
                 done.set_result(results[position : position + len(items)])
             position += len(items)
+
+
+class _Queue(Generic[Item, Result]):
+    """What waits to be written for one key, how many items that is, and how many writers are at it."""
+
+    def __init__(self) -> None:
+        self.requests: deque[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]] = deque()
+        self.items = 0
+        self.writers = 0

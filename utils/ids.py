@@ -6,6 +6,7 @@ from datetime import datetime
 
 # Any fixed UUID will do; it keeps our derived ids apart from everybody else's.
 _EVENT_NAMESPACE = uuid.UUID("6f1d3f0e-6a53-4d0b-9f0e-2f4f6c1d9b7a")
+_62_BITS = (1 << 62) - 1
 
 
 def uuid7(at: datetime) -> uuid.UUID:
@@ -14,8 +15,8 @@ def uuid7(at: datetime) -> uuid.UUID:
     It has to be unique, not secret: whoever guesses one still needs the workspace it is in.
     """
     milliseconds = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
-    random_a, random_b = random.getrandbits(12), random.getrandbits(62)
-    return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b)
+    chance = random.getrandbits(74)
+    return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | chance >> 62 << 64 | 0b10 << 62 | chance & _62_BITS)
 
 
 def is_uuid(text: str) -> bool:
