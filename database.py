@@ -56,6 +56,7 @@ from models import (
     Reservation,
     SealedKey,
     Session,
+    SettingsIn,
     SplitBy,
     Step,
     StoredEvent,
@@ -63,6 +64,7 @@ from models import (
     Timeseries,
     TopModels,
     Workspace,
+    WorkspaceSettings,
 )
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
 from utils.errors import Conflict, Forbidden, LLMLabError, NotFound, Unavailable
@@ -384,7 +386,7 @@ class Database:
             p_limit=limit,
         )
 
-    # Projects, keys and prices
+    # Projects, keys, prices and settings
 
     async def project_create(self, by: Identity, names: Sequence[str], now: datetime) -> list[UUID]:
         """Makes those of these projects that are not there yet; returns their ids."""
@@ -508,6 +510,20 @@ class Database:
         (price,) = await self._ask(_PRICES, "price_end", **_by(by), p_price_id=price_id, p_ends_at=ends_at, p_now=now)
         return price
 
+    async def settings_one(self, workspace_id: UUID) -> WorkspaceSettings:
+        return await self._ask(_WORKSPACE_SETTINGS, "settings_one", p_workspace_id=workspace_id)
+
+    async def settings_set(self, by: Identity, changes: SettingsIn, now: datetime) -> WorkspaceSettings:
+        """Changes the settings that are given and answers all of them."""
+        return await self._ask(
+            _WORKSPACE_SETTINGS,
+            "settings_set",
+            **_by(by),
+            p_user_id=by.user_id,
+            p_changes=dumps(changes.model_dump(exclude_unset=True)).decode(),
+            p_now=now,
+        )
+
     async def workspace_terms(self, workspace_id: UUID, known_version: int | None) -> Terms | None:
         """What recording needs to know; None when it is still what the caller knows."""
         return await self._ask(_TERMS, "workspace_terms", p_workspace_id=workspace_id, p_known_version=known_version)
@@ -554,6 +570,7 @@ class Database:
             p_tags=_or_none([_text(e.tags) for e in events]),
             p_metadata=_or_none([e.metadata for e in events]),
             p_usage_details=_or_none([_text(e.usage.detail) for e in events]),
+            p_policy_violations=_or_none([",".join(e.policy_violations) or None for e in events]),
         )
 
     async def event_one(self, workspace_id: UUID, event_id: UUID) -> StoredEvent | None:
@@ -572,6 +589,7 @@ class Database:
             p_project=wanted.project,
             p_status=wanted.status,
             p_tag=_text(wanted.tag or {}),
+            p_policy_violation=wanted.policy_violation,
             p_before_timestamp=before_timestamp,
             p_before_id=before_id,
             p_limit=wanted.limit,
@@ -824,6 +842,7 @@ _KEYS = TypeAdapter(list[ApiKey])
 _PROVIDER_KEYS = TypeAdapter(list[ProviderKey])
 _SEALED_KEYS = TypeAdapter(list[SealedKey])
 _PRICES = TypeAdapter(list[OwnPrice])
+_WORKSPACE_SETTINGS = TypeAdapter(WorkspaceSettings)
 _TERMS: TypeAdapter[Terms | None] = TypeAdapter(Terms | None)
 _TABLES = TypeAdapter(dict[str, list[Any]])
 _ARCHIVED_SPEND: TypeAdapter[ArchivedSpend | None] = TypeAdapter(ArchivedSpend | None)

@@ -28,6 +28,7 @@ from engines.prices import PriceEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
 from engines.server import ServerEngine
+from engines.settings import SettingsEngine
 from engines.workspaces import WorkspaceEngine
 from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware, RequestMiddleware, refuse
 from models import Identity
@@ -47,6 +48,7 @@ from routes import (
     server,
     workspaces,
 )
+from routes import settings as workspace_settings
 from utils.cipher import Cipher
 from utils.logs import configure_logs
 from utils.outbound import Outbound
@@ -66,6 +68,7 @@ TAGS = [
     {"name": "keys", "description": "API keys for applications, and your keys at your providers"},
     {"name": "projects", "description": "What events are filed under"},
     {"name": "prices", "description": "What you pay by contracts of your own"},
+    {"name": "settings", "description": "Which calls may be made, and how long they are kept"},
     {"name": "events", "description": "The model calls an application made"},
     {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
     {"name": "budgets", "description": "Limits, and how much of each is used"},
@@ -101,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.costs = CostEngine(database, book)
         app.state.projects = ProjectEngine(database, app.state.costs.forget_terms)
         app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms)
+        app.state.settings = SettingsEngine(database, app.state.costs.forget_terms)
         app.state.archive = ArchiveEngine(database)
         app.state.budgets = BudgetEngine(database, app.state.costs.estimate)
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
@@ -164,6 +168,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         keys.keys,
         keys.provider_keys,
         prices.prices,
+        workspace_settings.settings,
+        workspace_settings.older,
         workspaces.workspaces,
         workspaces.audit,
         auth.public,

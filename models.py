@@ -3,7 +3,7 @@
 Money is USD as Decimal, and a plain JSON number on the wire. Times are aware and in UTC. Token counts are integers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -64,6 +64,8 @@ Scope = Literal["events:write", "read", "admin"]
 Status = Literal["success", "error", "timeout"]
 Period = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "custom"]
 ChannelKind = Literal["webhook", "slack", "discord", "email", "other"]
+# What of a workspace's settings a call breaks.
+Violation = Literal["model_disabled", "token_limit"]
 Step = Literal["hour", "day", "week", "month"]
 SplitBy = Literal["model", "provider", "project"]
 Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
@@ -227,6 +229,23 @@ class Price(NamedTuple):
     pricing: str
 
 
+class Breach(NamedTuple):
+    """A rule of the workspace's settings that a call breaks, and the same in words."""
+
+    reason: Violation
+    detail: str
+
+
+class Estimate(NamedTuple):
+    """What is known of a planned call: its project's key (None for one that is not there yet), the most it can cost,
+    and the rules it breaks.
+    """
+
+    project: str | None
+    price: Price
+    breaches: Sequence[Breach]
+
+
 class Rates(NamedTuple):
     """USD per token for each part of a usage, and per request. None where no price is listed."""
 
@@ -302,6 +321,7 @@ class NewEvent(NamedTuple):
     metadata: str | None
     api_key_id: UUID | None
     reservation_id: UUID | None
+    policy_violations: Sequence[Violation]
 
 
 class Request(BaseModel):
@@ -762,12 +782,75 @@ class PriceEnd(Request):
     ends_at: Time
 
 
+# Settings
+
+
+def _each_once(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+class SettingsIn(Request):
+    """What to change; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"disabled_models": ["gpt-4-turbo*"], "max_tokens_per_request": 100_000, "tz": "Europe/Berlin"}
+            ]
+        }
+    )
+
+    # A default in the schema would say that what is left out is set back to it.
+    claude_haiku_45_enabled: StrictBool = Field(
+        default_factory=bool, description="Whether Claude Haiku 4.5 may be called, whoever provides it"
+    )
+    disabled_models: Annotated[list[ModelPattern], Field(max_length=100), AfterValidator(_each_once)] = Field(
+        default_factory=list,
+        description="Models nobody shall call, at any provider; * stands for anything, up to three times",
+    )
+    max_tokens_per_request: Annotated[int, Field(strict=True, ge=1, le=2 * MAX_TOKENS)] | None = Field(
+        None, description="The most tokens of a call, prompt and output together; null is no limit"
+    )
+    enable_caching: StrictBool = Field(
+        default_factory=bool, description="Whether an SDK may answer a call that it has made before from a cache"
+    )
+    retention_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = Field(
+        None, description="How many days events are kept, the totals stay; null is forever"
+    )
+    tz: TimeZone = Field(default_factory=str, description="The workspace's time zone")
+
+
+class WorkspaceSettings(Answer):
+    """What a workspace decided for its calls."""
+
+    claude_haiku_45_enabled: bool = Field(description="Whether Claude Haiku 4.5 may be called, whoever provides it")
+    disabled_models: list[str] = Field(description="Models nobody shall call; * stands for anything")
+    max_tokens_per_request: int | None = Field(description="Prompt and output together; null is no limit")
+    enable_caching: bool = Field(description="Whether an SDK may answer a call it has made before from a cache")
+    retention_days: int | None = Field(description="How many days events are kept; null is forever")
+    tz: str
+    updated_at: datetime | None = Field(description="null while everything is as it was from the start")
+    updated_by: UUID | None
+
+
+class CallPolicy(Answer):
+    """What an application has to obey."""
+
+    disabled_models: list[str] = Field(
+        description="Models not to call; * stands for anything, capital letters do not matter. "
+        "Those of Claude Haiku 4.5 are among them when it is switched off"
+    )
+    max_tokens_per_request: int | None = Field(description="Prompt and output together; null is no limit")
+    enable_caching: bool = Field(description="Whether an SDK may answer a call it has made before from a cache")
+
+
 class Terms(Answer):
     """What recording an event needs to know of its workspace. `version` changes with it."""
 
     version: int
     projects: list[ProjectTerm]
     prices: list[OwnPrice]
+    settings: WorkspaceSettings
 
 
 # Archives
@@ -892,6 +975,9 @@ class Tracked(Answer):
         description="Which price: 'caller', 'own:' and its id, a price list's entry, a correction, or 'unpriced'"
     )
     tracked_at: datetime
+    policy_violations: list[Violation] = Field(
+        description="What of the workspace's settings the call broke, as they were when it was tracked"
+    )
 
 
 class Rejection(Answer):
@@ -972,6 +1058,7 @@ class EventFilter:
     project: str | None = None
     status: Status | None = None
     tag: Mapping[str, str] | None = None
+    policy_violation: Violation | None = None
     before: tuple[datetime, UUID] | None = None
     limit: int = field(default=50)
 
@@ -1303,7 +1390,9 @@ class Guarded(Answer):
     """Whether a call may be made, and what it costs at most."""
 
     allowed: bool
-    reason: Literal["budget"] | None = Field(description="Why not")
+    reason: Literal["budget"] | Violation | None = Field(
+        description="Why not: a hard budget lacks room, the model is disabled, or the tokens are too many"
+    )
     detail: str | None = Field(description="The same in words")
     estimated_cost: Usd | None = Field(description="USD for all the tokens; null when no price is known at all")
     pricing: str = Field(
@@ -1576,9 +1665,18 @@ class Problem(Answer):
     errors: list[Fault] | None = None
 
 
+class PolicyProblem(Problem):
+    """Which rule of the workspace's settings forbids the call."""
+
+    reason: Violation | None = Field(
+        None, description="Left out when it is the role or the API key that may not do this"
+    )
+
+
 class PaymentProblem(Problem):
     """Which budget has not enough left."""
 
+    reason: Literal["budget"]
     budget_id: UUID
     budget: str
     remaining: Usd

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from database import Database
@@ -11,26 +12,24 @@ from models import (
     BudgetIn,
     BudgetList,
     BudgetRoom,
+    Estimate,
     Guarded,
     Identity,
     PlannedCall,
-    Price,
     Reservation,
     ReservationIn,
+    Violation,
 )
 from utils import json
-from utils.errors import NotFound, PaymentRequired
+from utils.errors import Forbidden, NotFound, PaymentRequired
 from utils.ids import uuid7
 from utils.time import now
-
-# The key of a planned call's project, and the most the call can cost.
-Estimate = Callable[[Identity, PlannedCall], Awaitable[tuple[str | None, Price]]]
 
 
 class BudgetEngine:
     """Keeps budgets, compares them with what was spent, and holds money for calls that are about to be made."""
 
-    def __init__(self, database: Database, estimate: Estimate) -> None:
+    def __init__(self, database: Database, estimate: Callable[[Identity, PlannedCall], Awaitable[Estimate]]) -> None:
         self._database = database
         self._estimate = estimate
 
@@ -55,15 +54,22 @@ class BudgetEngine:
     # The guard
 
     async def check(self, identity: Identity, call: PlannedCall) -> Guarded:
-        """Whether every hard budget that counts the call has room for the most it can cost. Holds nothing."""
-        project, price = await self._estimate(identity, call)
+        """Whether the settings allow the call and every hard budget that counts it has room for the most it can cost.
+
+        Holds nothing. What the settings forbid is said first: more money would not help.
+        """
+        project, price, breaches = await self._estimate(identity, call)
         rooms = await self._database.budgets_of_call(identity, call, project, now())
         short = next((room for room in rooms if room.hard and room.remaining < (price.cost or 0)), None)
         tightest = rooms[0] if rooms else None
+        refusal: tuple[Literal["budget"] | Violation, str] | None = breaches[0] if breaches else None
+        if refusal is None and short is not None:
+            refusal = "budget", _shortage(short, price.cost)
+        reason, detail = refusal or (None, None)
         return Guarded(
-            allowed=short is None,
-            reason=None if short is None else "budget",
-            detail=None if short is None else _shortage(short, price.cost),
+            allowed=refusal is None,
+            reason=reason,
+            detail=detail,
             estimated_cost=price.cost,
             pricing=price.pricing,
             tightest_budget=tightest,
@@ -73,10 +79,13 @@ class BudgetEngine:
     async def reserve(self, identity: Identity, call: ReservationIn) -> Reservation:
         """Holds the most a call can cost on each hard budget that counts it. Raises PaymentRequired, holding nothing.
 
-        A call for which no price is known at all holds nothing either: it adds nothing to what is spent.
+        Raises Forbidden for a call that the settings do not allow. A call for which no price is known at all holds
+        nothing either: it adds nothing to what is spent.
         """
         at = now()
-        project, price = await self._estimate(identity, call)
+        project, price, breaches = await self._estimate(identity, call)
+        if breaches:
+            raise Forbidden(breaches[0].detail, reason=breaches[0].reason)
         reservation = Reservation(
             id=uuid7(at),
             estimated_cost=price.cost,
@@ -86,7 +95,11 @@ class BudgetEngine:
         short = await self._database.reserve(identity, reservation, call, project, at)
         if short is not None:
             raise PaymentRequired(
-                _shortage(short, price.cost), budget_id=short.id, budget=short.name, remaining=short.remaining
+                _shortage(short, price.cost),
+                reason="budget",
+                budget_id=short.id,
+                budget=short.name,
+                remaining=short.remaining,
             )
         return reservation
 

@@ -16,6 +16,7 @@ from models import (
     CostByTag,
     CostRange,
     CostSummary,
+    Estimate,
     Event,
     EventBatch,
     EventDetail,
@@ -25,7 +26,6 @@ from models import (
     Identity,
     NewEvent,
     PlannedCall,
-    Price,
     Rates,
     Rejection,
     SplitBy,
@@ -36,8 +36,9 @@ from models import (
     TopModels,
     Tracked,
     Usage,
+    Violation,
 )
-from providers import OwnPrices, PriceBook
+from providers import OwnPrices, Policy, PriceBook
 from utils.cursors import read_cursor, write_cursor
 from utils.errors import Conflict, Invalid, NotFound
 from utils.group_commit import GroupCommit
@@ -55,11 +56,12 @@ _MOST_TERMS = 1_000
 
 
 class Known:
-    """What is known of a workspace when its events are recorded: the keys of its projects, and its own prices."""
+    """What is known of a workspace when its events are recorded: its projects' keys, its own prices, its policy."""
 
     def __init__(self, terms: Terms) -> None:
         self.version = terms.version
         self.prices = OwnPrices(terms.prices)
+        self.policy = Policy(terms.settings)
         self._projects = {str(project.id): project.key for project in terms.projects}
         # A name wins over an id that reads the same.
         self._projects |= {project.name: project.key for project in terms.projects}
@@ -82,7 +84,7 @@ class CostEngine:
         self._terms: Recent[UUID, Known] = Recent(self._look_up_terms)
 
     def forget_terms(self) -> None:
-        """The terms of every workspace are looked up anew: a project or a price has changed."""
+        """The terms of every workspace are looked up anew: a project, a price or a setting has changed."""
         self._terms.forget()
 
     async def close(self) -> None:
@@ -213,6 +215,7 @@ class CostEngine:
             metadata=event.metadata,
             api_key_id=identity.key_id,
             reservation_id=event.reservation_id,
+            policy_violations=_violations(model, usage, known) if known.policy else (),
         )
 
     async def _record(self, workspace_id: UUID, events: Sequence[NewEvent]) -> list[StoredEvent | datetime]:
@@ -223,12 +226,13 @@ class CostEngine:
             results[duplicate.position] = duplicate.event
         return results
 
-    async def estimate(self, identity: Identity, call: PlannedCall) -> tuple[str | None, Price]:
-        """The key of a planned call's project (None for one that is not there yet), and the most the call can cost."""
+    async def estimate(self, identity: Identity, call: PlannedCall) -> Estimate:
+        """What a planned call is filed under, the most it can cost, and the rules of the settings that it breaks."""
         known = await self._terms.get(identity.workspace_id)
         project = identity.project or "" if call.project is None else known.project(call.project)
         usage = Usage(call.input_tokens, output_tokens=call.max_output_tokens)
-        return project, self._prices.ceiling(call.provider, call.model, usage, now(), known.prices)
+        price = self._prices.ceiling(call.provider, call.model, usage, now(), known.prices)
+        return Estimate(project, price, known.policy.breaches(call.model, usage.total_tokens))
 
     # Reading events
 
@@ -254,6 +258,7 @@ class CostEngine:
                 project=wanted.project,
                 status=wanted.status,
                 tag=wanted.tag,
+                policy_violation=wanted.policy_violation,
                 before=before,
                 limit=wanted.limit + 1,
             ),
@@ -322,6 +327,10 @@ def _key_of(project: str, known: Known) -> str:
     return key
 
 
+def _violations(model: str, usage: Usage, known: Known) -> Sequence[Violation]:
+    return [breach.reason for breach in known.policy.breaches(model, usage.total_tokens)]
+
+
 def _tracked(event: NewEvent, at: datetime) -> Tracked:
     return Tracked.model_construct(
         event_id=event.id,
@@ -332,6 +341,7 @@ def _tracked(event: NewEvent, at: datetime) -> Tracked:
         cost=event.price.cost,
         pricing=event.price.pricing,
         tracked_at=at,
+        policy_violations=list(event.policy_violations),
     )
 
 

@@ -5,6 +5,9 @@ Line-up: https://docs.anthropic.com/en/docs/about-claude/models
 
 from providers.base import Provider
 
+# How Claude Haiku 4.5 is called, by Anthropic and, with more around it, by those who resell it.
+CLAUDE_HAIKU_45 = ("*claude-haiku-4-5*", "*claude-haiku-4.5*", "*claude-4-5-haiku*", "*claude-4.5-haiku*")
+
 ANTHROPIC = Provider(
     "anthropic",
     smaller={

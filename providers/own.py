@@ -1,11 +1,11 @@
 """What a workspace pays by its own contracts, ahead of the price list."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Context, Decimal
 
 from models import OwnPrice, Rates, Usage
+from utils.patterns import Pattern
 
 _MILLION = Decimal(1_000_000)
 # Wide enough that a percentage of any list price keeps every digit.
@@ -22,7 +22,7 @@ class OwnPrices:
 
     def __init__(self, prices: Sequence[OwnPrice]) -> None:
         ordered = sorted(prices, key=lambda price: (len(price.model), price.starts_at), reverse=True)
-        self._prices = [(price, _pattern(price.model)) for price in ordered]
+        self._prices = [(price, Pattern(price.model)) for price in ordered]
         self._fitting: dict[tuple[str, str], list[OwnPrice]] = {}
 
     def __bool__(self) -> bool:
@@ -34,7 +34,7 @@ class OwnPrices:
         if fitting is None:
             if len(self._fitting) >= _REMEMBERED:
                 self._fitting.clear()
-            fitting = [price for price, fits in self._prices if price.provider == provider and fits.fullmatch(model)]
+            fitting = [price for price, named in self._prices if price.provider == provider and named.fits(model)]
             self._fitting[provider, model] = fitting
         for price in fitting:
             if price.starts_at <= at and (price.ends_at is None or at < price.ends_at):
@@ -79,7 +79,3 @@ def own_rates(price: OwnPrice, listed: Rates | None) -> Rates | None:
 
 def _share(percent: Decimal) -> Decimal:
     return percent.scaleb(-2, _EXACT)
-
-
-def _pattern(model: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in model.split("*")), re.IGNORECASE | re.DOTALL)

@@ -12,6 +12,7 @@ from models import (
     Guarded,
     PaymentProblem,
     PlannedCall,
+    PolicyProblem,
     Reservation,
     ReservationIn,
 )
@@ -49,7 +50,10 @@ async def check(call: Call, planned: PlannedCall) -> Guarded:
 @guard.post(
     "/reservations",
     status_code=201,
-    responses={402: {"model": PaymentProblem, "description": "A hard budget has not enough left"}},
+    responses={
+        402: {"model": PaymentProblem, "description": "A hard budget has not enough left"},
+        403: {"model": PolicyProblem, "description": "The settings do not allow the call, or the role or API key this"},
+    },
     summary="Hold the money for a call that is about to be made",
 )
 @needs("events:write")

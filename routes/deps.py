@@ -15,6 +15,7 @@ from models import (
     TagFilter,
     Time,
     TimeZone,
+    Violation,
 )
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many on a page")]
@@ -39,10 +40,14 @@ async def _wanted(
     project: Annotated[Name | None, Query(description="Only this project's calls")] = None,
     status: Annotated[Status | None, Query(description="Only calls that ended so")] = None,
     tag: Annotated[TagFilter | None, Query(description="key:value", examples=["team:search"])] = None,
+    policy_violation: Annotated[
+        Violation | None, Query(description="Only calls that broke this rule of the settings")
+    ] = None,
     limit: Limit = 50,
 ) -> EventFilter:
     key, _, value = (tag or "").partition(":")
-    return EventFilter(start, end, provider, model, project, status, {key: value} if tag else None, limit=limit)
+    tags = {key: value} if tag else None
+    return EventFilter(start, end, provider, model, project, status, tags, policy_violation, limit=limit)
 
 
 Range = Annotated[CostRange, Depends(_range)]

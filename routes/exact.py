@@ -26,6 +26,7 @@ from engines.prices import PriceEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
 from engines.server import ServerEngine
+from engines.settings import SettingsEngine
 from engines.workspaces import WorkspaceEngine
 from models import Identity, Problem, Scope
 from utils import json
@@ -34,14 +35,15 @@ from utils.tokens import bearer_token
 
 P = ParamSpec("P")
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-# What a path needs: a scope, or a person who is signed in (an API key is not one).
-Need = Scope | Literal["person"]
+# What a path needs: a scope, a person who is signed in (an API key is not one), or anybody who is known.
+Need = Scope | Literal["person", "anybody"]
 
 _NEEDS: dict[Need, str] = {
     "events:write": "For admins, and for API keys with the scope `events:write`.",
     "read": "For everybody in the workspace, and for API keys with the scope `read`.",
     "admin": "For admins, and for API keys with the scope `admin`.",
     "person": "For everybody who is signed in, but not for API keys.",
+    "anybody": "For everybody in the workspace, and for every API key.",
 }
 _PROBLEMS = {
     400: "The request cannot be carried out",
@@ -173,6 +175,11 @@ class Call(Request):
         return engine
 
     @property
+    def settings(self) -> SettingsEngine:
+        engine: SettingsEngine = self.app.state.settings
+        return engine
+
+    @property
     def archive(self) -> ArchiveEngine:
         engine: ArchiveEngine = self.app.state.archive
         return engine
@@ -273,10 +280,11 @@ class GuardedRoute(ExactRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self.need: Need = getattr(endpoint, "need", "read")
-        scopes = [] if self.need == "person" else [self.need]
+        scopes = [] if self.need in ("person", "anybody") else [self.need]
         options["openapi_extra"] = {"security": [{"bearer": scopes}], **(options.get("openapi_extra") or {})}
         options["description"] = options.get("description") or _NEEDS[self.need]
-        options["responses"] = {**problems(403), **(options.get("responses") or {})}
+        refused = {} if self.need == "anybody" else problems(403)
+        options["responses"] = {**refused, **(options.get("responses") or {})}
         super().__init__(path, endpoint, **options)
 
     def admit(self, scope: ASGIScope) -> None:
@@ -288,7 +296,7 @@ def _check(need: Need, identity: Identity) -> None:
     if need == "person":
         if identity.session_id is None:
             raise Forbidden("Only somebody who is signed in can do this, not an API key")
-    elif need not in identity.scopes:
+    elif need != "anybody" and need not in identity.scopes:
         raise Forbidden(None if identity.key_id is None else f"This API key does not have the scope {need}")
 
 

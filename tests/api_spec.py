@@ -155,11 +155,13 @@ def _values(schema: Json) -> Json | None:
 
 
 def _needs(operation: Json) -> str:
-    """The scope an operation needs; without one a session, if anybody is refused at all."""
+    """The scope an operation needs; without one a session, any token or nothing, by who is refused."""
     for scopes in operation.get("security", ()):
         if scopes.get("bearer"):
             return f"`{scopes['bearer'][0]}`"
-    return "a session" if "403" in operation["responses"] else "nothing"
+    if "403" in operation["responses"]:
+        return "a session"
+    return "nothing" if {} in operation.get("security", [{}]) else "a token"
 
 
 def _said(answer: Json) -> str:

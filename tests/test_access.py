@@ -85,6 +85,12 @@ GET    /api/prices                                  401    200    200   403    2
 POST   /api/prices                                  401    403    201   403    403     201      401     401     404
 PATCH  /api/prices/{price_id}                       401    403    200   403    403     200      401     401     404
 
+GET    /api/settings                                401    403    200   403    403     200      401     401     404
+PUT    /api/settings                                401    403    200   403    403     200      401     401     404
+GET    /api/settings/policy                         401    200    200   200    200     200      401     401     404
+GET    /settings                                    401    403    200   403    403     200      401     401     404
+PUT    /settings                                    401    403    200   403    403     200      401     401     404
+
 GET    /api/workspaces                              401    200    200   403    403     403      401     401     404
 POST   /api/workspaces                              401    201    201   403    403     403      401     401     404
 PATCH  /api/workspaces/current                      401    403    204   403    403     204      401     401     404
@@ -259,6 +265,8 @@ async def world(
                 "POST /api/provider-keys": {"provider": "openai", "name": "new", "key": "sk-9876543210"},
                 "POST /api/prices": {"provider": "openai", "model": "gpt-4o*", "input": 1, "output": 2},
                 "PATCH /api/prices/{price_id}": {"ends_at": "2099-01-01T00:00:00Z"},
+                "PUT /api/settings": {"disabled_models": ["gpt-4-turbo*"]},
+                "PUT /settings": {"max_tokens_per_request": 10_000},
                 "POST /api/workspaces": {"name": "new"},
                 "PATCH /api/workspaces/current": {"name": "renamed"},
                 "PATCH /api/workspaces/members/{user_id}": {"role": "admin"},

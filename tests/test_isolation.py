@@ -135,6 +135,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "p_tags": [f'{{"{it.tag}": "{it.tag}"}}'],
         "p_metadata": [None],
         "p_usage_details": [None],
+        "p_policy_violations": ["token_limit"],
     }
     everything = {
         "p_start": None,
@@ -144,6 +145,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "p_project": None,
         "p_status": None,
         "p_tag": None,
+        "p_policy_violation": None,
         "p_before_timestamp": None,
         "p_before_id": None,
     }
@@ -153,6 +155,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "p_project": it.project_name,
         "p_status": "success",
         "p_tag": f'{{"{it.tag}": "{it.tag}"}}',
+        "p_policy_violation": "model_disabled",
         "p_before_timestamp": NOW,
         "p_before_id": it.event,
     }
@@ -247,6 +250,13 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         ),
         "price_list": ({"p_price_id": None}, {"p_price_id": it.price}),
         "price_end": ({"p_price_id": it.price, "p_ends_at": NOW},),
+        # Settings
+        "settings_of": ({},),
+        "settings_one": ({},),
+        "settings_set": (
+            {"p_user_id": it.viewer, "p_changes": '{"retention_days": 7}'},
+            {"p_user_id": it.viewer, "p_changes": f'{{"disabled_models": ["{it.model}"]}}'},
+        ),
         "workspace_terms": ({"p_known_version": None},),
         # Budgets
         "budget_set": (
@@ -463,6 +473,8 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
         event | {"timestamp": str(NOW - timedelta(days=3)), "cost": 0.7, "latency_ms": 3},
         event | {"timestamp": str(NOW - timedelta(days=days)), "status": "error", "error_message": f"{word}-error"},
     )
+    settings = await admin.request("PUT", "/api/settings", json={"disabled_models": [f"{word}-disabled"]})
+    assert settings.status_code == 200, settings.text
     channel = await made(
         admin, "/api/alert-channels", name=f"{word}-channel", kind="webhook", url="https://hooks.example.com/x"
     )
@@ -533,6 +545,9 @@ async def ledger(url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg
         await sql.execute("set local session_replication_role = replica")
         for (table,) in tables:
             for copy, fresh in ((third, f"{hashes}, 'id', gen_random_uuid()"), (bravo.workspace_id, hashes)):
+                if table == "settings" and copy == bravo.workspace_id:
+                    # There is one row for a workspace, and Bravo has its own.
+                    continue
                 await sql.execute(
                     f"insert into public.{table}"
                     f" select (jsonb_populate_record(t, jsonb_build_object('workspace_id', $1::uuid, {fresh}))).*"

@@ -115,7 +115,8 @@ async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, b
     await bob.track(project="bravo", model="bravo")
     files = await archive(ada)
     assert {name: len(rows) for name, rows in files.items()} == {
-        "workspace": 1, "members": 1, "invitations": 1, "projects": 2, "api_keys": 1, "provider_keys": 1, "prices": 1,
+        "workspace": 1, "settings": 1, "members": 1, "invitations": 1, "projects": 2, "api_keys": 1,
+        "provider_keys": 1, "prices": 1,
         "budgets": 1, "budget_periods": 2, "alert_channels": 1, "alerts": 1, "audit_log": 8,
         "spend_hourly": 8, "events": 13,
     }  # fmt: skip

@@ -1,0 +1,36 @@
+"""What a workspace decided for its calls."""
+
+from collections.abc import Callable
+
+from database import Database
+from models import CallPolicy, Identity, SettingsIn, WorkspaceSettings
+from providers import Policy
+from utils.time import now
+
+
+class SettingsEngine:
+    """Keeps settings. `terms_changed` is called whenever they are changed."""
+
+    def __init__(self, database: Database, terms_changed: Callable[[], None]) -> None:
+        self._database = database
+        self._terms_changed = terms_changed
+
+    async def settings(self, identity: Identity) -> WorkspaceSettings:
+        """The workspace's settings."""
+        return await self._database.settings_one(identity.workspace_id)
+
+    async def change(self, identity: Identity, changes: SettingsIn) -> WorkspaceSettings:
+        """Changes the settings that are given; the others stay."""
+        settings = await self._database.settings_set(identity, changes, now())
+        self._terms_changed()
+        return settings
+
+    async def policy(self, identity: Identity) -> CallPolicy:
+        """What of the settings applications have to obey."""
+        settings = await self.settings(identity)
+        policy = Policy(settings)
+        return CallPolicy(
+            disabled_models=policy.disabled_models,
+            max_tokens_per_request=policy.max_tokens_per_request,
+            enable_caching=settings.enable_caching,
+        )
