@@ -66,6 +66,8 @@ Period = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "custom"]
 ChannelKind = Literal["webhook", "slack", "discord", "email", "other"]
 # What of a workspace's settings a call breaks.
 Violation = Literal["model_disabled", "token_limit"]
+# Why the guard refuses a call.
+Refusal = Literal["budget", "model_disabled", "token_limit"]
 Step = Literal["hour", "day", "week", "month"]
 SplitBy = Literal["model", "provider", "project"]
 Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
@@ -1390,7 +1392,7 @@ class Guarded(Answer):
     """Whether a call may be made, and what it costs at most."""
 
     allowed: bool
-    reason: Literal["budget"] | Violation | None = Field(
+    reason: Refusal | None = Field(
         description="Why not: a hard budget lacks room, the model is disabled, or the tokens are too many"
     )
     detail: str | None = Field(description="The same in words")

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Literal
 from uuid import UUID
 
 from database import Database
@@ -16,9 +15,9 @@ from models import (
     Guarded,
     Identity,
     PlannedCall,
+    Refusal,
     Reservation,
     ReservationIn,
-    Violation,
 )
 from utils import json
 from utils.errors import Forbidden, NotFound, PaymentRequired
@@ -62,7 +61,7 @@ class BudgetEngine:
         rooms = await self._database.budgets_of_call(identity, call, project, now())
         short = next((room for room in rooms if room.hard and room.remaining < (price.cost or 0)), None)
         tightest = rooms[0] if rooms else None
-        refusal: tuple[Literal["budget"] | Violation, str] | None = breaches[0] if breaches else None
+        refusal: tuple[Refusal, str] | None = breaches[0] if breaches else None
         if refusal is None and short is not None:
             refusal = "budget", _shortage(short, price.cost)
         reason, detail = refusal or (None, None)

@@ -118,6 +118,7 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "project_key",
         "queue_deliveries",
         "refuse_change",
+        "settings_of",
     }
     assert set(functions) - helpers <= called
 

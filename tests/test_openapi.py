@@ -70,6 +70,7 @@ class Exemption(NamedTuple):
 
 
 TRACK = "POST /api/events/track"
+SETTINGS = "PUT (/api)?/settings"
 RANGES = "GET /api/(costs/[a-z-]+|projects)"
 BY_DESIGN = [
     # A Content-Length that is no number is no HTTP: the server's parser refuses it before there is a request.
@@ -94,8 +95,8 @@ BY_DESIGN = [
     # To JSON Schema 1.0 is an integer. Here counts are written without a fraction.
     Exemption(
         RejectedPositiveData,
-        f"{TRACK}|POST /api/budgets.*",
-        "(_tokens|days|seconds): Input should be a valid integer",
+        f"{TRACK}|POST /api/budgets.*|{SETTINGS}",
+        "(_tokens|days|seconds|_per_request): Input should be a valid integer",
     ),
     Exemption(RejectedPositiveData, "POST /api/budgets", "custom is needed for the period custom, and only for that"),
     # Not every text is an address, and not every address is one of the service it is said to be of.
@@ -114,7 +115,9 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, "POST /api/prices", "both input and output are needed"),
     Exemption(RejectedPositiveData, "POST /api/prices", "ends_at must lie after starts_at"),
     # Not every name is a time zone's, not every text is a cursor, and not every two days make a range.
-    Exemption(RejectedPositiveData, f"{RANGES}|GET /api/rec.*|POST /api/budgets", "must be the name of a time zone"),
+    Exemption(
+        RejectedPositiveData, f"{RANGES}|GET /api/rec.*|POST /api/budgets|{SETTINGS}", "must be the name of a time zone"
+    ),
     Exemption(
         RejectedPositiveData, "GET /api/(alerts|events|audit|projects)", "must be the next_cursor of an earlier answer"
     ),

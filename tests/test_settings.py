@@ -19,7 +19,7 @@ from tests.test_privacy import archive
 from tests.test_workspaces import join
 from utils.patterns import Pattern
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "claude_haiku_45_enabled": True,
     "disabled_models": [],
     "max_tokens_per_request": None,
@@ -29,7 +29,7 @@ DEFAULTS = {
     "updated_at": None,
     "updated_by": None,
 }
-ALL = {
+ALL: dict[str, Any] = {
     "claude_haiku_45_enabled": False,
     "disabled_models": ["gpt-4-turbo*"],
     "max_tokens_per_request": 5000,
