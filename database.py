@@ -570,7 +570,9 @@ class Database:
             p_tags=_or_none([_text(e.tags) for e in events]),
             p_metadata=_or_none([e.metadata for e in events]),
             p_usage_details=_or_none([_text(e.usage.detail) for e in events]),
-            p_policy_violations=_or_none([",".join(e.policy_violations) or None for e in events]),
+            p_policy_violations=_or_none(
+                [",".join(e.policy_violations) if e.policy_violations else None for e in events]
+            ),
         )
 
     async def event_one(self, workspace_id: UUID, event_id: UUID) -> StoredEvent | None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from genai_prices.data_snapshot import get_snapshot
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models import WorkspaceSettings
@@ -182,6 +182,9 @@ async def test_an_application_reads_what_it_has_to_obey(ada: Member, bob: Member
 
 
 @given(st.text("aAb-*", max_size=8).filter(lambda text: text.count("*") <= 3), st.text("aAb-", max_size=12))
+@example("ab*ba", "aba")
+@example("a*b*b", "ab")
+@example("*a*b*", "-AxB")
 def test_a_pattern_fits_what_its_regular_expression_matches(pattern: str, name: str) -> None:
     expression = ".*".join(re.escape(part) for part in pattern.split("*"))
     assert Pattern(pattern).fits(name) == bool(re.fullmatch(expression, name, re.IGNORECASE))
