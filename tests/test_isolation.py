@@ -540,7 +540,7 @@ async def ledger(url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg
                 await sql.execute(
                     f"insert into public.{table}"
                     f" select (jsonb_populate_record(t, jsonb_build_object('workspace_id', $1::uuid, {fresh}))).*"
-                    f" from public.{table} t where workspace_id = $2",
+                    f" from public.{table} t where workspace_id = $2 on conflict do nothing",
                     copy,
                     alpha.workspace_id,
                 )
