@@ -25,6 +25,7 @@ from models import (
     Account,
     Alert,
     AlertChannel,
+    Anomaly,
     ApiKey,
     ApiKeyIn,
     ArchivedSpend,
@@ -63,6 +64,7 @@ from models import (
     Terms,
     Timeseries,
     TopModels,
+    Watched,
     Workspace,
     WorkspaceSettings,
 )
@@ -750,9 +752,14 @@ class Database:
             p_kind=channel.kind,
             p_name=channel.name,
             p_target=channel.target,
+            p_digest=channel.digest,
             p_ciphertext=ciphertext,
             p_now=channel.created_at,
         )
+
+    async def channel_update(self, by: Identity, channel_id: UUID, digest: str | None, now: datetime) -> AlertChannel:
+        parameters = {"p_channel_id": channel_id, "p_digest": digest, "p_now": now}
+        return await self._ask(_CHANNEL, "channel_update", **_by(by), **parameters)
 
     async def channel_delete(self, by: Identity, channel_id: UUID, now: datetime) -> None:
         await self._do("channel_delete", **_by(by), p_channel_id=channel_id, p_now=now)
@@ -764,6 +771,20 @@ class Database:
         """Exchanges a ciphertext; false when it is not `before` any more."""
         parameters = {"p_workspace_id": workspace_id, "p_channel_id": channel_id, "p_before": before, "p_after": after}
         return bool(await self._road.call("channel_reencrypt", parameters))
+
+    async def watch_claim(self, now: datetime, limit: int) -> list[Watched]:
+        """Takes workspaces, whichever they are, that are due to be looked at; nobody else gets them within the hour."""
+        return await self._ask(_WATCHED, "watch_claim", p_now=now, p_limit=limit)
+
+    async def watch_note(self, watched: Watched, anomalies: Sequence[Anomaly], now: datetime) -> None:
+        """Writes alerts for what stood out, and the digests that are due."""
+        await self._do(
+            "watch_note",
+            p_workspace_id=watched.workspace_id,
+            p_tz=watched.tz,
+            p_anomalies=dumps(anomalies).decode(),
+            p_now=now,
+        )
 
     async def delivery_claim(self, now: datetime, lease_until: datetime, limit: int) -> list[DueDelivery]:
         """Takes deliveries that are due, of any workspace; until the lease ends nobody else gets them."""
@@ -861,7 +882,9 @@ _ROOM: TypeAdapter[BudgetRoom | None] = TypeAdapter(BudgetRoom | None)
 _ROOMS = TypeAdapter(list[BudgetRoom])
 _ALERT = TypeAdapter(Alert)
 _ALERTS = TypeAdapter(list[Alert])
+_CHANNEL = TypeAdapter(AlertChannel)
 _CHANNELS = TypeAdapter(list[AlertChannel])
+_WATCHED = TypeAdapter(list[Watched])
 _DUE = TypeAdapter(list[DueDelivery])
 _DAILY_COSTS = TypeAdapter(list[DailyCosts])
 _MODEL_USAGE = TypeAdapter(list[ModelUsage])

@@ -29,6 +29,7 @@ from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
 from engines.server import ServerEngine
 from engines.settings import SettingsEngine
+from engines.watch import WatchEngine
 from engines.workspaces import WorkspaceEngine
 from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware, RequestMiddleware, refuse
 from models import Identity
@@ -110,18 +111,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
         app.state.alerts = AlertEngine(database, cipher, outbound, settings.link)
         app.state.recommendations = RecommendationsEngine(database, book)
+        app.state.watch = WatchEngine(database, app.state.recommendations.unusual)
         app.state.server = ServerEngine(database, settings.app_version)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
         gc.collect()
         gc.freeze()
         # Requests leave little garbage that refers to itself: look for it every 10,000 objects, not every 700.
         gc.set_threshold(10_000, 20, 20)
-        delivering = asyncio.create_task(app.state.alerts.run())
+        background = (app.state.alerts.delivering, app.state.watch.watching)
+        working = [asyncio.create_task(work.run()) for work in background]
         try:
             yield
         finally:
-            app.state.alerts.stop()
-            await delivering
+            for work in background:
+                work.stop()
+            await asyncio.gather(*working)
             await outbound.close()
             await app.state.costs.close()
             await database.close()

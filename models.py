@@ -63,6 +63,7 @@ Role = Literal["admin", "viewer"]
 Scope = Literal["events:write", "read", "admin"]
 Status = Literal["success", "error", "timeout"]
 Period = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "custom"]
+Digest = Literal["daily", "weekly"]
 ChannelKind = Literal["webhook", "slack", "discord", "email", "other"]
 # What of a workspace's settings a call breaks.
 Violation = Literal["model_disabled", "token_limit"]
@@ -1426,17 +1427,48 @@ class AlertDelivery(Answer):
     delivered_at: datetime | None
 
 
+class AnomalyDetails(Answer):
+    """The day of a model that cost far more than usual."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    date: date
+    provider: str
+    model: str
+    cost: Usd
+    expected_cost: Usd
+    z_score: float
+    severity: str
+
+
+class DigestDetails(Answer):
+    """What a day or a week cost, both of its ends included, and what the one before it did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: date
+    end: date
+    tz: str
+    cost: Usd
+    previous_cost: Usd
+    calls: int
+    unpriced_calls: int
+    models: list["Contributor"] = Field(description="The three that cost most")
+
+
 class AlertFacts(Answer):
     """Something that somebody should know, told once."""
 
     id: UUID
     kind: Literal["budget", "unpriced_model", "anomaly", "digest", "test"]
-    subject: str = Field(description="The budget's name, provider/model, or the channel that is tested")
+    subject: str = Field(
+        description="The budget's name, provider/model, daily or weekly, or the channel that is tested"
+    )
     budget_id: UUID | None
     period_start: datetime | None
     threshold: Usd | None = Field(description="Percent of the budget's limit")
     spend: Usd | None = Field(description="USD when it was crossed")
-    details: dict[str, Any]
+    details: AnomalyDetails | DigestDetails | dict[str, Any] = Field(union_mode="left_to_right")
     created_at: datetime
 
 
@@ -1481,6 +1513,15 @@ class AlertChannelIn(Request):
     url: Annotated[SecretStr, Field(min_length=8, max_length=2048), AfterValidator(_printable)] = Field(
         description="Kept encrypted and never shown again", json_schema_extra={"pattern": "^[ -~]*$"}
     )
+    digest: Digest | None = Field(None, description="A summary of each day or week, beside the alerts")
+
+
+class AlertChannelChange(Request):
+    """What may be changed of a channel."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"digest": "weekly"}]})
+
+    digest: Digest | None = Field(description="A summary of each day or week, beside the alerts; null for none")
 
 
 class AlertChannel(Answer):
@@ -1490,6 +1531,7 @@ class AlertChannel(Answer):
     kind: ChannelKind
     name: str
     target: str = Field(examples=["https://hooks.example.com"])
+    digest: Digest | None
     created_by: UUID
     created_at: datetime
 
@@ -1541,6 +1583,13 @@ class DueDelivery(Answer):
     ciphertext: str
     alert: AlertFacts
     budget: BudgetOfAlert | None
+
+
+class Watched(Answer):
+    """A workspace that is due to be looked at, and the time zone of its days."""
+
+    workspace_id: UUID
+    tz: str
 
 
 # Recommendations

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,18 +14,22 @@ from database import Database
 from models import (
     Alert,
     AlertChannel,
+    AlertChannelChange,
     AlertChannelIn,
     AlertChannels,
     AlertPage,
+    AnomalyDetails,
     BudgetOfAlert,
+    DigestDetails,
     DueDelivery,
     Identity,
     NewAlertChannel,
 )
 from utils import json
+from utils.background import Background
 from utils.cipher import CannotDecrypt, Cipher
 from utils.cursors import read_cursor, write_cursor
-from utils.errors import Invalid, Unavailable
+from utils.errors import Invalid
 from utils.ids import uuid7
 from utils.keys import WEBHOOK_SECRET_PREFIX, new_key
 from utils.outbound import Outbound, Refused, Undelivered
@@ -35,7 +38,7 @@ from utils.time import now
 # Seconds between one attempt and the next; after the last one a delivery is dead.
 BACKOFF = (5.0, 30.0, 120.0, 600.0, 3600.0)
 _AT_ONCE = 20
-LOOK_EVERY_SECONDS = 1.0
+_LOOK_EVERY_SECONDS = 1.0
 # Longer than any attempt takes: whoever has not ended by then has died.
 _LEASE = timedelta(seconds=60)
 
@@ -58,8 +61,7 @@ class AlertEngine:
         self._outbound = outbound
         self._link = link
         self.backoff = backoff
-        self.look_every = LOOK_EVERY_SECONDS
-        self._stopping = asyncio.Event()
+        self.delivering = Background("Alerts", self._deliver_due, _LOOK_EVERY_SECONDS)
 
     async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
         """What was told and what became of it, newest first."""
@@ -105,6 +107,7 @@ class AlertEngine:
             kind=new.kind,
             name=new.name,
             target=target,
+            digest=new.digest,
             created_by=identity.user_id,
             created_at=at,
             signing_secret=secret,
@@ -113,6 +116,10 @@ class AlertEngine:
         sealed = self._cipher.encrypt(kept, _place(identity.workspace_id, channel.id))
         await self._database.channel_create(identity, AlertChannel(**channel.__dict__), sealed)
         return channel
+
+    async def change_channel(self, identity: Identity, channel_id: UUID, change: AlertChannelChange) -> AlertChannel:
+        """Changes whether a channel gets digests. Raises NotFound."""
+        return await self._database.channel_update(identity, channel_id, change.digest, now())
 
     async def delete_channel(self, identity: Identity, channel_id: UUID) -> None:
         """Forgets a channel. Raises NotFound."""
@@ -133,35 +140,12 @@ class AlertEngine:
 
     # Delivery
 
-    async def run(self) -> None:
-        """Delivers what is due until `stop` is called. A database that is away is waited for."""
-        away = False
-        while not self._stopping.is_set():
-            try:
-                delivered = await self._deliver_due()
-                away = False
-            except Exception as error:
-                delivered = 0
-                if not away:
-                    if isinstance(error, Unavailable):
-                        log.warning("Alerts wait: %s", error.detail)
-                    else:
-                        log.exception("Alerts wait for what went wrong")
-                away = True
-            if delivered < _AT_ONCE:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), self.look_every)
-
-    def stop(self) -> None:
-        """Lets `run` end once it has finished what it is sending, so that nobody sends it again."""
-        self._stopping.set()
-
-    async def _deliver_due(self) -> int:
-        """Tries what is due by now, some at once; returns how many that were."""
+    async def _deliver_due(self) -> bool:
+        """Tries what is due by now, some at once; returns whether there may be more."""
         at = now()
         due = await self._database.delivery_claim(at, at + _LEASE, _AT_ONCE)
         await asyncio.gather(*[self._deliver(delivery) for delivery in due])
-        return len(due)
+        return len(due) == _AT_ONCE
 
     async def _deliver(self, due: DueDelivery) -> None:
         error = None
@@ -213,12 +197,29 @@ def message(due: DueDelivery, link: str) -> tuple[str, str]:
             "Calls of this model were recorded without a cost: they are in no total and count against no budget.",
             "Set a price of your own for it to change that.",
         ]
-    elif alert.kind == "test":
+    elif isinstance(alert.details, AnomalyDetails):
+        day = alert.details
+        title = f"{alert.subject} cost far more than usual"
+        lines = [
+            f"{_digits(day.cost)} USD on {day.date}, where {_digits(_cents(day.expected_cost))} USD were to be "
+            f"expected ({day.z_score:.1f} standard deviations)."
+        ]
+    elif isinstance(alert.details, DigestDetails):
+        digest = alert.details
+        days = f"{digest.start}" if digest.start == digest.end else f"{digest.start} to {digest.end}"
+        title = f"{_digits(_cents(digest.cost))} USD on {days}"
+        lines = [
+            f"{_digits(digest.cost)} USD in {digest.calls} calls ({digest.tz}); "
+            f"the {'day' if alert.subject == 'daily' else 'week'} before: {_digits(digest.previous_cost)} USD."
+        ]
+        if digest.unpriced_calls:
+            lines.append(f"{digest.unpriced_calls} calls have no known price and are not in it.")
+        if digest.models:
+            lines.append("Most of it:")
+            lines += [f"- {part.provider}/{part.model}: {_digits(part.cost)} USD" for part in digest.models]
+    else:
         title = f"Test of the alert channel {alert.subject}"
         lines = ["Alerts arrive here."]
-    else:
-        title = f"{alert.kind.capitalize()}: {alert.subject}"
-        lines = [f"{name}: {value}" for name, value in alert.details.items()]
     return title, "\n".join([*lines, f"Workspace: {due.workspace}", link])
 
 
@@ -257,6 +258,10 @@ def webhook_payload(due: DueDelivery, text: str, link: str) -> dict[str, Any]:
 
 def _percent(budget: BudgetOfAlert, spend: Decimal) -> Decimal:
     return (100 * spend / budget.limit).quantize(Decimal("0.1"))
+
+
+def _cents(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"))
 
 
 def _digits(amount: Decimal | None) -> str:

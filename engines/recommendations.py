@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from statistics import mean, stdev
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from database import Database
 from models import (
@@ -24,6 +26,9 @@ from utils.time import last_days, now
 _DAYS = 30
 _THRESHOLD = 2.0
 _FEWEST_DAYS = 6
+# Nobody is told of less: in standard deviations, and in USD above what was expected.
+_FAR = 3.0
+_WORTH_TELLING = Decimal(1)
 _PICODOLLAR = Decimal("0.000000000001")
 _USE_CASE = (
     "Calls that do not need the larger model's full ability, such as classification, extraction and short answers. "
@@ -57,6 +62,13 @@ class RecommendationsEngine:
         start, end = last_days(days, tz, now())
         found = anomalies(await self._database.model_daily_costs(identity.workspace_id, start, end, tz), threshold)
         return Anomalies(count=len(found), anomalies=found, analysis_period=DateRange(start=start, end=end))
+
+    async def unusual(self, workspace_id: UUID, tz: str, at: datetime) -> list[Anomaly]:
+        """What somebody should be told: yesterday's and today's costs far above the usual, by dollars and by spread."""
+        start, end = last_days(_DAYS, tz, at)
+        found = anomalies(await self._database.model_daily_costs(workspace_id, start, end, tz), _FAR)
+        yesterday = at.astimezone(ZoneInfo(tz)).date() - timedelta(days=1)
+        return [day for day in found if day.date >= yesterday and day.cost - day.expected_cost >= _WORTH_TELLING]
 
     async def model_switching(self, identity: Identity, days: int, tz: str) -> ModelSwitches:
         """Cheaper models of the same vendor, priced on what was really used."""

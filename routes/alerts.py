@@ -5,7 +5,16 @@ from uuid import UUID
 
 from fastapi import Path
 
-from models import Alert, AlertChannelIn, AlertChannels, AlertPage, AlertTest, NewAlertChannel
+from models import (
+    Alert,
+    AlertChannel,
+    AlertChannelChange,
+    AlertChannelIn,
+    AlertChannels,
+    AlertPage,
+    AlertTest,
+    NewAlertChannel,
+)
 from routes.deps import Cursor, Limit
 from routes.exact import Call, needs, problems, router
 
@@ -47,6 +56,14 @@ async def channel_listing(call: Call) -> AlertChannels:
 @needs("admin")
 async def create_channel(call: Call, new: AlertChannelIn) -> NewAlertChannel:
     return await call.alerts.create_channel(call.caller, new)
+
+
+@channels.patch("/{channel_id}", responses=problems(404), summary="Say whether a channel gets digests")
+@needs("admin")
+async def change_channel(
+    call: Call, channel_id: Annotated[UUID, Path(description="A channel's id")], change: AlertChannelChange
+) -> AlertChannel:
+    return await call.alerts.change_channel(call.caller, channel_id, change)
 
 
 @channels.delete("/{channel_id}", status_code=204, responses=problems(404), summary="Delete a channel")

@@ -21,12 +21,12 @@ import database
 import utils.outbound
 import utils.passwords
 from config import Settings
-from engines.alerts import AlertEngine
 from main import create_app
 from tests.product import Server
 from tests.supabase_server import SECRET_KEY, SupabaseServer
 from tests.team import Member, sign_up
 from utils.addresses import Unresolved
+from utils.background import Background
 from utils.postgres import EmbeddedPostgres
 
 SIGNING_KEY = "a signing key for tests, of 32 characters or more"
@@ -57,13 +57,13 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alerts stay where they are, and no host is looked up."""
 
-    async def rest(_: AlertEngine) -> None:
+    async def rest(_: Background) -> None:
         """Ends at once."""
 
     async def unknown(host: str, port: int, *, allow_private: bool) -> list[str]:
         raise Unresolved(f"The host {host} has no address")
 
-    monkeypatch.setattr(AlertEngine, "run", rest)
+    monkeypatch.setattr(Background, "run", rest)
     monkeypatch.setattr(utils.outbound, "addresses_of", unknown)
 
 

@@ -63,6 +63,7 @@ POST   /api/alerts/test                             401    403    202   403    4
 POST   /api/alerts/{alert_id}/resend                401    403    202   403    403     202      401     401     404
 GET    /api/alert-channels                          401    403    200   403    403     200      401     401     404
 POST   /api/alert-channels                          401    403    201   403    403     201      401     401     404
+PATCH  /api/alert-channels/{channel_id}             401    403    200   403    403     200      401     401     404
 DELETE /api/alert-channels/{channel_id}             401    403    204   403    403     204      401     401     404
 
 GET    /api/recommendations                         401    200    200   403    200     200      401     401     404
@@ -256,6 +257,7 @@ async def world(
                 "POST /api/budgets": {"limit": 10, "period": "daily"},
                 "POST /api/alerts/test": {"channel_id": channel["id"]},
                 "POST /api/alert-channels": {"name": "second", **hook},
+                "PATCH /api/alert-channels/{channel_id}": {"digest": "daily"},
                 "POST /api/budgets/check": planned,
                 "POST /api/budgets/reservations": planned,
                 "POST /api/projects": {"name": "new"},

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -22,9 +22,9 @@ from pydantic import SecretStr
 
 from config import Settings
 from database import Database, PostgresRoad
-from engines.alerts import BACKOFF, AlertEngine, message
+from engines.alerts import BACKOFF, AlertEngine
 from maintenance import reencrypt
-from models import AlertFacts, DueDelivery
+from models import DueDelivery
 from tests.conftest import client_of, running, settings_for
 from tests.product import Server
 from tests.receiver import Receiver
@@ -42,7 +42,7 @@ DISCORD = "https://discord.com/api/webhooks/123456789/abcdefg_hijklmnop"
 
 def hurry(app: FastAPI) -> None:
     """Has it look and try again much sooner than it would."""
-    app.state.alerts.look_every = 0.05
+    app.state.alerts.delivering.every_seconds = 0.05
     app.state.alerts.backoff = (0.05,) * len(BACKOFF)
 
 
@@ -287,7 +287,7 @@ async def test_two_workers_never_take_the_same_delivery(
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         # It must not take them itself.
-        app.state.alerts.look_every = 3600
+        app.state.alerts.delivering.every_seconds = 3600
         await asyncio.sleep(1.1)
         ada = await sign_up(client, "Ada")
         await add_channel(ada, "https://nowhere.invalid/")
@@ -548,11 +548,11 @@ async def test_a_database_that_is_away_is_waited_for_and_said_once(caplog: pytes
 
     outbound = Outbound(allow_private=False)
     engine = AlertEngine(Away(), Cipher(["x" * 32]), outbound, "")  # type: ignore[arg-type]
-    engine.look_every = 0.01
-    with caplog.at_level(logging.WARNING, "llmlab.alerts"):
-        task = asyncio.create_task(engine.run())
+    engine.delivering.every_seconds = 0.01
+    with caplog.at_level(logging.WARNING, "llmlab.background"):
+        task = asyncio.create_task(engine.delivering.run())
         await until(lambda: asked > 8)
-        engine.stop()
+        engine.delivering.stop()
         await task
     await outbound.close()
     assert len(caplog.records) == 2
@@ -573,15 +573,3 @@ async def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.Mon
     await outbound.close()
     server.close()
     await server.wait_closed()
-
-
-def test_an_anomaly_is_told_in_words() -> None:
-    due = DueDelivery(
-        id=uuid4(), workspace_id=uuid4(), workspace="W", attempt=1, channel_id=uuid4(), channel_kind="other",
-        ciphertext="", budget=None,
-        alert=AlertFacts(
-            id=UUID(int=1), kind="anomaly", subject="openai/gpt-4o", budget_id=None, period_start=None, threshold=None,
-            spend=None, details={"cost": 12}, created_at=datetime.now(UTC),
-        ),
-    )  # fmt: skip
-    assert message(due, "http://here") == ("Anomaly: openai/gpt-4o", "cost: 12\nWorkspace: W\nhttp://here")

@@ -117,6 +117,9 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "note",
         "project_key",
         "queue_deliveries",
+        "watch_workspace",
+        "is_for",
+        "channel_json",
         "refuse_change",
         "settings_of",
     }

@@ -46,12 +46,15 @@ ACROSS = {
     "invitation_accept": "only the token says which workspace it is for",
     "api_key_use": "only the key says which workspace it is for",
     "workspace_ids": "maintenance goes from one workspace to the next",
+    "watch_claim": "every server looks after all workspaces",
     "delivery_claim": "every server delivers for all workspaces",
     "alert_json": "is given an alert and reads its deliveries",
     "budget_contributors": "is given a budget and reads the rollups of its workspace",
     "schema_version": "reads no table",
     "add_counts": "reads no table",
+    "channel_json": "reads no table",
     "event_json": "reads no table",
+    "is_for": "reads no table",
     "latency_bucket": "reads no table",
     "period_end": "reads no table",
     "period_start": "reads no table",
@@ -312,10 +315,13 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
                 "p_kind": "webhook",
                 "p_name": it.new_name,
                 "p_target": "https://example.com",
+                "p_digest": "daily",
                 "p_ciphertext": "sealed",
             },
         ),
+        "channel_update": ({"p_channel_id": it.channel, "p_digest": "daily"},),
         "channel_delete": ({"p_channel_id": it.channel},),
+        "watch_note": ({"p_tz": "UTC", "p_anomalies": "[]"},),
         "channel_ciphertexts": ({},),
         "channel_reencrypt": ({"p_channel_id": it.channel, "p_before": it.channel_ciphertext, "p_after": "sealed"},),
         "delivery_done": (
@@ -551,7 +557,7 @@ async def ledger(url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg
                 await sql.execute(
                     f"insert into public.{table}"
                     f" select (jsonb_populate_record(t, jsonb_build_object('workspace_id', $1::uuid, {fresh}))).*"
-                    f" from public.{table} t where workspace_id = $2",
+                    f" from public.{table} t where workspace_id = $2 on conflict do nothing",
                     copy,
                     alpha.workspace_id,
                 )

@@ -1,0 +1,256 @@
+"""What is told without being asked for: anomalies once per day and model, digests to those who want them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+
+from engines.alerts import message
+from models import DueDelivery
+from tests.team import Member, assert_problem, call
+
+# A Wednesday, at noon in UTC.
+NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("no_deliveries")
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> "Clock":
+    """The watch's clock."""
+    clock = Clock()
+    monkeypatch.setattr("engines.watch.now", lambda: clock.time)
+    return clock
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+
+async def spend(admin: Member, cost: str, when: datetime, model: str = "gpt-4o") -> None:
+    await admin.batch(call(model=model, cost=cost, timestamp=when.isoformat()))
+
+
+async def quiet_days(admin: Member, model: str = "gpt-4o") -> None:
+    """Twenty days that cost two dollars each, up to the day before yesterday."""
+    for days in range(2, 22):
+        await spend(admin, "2", NOON - timedelta(days=days), model)
+
+
+async def look(app: FastAPI) -> None:
+    """Looks at everybody who is due."""
+    while await app.state.watch.look():
+        pass
+
+
+async def told(admin: Member, kind: str) -> list[dict[str, Any]]:
+    return [alert for alert in (await admin.get("/api/alerts"))["alerts"] if alert["kind"] == kind]
+
+
+async def add_channel(admin: Member, name: str, digest: str | None = None) -> dict[str, Any]:
+    body = {"kind": "other", "name": name, "url": "json://127.0.0.1/x", **({"digest": digest} if digest else {})}
+    response = await admin.request("POST", "/api/alert-channels", json=body)
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()
+    return made
+
+
+# Anomalies
+
+
+async def test_an_expensive_day_is_told_once(app: FastAPI, ada: Member, at: Clock) -> None:
+    await quiet_days(ada)
+    await quiet_days(ada, "gpt-4o-mini")
+    await spend(ada, "50", NOON)
+    await look(app)
+    (alert,) = await told(ada, "anomaly")
+    assert alert["subject"] == "openai/gpt-4o"
+    assert alert["period_start"] == "2026-11-18T00:00:00Z"
+    # Twenty days of 2, one of nothing and one of 50: the mean is 90 / 22.
+    assert alert["details"]["cost"] == 50
+    assert alert["details"]["expected_cost"] == pytest.approx(90 / 22)
+    for hours in (1, 2, 14):
+        at.time = NOON + timedelta(hours=hours)
+        await look(app)
+    assert len(await told(ada, "anomaly")) == 1
+
+
+async def test_every_day_and_model_has_its_own(app: FastAPI, ada: Member, at: Clock) -> None:
+    await quiet_days(ada)
+    await quiet_days(ada, "gpt-4o-mini")
+    for model in ("gpt-4o", "gpt-4o-mini"):
+        await spend(ada, "500", NOON - timedelta(days=1), model)
+    await look(app)
+    assert len(await told(ada, "anomaly")) == 2
+    at.time = NOON + timedelta(days=1)
+    await spend(ada, "900", at.time)
+    await look(app)
+    assert [alert["period_start"][:10] for alert in await told(ada, "anomaly")] == [
+        "2026-11-19",
+        "2026-11-17",
+        "2026-11-17",
+    ]
+
+
+@pytest.mark.parametrize(("cost", "days_ago"), [("1.9", 0), ("50", 2)], ids=["pennies", "long ago"])
+async def test_what_nobody_needs_to_know_is_not_told(
+    app: FastAPI, ada: Member, at: Clock, cost: str, days_ago: int
+) -> None:
+    for days in range(3, 23):
+        await spend(ada, "1", NOON - timedelta(days=days))
+    await spend(ada, "1", NOON - timedelta(days=1))
+    await spend(ada, cost, NOON - timedelta(days=days_ago))
+    await look(app)
+    assert await told(ada, "anomaly") == []
+
+
+async def test_nobody_is_looked_at_twice_within_the_hour(app: FastAPI, ada: Member, at: Clock) -> None:
+    await quiet_days(ada)
+    await look(app)
+    await spend(ada, "50", NOON)
+    at.time = NOON + timedelta(minutes=59)
+    await look(app)
+    assert await told(ada, "anomaly") == []
+    at.time = NOON + timedelta(minutes=60)
+    await asyncio.gather(*[look(app) for _ in range(4)])
+    assert len(await told(ada, "anomaly")) == 1
+
+
+async def test_one_workspace_hears_nothing_of_another(app: FastAPI, ada: Member, bob: Member, at: Clock) -> None:
+    await quiet_days(ada)
+    await spend(ada, "50", NOON)
+    await add_channel(bob, "daily", "daily")
+    await look(app)
+    assert await told(bob, "anomaly") == []
+    (digest,) = await told(bob, "digest")
+    assert digest["details"]["cost"] == 0
+
+
+# Digests
+
+
+async def test_a_daily_digest_goes_to_who_wants_it(app: FastAPI, ada: Member, at: Clock) -> None:
+    for name, digest in (("none", None), ("each day", "daily"), ("each week", "weekly")):
+        await add_channel(ada, name, digest)
+    await spend(ada, "1.25", NOON - timedelta(days=1))
+    await spend(ada, "0.5", NOON - timedelta(days=1), "gpt-4o-mini")
+    await spend(ada, "3", NOON - timedelta(days=2))
+    await spend(ada, "100", NOON)
+    await ada.track(**call(provider="nobody", model="nothing", timestamp=(NOON - timedelta(days=1)).isoformat()))
+    await look(app)
+    daily, weekly = sorted(await told(ada, "digest"), key=lambda alert: str(alert["subject"]))
+    assert daily["details"] == {
+        "start": "2026-11-17",
+        "end": "2026-11-17",
+        "tz": "UTC",
+        "cost": 1.75,
+        "previous_cost": 3,
+        "calls": 3,
+        "unpriced_calls": 1,
+        "models": [
+            {"provider": "openai", "model": "gpt-4o", "cost": 1.25},
+            {"provider": "openai", "model": "gpt-4o-mini", "cost": 0.5},
+        ],
+    }
+    assert [delivery["channel"] for delivery in daily["deliveries"]] == ["each day"]
+    # The last whole week, Monday to Sunday.
+    assert (weekly["details"]["start"], weekly["details"]["end"]) == ("2026-11-09", "2026-11-15")
+    assert weekly["details"]["cost"] == 0
+    assert [delivery["channel"] for delivery in weekly["deliveries"]] == ["each week"]
+
+
+async def test_a_digest_is_made_once_and_from_seven_on(app: FastAPI, ada: Member, at: Clock) -> None:
+    await add_channel(ada, "each day", "daily")
+    days = []
+    for hour in range(0, 48, 1):
+        at.time = datetime(2026, 11, 18, tzinfo=UTC) + timedelta(hours=hour)
+        before = len(await told(ada, "digest"))
+        await look(app)
+        if len(await told(ada, "digest")) > before:
+            days.append(at.time.isoformat()[:13])
+    assert days == ["2026-11-18T07", "2026-11-19T07"]
+
+
+async def test_a_digest_s_day_is_that_of_the_workspace(app: FastAPI, ada: Member, at: Clock) -> None:
+    response = await ada.request("PUT", "/api/settings", json={"tz": "Pacific/Auckland"})
+    assert response.status_code == 200, response.text
+    await add_channel(ada, "each day", "daily")
+    # Eleven in the evening of the 17th in UTC is noon of the 18th there, and the day began at eleven UTC.
+    await spend(ada, "1", datetime(2026, 11, 17, 23, tzinfo=UTC))
+    await spend(ada, "2", datetime(2026, 11, 17, 10, tzinfo=UTC))
+    at.time = datetime(2026, 11, 18, 18, tzinfo=UTC)
+    await look(app)
+    (digest,) = await told(ada, "digest")
+    assert (digest["details"]["start"], digest["details"]["cost"]) == ("2026-11-18", 1)
+    assert digest["details"]["previous_cost"] == 2
+
+
+async def test_a_channel_changes_its_mind(app: FastAPI, ada: Member, at: Clock) -> None:
+    channel = await add_channel(ada, "channel")
+    await look(app)
+    assert await told(ada, "digest") == []
+    path = f"/api/alert-channels/{channel['id']}"
+    changed = (await ada.request("PATCH", path, json={"digest": "weekly"})).json()
+    assert changed == {**{key: channel[key] for key in changed}, "digest": "weekly"}
+    # It does not wait for the next hour.
+    await look(app)
+    assert len(await told(ada, "digest")) == 1
+    assert (await ada.request("PATCH", path, json={"digest": None})).json()["digest"] is None
+    at.time += timedelta(days=8)
+    await look(app)
+    assert len(await told(ada, "digest")) == 1
+    assert [entry["action"] for entry in (await ada.get("/api/audit"))["entries"]][:2] == ["channel.updated"] * 2
+    assert_problem(await ada.request("PATCH", path, json={"digest": "hourly"}), 422)
+
+
+# Words
+
+
+def due(alert: dict[str, Any]) -> DueDelivery:
+    return DueDelivery.model_validate(
+        {
+            "id": UUID(int=1), "workspace_id": UUID(int=2), "workspace": "W", "attempt": 1, "channel_id": UUID(int=3),
+            "channel_kind": "other", "ciphertext": "", "budget": None,
+            "alert": {
+                "id": UUID(int=4), "budget_id": None, "period_start": NOON, "threshold": None, "spend": None,
+                "created_at": NOON, **alert,
+            },
+        }
+    )  # fmt: skip
+
+
+def test_an_anomaly_is_told_in_words() -> None:
+    details = {
+        "date": "2026-11-18", "provider": "openai", "model": "gpt-4o", "cost": Decimal(50), "severity": "high",
+        "expected_cost": Decimal("4.09090909"), "z_score": 4.4679,
+    }  # fmt: skip
+    title, text = message(due({"kind": "anomaly", "subject": "openai/gpt-4o", "details": details}), "http://here")
+    assert title == "openai/gpt-4o cost far more than usual"
+    assert text.splitlines() == [
+        "50 USD on 2026-11-18, where 4.09 USD were to be expected (4.5 standard deviations).",
+        "Workspace: W",
+        "http://here",
+    ]
+
+
+def test_a_digest_is_told_in_words() -> None:
+    details = {
+        "start": "2026-11-09", "end": "2026-11-15", "tz": "Europe/Berlin", "cost": "12.3456", "previous_cost": "10",
+        "calls": 7, "unpriced_calls": 2, "models": [{"provider": "openai", "model": "gpt-4o", "cost": "12.3"}],
+    }  # fmt: skip
+    title, text = message(due({"kind": "digest", "subject": "weekly", "details": details}), "http://here")
+    assert title == "12.35 USD on 2026-11-09 to 2026-11-15"
+    assert text.splitlines() == [
+        "12.3456 USD in 7 calls (Europe/Berlin); the week before: 10 USD.",
+        "2 calls have no known price and are not in it.",
+        "Most of it:",
+        "- openai/gpt-4o: 12.3 USD",
+        "Workspace: W",
+        "http://here",
+    ]
