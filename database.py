@@ -4,9 +4,11 @@ Three roads lead there and answer alike: the embedded server and any DATABASE_UR
 project through its REST interface. Rows become models here, and drivers' errors become ours.
 """
 
+import asyncio
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -34,6 +36,8 @@ from models import (
     BudgetIn,
     BudgetList,
     BudgetRoom,
+    Change,
+    ChangeKind,
     CostByProject,
     CostByProvider,
     CostByTag,
@@ -77,12 +81,29 @@ MIGRATIONS = Path(__file__).parent / "supabase" / "migrations"
 # Any fixed number: it keeps two servers from migrating one database at once.
 _MIGRATION_LOCK = 4_815_162_342
 _TRANSACTION_POOLER_PORT = 6543
+# As changes_note calls it.
+_CHANGES_CHANNEL = "llmlab_changes"
+_CONNECT_SECONDS = 10
+# So often a connection that listens is asked whether it still does, and where none can, changes are asked for.
+_LISTENING_SECONDS = 15.0
+_POLLING_SECONDS = 0.5
 _PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabase db push --remote`)"
 
 # A function that refuses raises one of these, with the sentence for the caller as its message.
 _REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
 
+# What asyncpg raises when it is not the statement's fault.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
 T = TypeVar("T")
+Pause = Callable[[], Awaitable[None]]
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
@@ -100,6 +121,12 @@ class Road(Protocol):
         Raises Unavailable when the database cannot be reached, and Forbidden, NotFound or Conflict when it refuses.
         """
 
+    def listening(self, channel: str, heard: Callable[[str], None]) -> AbstractAsyncContextManager[Pause]:
+        """Calls `heard` with what is notified on a channel, as far as this road can.
+
+        What it gives waits until it is time to look what was not heard; it raises Unavailable when listening is over.
+        """
+
     async def close(self) -> None:
         """Lets go of the connections."""
 
@@ -107,14 +134,16 @@ class Road(Protocol):
 class PostgresRoad:
     """Straight to Postgres."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", embedded: EmbeddedPostgres | None = None) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", url: str, embedded: EmbeddedPostgres | None = None
+    ) -> None:
         self._pool = pool
+        self._url = url
         self._embedded = embedded
 
     @classmethod
     async def open(cls, url: str, embedded: EmbeddedPostgres | None = None) -> "PostgresRoad":
         """Connects and migrates."""
-        pooled = urlsplit(url).port == _TRANSACTION_POOLER_PORT
         try:
             pool = await asyncpg.create_pool(
                 url,
@@ -122,7 +151,7 @@ class PostgresRoad:
                 max_size=10,
                 command_timeout=60,
                 # Behind a transaction pooler every statement may meet another server connection.
-                statement_cache_size=0 if pooled else 256,
+                statement_cache_size=0 if _is_pooled(url) else 256,
                 init=_prepare,
                 reset=_nothing_to_reset,
             )
@@ -131,25 +160,48 @@ class PostgresRoad:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             where = "at DATABASE_URL" if embedded is None else "in DATA_DIR"
             raise StartError(f"The database {where} cannot be used: {error}") from error
-        return cls(pool, embedded)
+        return cls(pool, url, embedded)
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         arguments = ", ".join(f"{name} => ${number}" for number, name in enumerate(parameters, 1))
         try:
             return await self._pool.fetchval(f"select public.{function}({arguments})", *parameters.values())
-        except (
-            OSError,
-            TimeoutError,
-            asyncpg.InterfaceError,
-            asyncpg.PostgresConnectionError,
-            asyncpg.OperatorInterventionError,
-            asyncpg.InsufficientResourcesError,
-        ) as error:
+        except _AWAY as error:
             raise Unavailable from error
         except asyncpg.PostgresError as error:
             if error.sqlstate in _REFUSALS:
                 raise _REFUSALS[error.sqlstate](str(error)) from None
             raise
+
+    @asynccontextmanager
+    async def listening(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Pause]:
+        if _is_pooled(self._url):
+            # Behind a transaction pooler nobody listens for longer than a statement takes.
+            yield _polling
+            return
+        over = asyncio.Event()
+
+        async def pause() -> None:
+            try:
+                await asyncio.wait_for(over.wait(), _LISTENING_SECONDS)
+            except TimeoutError:
+                # A connection whose other end is gone without a word does not end by itself.
+                await connection.fetchval("select public.schema_version()", timeout=_CONNECT_SECONDS)
+            else:
+                raise Unavailable
+
+        try:
+            connection = await asyncpg.connect(
+                self._url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "llmlab live updates"}
+            )
+            try:
+                connection.add_termination_listener(lambda _: over.set())
+                await connection.add_listener(channel, lambda *notified: heard(notified[-1]))
+                yield pause
+            finally:
+                await connection.close(timeout=1)
+        except _AWAY as error:
+            raise Unavailable from error
 
     async def close(self) -> None:
         await self._pool.close()
@@ -195,6 +247,10 @@ class SupabaseRoad:
             if str(error.code).startswith(("5", "PGRST00", "08", "57P", "53")) and not str(error.code).startswith("54"):
                 raise Unavailable from error
             raise
+
+    @asynccontextmanager
+    async def listening(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Pause]:
+        yield _polling
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -809,6 +865,27 @@ class Database:
     async def budget_delete(self, by: Identity, budget_id: UUID, now: datetime) -> bool:
         return bool(await self._road.call("budget_delete", {**_by(by), "p_budget_id": budget_id, "p_now": now}))
 
+    # Live updates
+
+    async def changes_note(self, changes: Iterable[tuple[UUID, ChangeKind]], now: datetime) -> list[Change]:
+        """Counts the changes of workspaces, and tells whoever is `listening`."""
+        workspace_ids, kinds = zip(*changes, strict=True)
+        return await self._ask(
+            _CHANGES, "changes_note", p_workspace_ids=list(workspace_ids), p_kinds=list(kinds), p_now=now
+        )
+
+    async def changes_of(self, workspace_ids: Iterable[UUID]) -> list[Change]:
+        """How often the workspaces have changed; one that is gone is left out."""
+        return await self._ask(_CHANGES, "changes_of", p_workspace_ids=list(workspace_ids))
+
+    def listening(self, heard: Callable[[Change], None]) -> AbstractAsyncContextManager[Pause]:
+        """Calls `heard` with the changes of any workspace, as far as the road can.
+
+        What it gives waits until it is time to ask for what was not heard; it raises Unavailable when listening is
+        over. So asking once inside and again after each pause misses nothing.
+        """
+        return self._road.listening(_CHANGES_CHANNEL, lambda payload: heard(_CHANGE.validate_json(payload)))
+
     # Advice
 
     async def model_daily_costs(self, workspace_id: UUID, start: datetime, end: datetime, tz: str) -> list[DailyCosts]:
@@ -886,6 +963,8 @@ _CHANNEL = TypeAdapter(AlertChannel)
 _CHANNELS = TypeAdapter(list[AlertChannel])
 _WATCHED = TypeAdapter(list[Watched])
 _DUE = TypeAdapter(list[DueDelivery])
+_CHANGE = TypeAdapter(Change)
+_CHANGES = TypeAdapter(list[Change])
 _DAILY_COSTS = TypeAdapter(list[DailyCosts])
 _MODEL_USAGE = TypeAdapter(list[ModelUsage])
 
@@ -921,6 +1000,14 @@ async def migrate(connection: "Connection") -> list[str]:
             )
             ran.append(version)
         return ran
+
+
+def _is_pooled(url: str) -> bool:
+    return urlsplit(url).port == _TRANSACTION_POOLER_PORT
+
+
+async def _polling() -> None:
+    await asyncio.sleep(_POLLING_SECONDS)
 
 
 async def _prepare(connection: "Connection") -> None:

@@ -24,6 +24,7 @@ from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
 from engines.identities import IdentityEngine
 from engines.keys import KeyEngine
+from engines.live import LiveEngine
 from engines.prices import PriceEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
@@ -43,6 +44,7 @@ from routes import (
     events,
     exact,
     keys,
+    live,
     prices,
     projects,
     recommendations,
@@ -55,6 +57,7 @@ from utils.logs import configure_logs
 from utils.outbound import Outbound
 from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
+from utils.signals import told_to_stop
 from utils.tokens import Tokens
 
 DESCRIPTION = """The ledger of what an organisation spends on language models.
@@ -74,6 +77,7 @@ TAGS = [
     {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
     {"name": "budgets", "description": "Limits, and how much of each is used"},
     {"name": "alerts", "description": "What somebody should know, and where it is told"},
+    {"name": "live updates", "description": "Being told that something has changed"},
     {"name": "recommendations", "description": "What stands out, and what would have cost less"},
     {"name": "server", "description": "The server itself"},
 ]
@@ -91,27 +95,33 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tokens = Tokens(settings.signing_key(), settings.algorithm)
         identities = IdentityEngine(database, tokens)
         app.state.identities = identities
+        changes = app.state.live = LiveEngine(database, identities.identify)
+
+        def rights_changed() -> None:
+            identities.forget()
+            changes.look_again()
+
         app.state.accounts = AccountEngine(
             database,
             tokens,
             timedelta(minutes=settings.access_token_expire_minutes),
             timedelta(days=settings.refresh_token_expire_days),
             storage,
-            identities.forget,
+            rights_changed,
         )
-        app.state.workspaces = WorkspaceEngine(database, identities.forget)
+        app.state.workspaces = WorkspaceEngine(database, rights_changed)
         cipher = Cipher(settings.encryption_keys())
-        app.state.keyring = KeyEngine(database, cipher, identities.forget)
-        app.state.costs = CostEngine(database, book)
-        app.state.projects = ProjectEngine(database, app.state.costs.forget_terms)
-        app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms)
-        app.state.settings = SettingsEngine(database, app.state.costs.forget_terms)
+        app.state.keyring = KeyEngine(database, cipher, rights_changed)
+        app.state.costs = CostEngine(database, book, changes.changed)
+        app.state.projects = ProjectEngine(database, app.state.costs.forget_terms, changes.changed)
+        app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms, changes.changed)
+        app.state.settings = SettingsEngine(database, app.state.costs.forget_terms, changes.changed)
         app.state.archive = ArchiveEngine(database)
-        app.state.budgets = BudgetEngine(database, app.state.costs.estimate)
+        app.state.budgets = BudgetEngine(database, app.state.costs.estimate, changes.changed)
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
-        app.state.alerts = AlertEngine(database, cipher, outbound, settings.link)
+        app.state.alerts = AlertEngine(database, cipher, outbound, settings.link, changes.changed)
         app.state.recommendations = RecommendationsEngine(database, book)
-        app.state.watch = WatchEngine(database, app.state.recommendations.unusual)
+        app.state.watch = WatchEngine(database, app.state.recommendations.unusual, changes.changed)
         app.state.server = ServerEngine(database, settings.app_version)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
         gc.collect()
@@ -120,14 +130,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.set_threshold(10_000, 20, 20)
         background = (app.state.alerts.delivering, app.state.watch.watching)
         working = [asyncio.create_task(work.run()) for work in background]
+        telling = asyncio.create_task(changes.run())
         try:
-            yield
+            with told_to_stop(changes.close):
+                yield
         finally:
             for work in background:
                 work.stop()
             await asyncio.gather(*working)
             await outbound.close()
             await app.state.costs.close()
+            changes.stop()
+            await telling
             await database.close()
 
     app = FastAPI(
@@ -155,7 +169,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID", "X-Workspace-Id"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "X-Request-ID",
+                "X-Workspace-Id",
+            ],
             expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
         )
     errors.handle(app)
@@ -167,6 +188,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         budgets.budgets,
         alerts.alerts,
         alerts.channels,
+        live.live,
         recommendations.recommendations,
         projects.projects,
         keys.keys,

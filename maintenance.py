@@ -48,7 +48,7 @@ async def reencrypt(settings: Settings) -> bool:
         cipher = Cipher(settings.encryption_keys())
         keys = KeyEngine(database, cipher, lambda: None)
         outbound = Outbound(allow_private=False)
-        alerts = AlertEngine(database, cipher, outbound, settings.link)
+        alerts = AlertEngine(database, cipher, outbound, settings.link, lambda *_: None)
         async for place, workspace_id in _workspaces(database):
             try:
                 changed = await keys.reencrypt(workspace_id) + await alerts.reencrypt(workspace_id)

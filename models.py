@@ -3,7 +3,7 @@
 Money is USD as Decimal, and a plain JSON number on the wire. Times are aware and in UTC. Token counts are integers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -71,6 +71,9 @@ Violation = Literal["model_disabled", "token_limit"]
 Refusal = Literal["budget", "model_disabled", "token_limit"]
 Step = Literal["hour", "day", "week", "month"]
 SplitBy = Literal["model", "provider", "project"]
+# What a dashboard shows; "events" are the totals, too, and whatever else recording a call may move.
+ChangeKind = Literal["events", "budgets", "alerts", "projects", "prices", "settings"]
+Changed = Callable[[UUID, ChangeKind], None]
 Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 
 
@@ -1590,6 +1593,27 @@ class Watched(Answer):
 
     workspace_id: UUID
     tz: str
+
+
+# Live updates
+
+
+class Change(Answer):
+    """How often a workspace has changed, and by kind the version with which something of that kind last did."""
+
+    workspace_id: UUID
+    version: int
+    changed_at: datetime
+    kinds: dict[str, int]
+
+
+class LiveMessage(NamedTuple):
+    """What somebody who watches a workspace is told: `hello` with how it stands, or a `change` and of what kinds."""
+
+    event: Literal["hello", "change"]
+    version: int
+    changed_at: datetime
+    what: list[str]
 
 
 # Recommendations

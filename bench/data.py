@@ -61,6 +61,9 @@ class Nowhere:
         self.recorded.append(dict(parameters))
         return []
 
+    def listening(self, *_: object) -> Any:
+        """Nobody listens."""
+
     async def close(self) -> None:
         """There is nothing to let go of."""
 
@@ -125,7 +128,7 @@ def batches(
 async def recordings(bodies: Sequence[bytes], user_id: UUID, workspace_id: UUID) -> list[dict[str, Any]]:
     """The parameters of the calls of record_events that the product makes for these batches."""
     road = Nowhere()
-    engine = CostEngine(Database(road), PriceBook())
+    engine = CostEngine(Database(road), PriceBook(), lambda *_: None)
     identity = Identity(user_id, workspace_id, ROLE_SCOPES["admin"])
     for body in bodies:
         result = await engine.track_batch(identity, EventBatch.model_validate(json.loads(body)))

@@ -20,6 +20,7 @@ from models import (
     AlertPage,
     AnomalyDetails,
     BudgetOfAlert,
+    Changed,
     DigestDetails,
     DueDelivery,
     Identity,
@@ -46,7 +47,10 @@ log = logging.getLogger("llmlab.alerts")
 
 
 class AlertEngine:
-    """Keeps the channels, lists what was told, and delivers it: at least once, and once if nobody dies in between."""
+    """Keeps the channels, lists what was told, and delivers it: at least once, and once if nobody dies in between.
+
+    `changed` is called whenever an alert was queued or an attempt to deliver one has ended, and for the channels.
+    """
 
     def __init__(
         self,
@@ -54,12 +58,14 @@ class AlertEngine:
         cipher: Cipher,
         outbound: Outbound,
         link: str,
+        changed: Changed,
         backoff: Sequence[float] = BACKOFF,
     ) -> None:
         self._database = database
         self._cipher = cipher
         self._outbound = outbound
         self._link = link
+        self._changed = changed
         self.backoff = backoff
         self.delivering = Background("Alerts", self._deliver_due, _LOOK_EVERY_SECONDS)
 
@@ -78,11 +84,15 @@ class AlertEngine:
     async def test(self, identity: Identity, channel_id: UUID) -> Alert:
         """Queues a message that only says that it arrives. Raises NotFound."""
         at = now()
-        return await self._database.alert_test(identity.workspace_id, uuid7(at), channel_id, at)
+        alert = await self._database.alert_test(identity.workspace_id, uuid7(at), channel_id, at)
+        self._changed(identity.workspace_id, "alerts")
+        return alert
 
     async def resend(self, identity: Identity, alert_id: UUID) -> Alert:
         """Queues an alert anew for every channel. Raises NotFound, and Conflict when there is no channel."""
-        return await self._database.alert_resend(identity.workspace_id, alert_id, now())
+        alert = await self._database.alert_resend(identity.workspace_id, alert_id, now())
+        self._changed(identity.workspace_id, "alerts")
+        return alert
 
     # Channels
 
@@ -115,15 +125,19 @@ class AlertEngine:
         kept = json.dumps({"url": url, "secret": secret}).decode()
         sealed = self._cipher.encrypt(kept, _place(identity.workspace_id, channel.id))
         await self._database.channel_create(identity, AlertChannel(**channel.__dict__), sealed)
+        self._changed(identity.workspace_id, "alerts")
         return channel
 
     async def change_channel(self, identity: Identity, channel_id: UUID, change: AlertChannelChange) -> AlertChannel:
         """Changes whether a channel gets digests. Raises NotFound."""
-        return await self._database.channel_update(identity, channel_id, change.digest, now())
+        channel = await self._database.channel_update(identity, channel_id, change.digest, now())
+        self._changed(identity.workspace_id, "alerts")
+        return channel
 
     async def delete_channel(self, identity: Identity, channel_id: UUID) -> None:
         """Forgets a channel. Raises NotFound."""
         await self._database.channel_delete(identity, channel_id, now())
+        self._changed(identity.workspace_id, "alerts")
 
     async def reencrypt(self, workspace_id: UUID) -> int:
         """Encrypts what is under an older key under the newest one; returns how many channels that were.
@@ -165,6 +179,7 @@ class AlertEngine:
             # Some earlier, some later, so that what failed together is not tried again together.
             retry_at = at + timedelta(seconds=self.backoff[due.attempt - 1] * random.uniform(0.8, 1.2))  # noqa: S311
         await self._database.delivery_done(due, error, retry_at, at)
+        self._changed(due.workspace_id, "alerts")
 
     async def _send(self, due: DueDelivery) -> None:
         channel = json.loads(self._cipher.decrypt(due.ciphertext, _place(due.workspace_id, due.channel_id)).encode())

@@ -11,6 +11,7 @@ from models import (
     BudgetIn,
     BudgetList,
     BudgetRoom,
+    Changed,
     Estimate,
     Guarded,
     Identity,
@@ -26,11 +27,17 @@ from utils.time import now
 
 
 class BudgetEngine:
-    """Keeps budgets, compares them with what was spent, and holds money for calls that are about to be made."""
+    """Keeps budgets, compares them with what was spent, and holds money for calls that are about to be made.
 
-    def __init__(self, database: Database, estimate: Callable[[Identity, PlannedCall], Awaitable[Estimate]]) -> None:
+    `changed` is called whenever a budget, or what is held on one, is not what it was.
+    """
+
+    def __init__(
+        self, database: Database, estimate: Callable[[Identity, PlannedCall], Awaitable[Estimate]], changed: Changed
+    ) -> None:
         self._database = database
         self._estimate = estimate
+        self._changed = changed
 
     async def budgets(self, identity: Identity) -> BudgetList:
         """Every budget of the workspace with its current period."""
@@ -43,12 +50,15 @@ class BudgetEngine:
         """
         at = now()
         name = budget.name or f"{budget.period.capitalize()} budget"
-        return await self._database.budget_set(identity, uuid7(at), budget, name, at)
+        kept = await self._database.budget_set(identity, uuid7(at), budget, name, at)
+        self._changed(identity.workspace_id, "budgets")
+        return kept
 
     async def delete(self, identity: Identity, budget_id: UUID) -> None:
         """Removes a budget. Raises NotFound."""
         if not await self._database.budget_delete(identity, budget_id, now()):
             raise NotFound("Budget not found")
+        self._changed(identity.workspace_id, "budgets")
 
     # The guard
 
@@ -100,12 +110,14 @@ class BudgetEngine:
                 budget=short.name,
                 remaining=short.remaining,
             )
+        self._changed(identity.workspace_id, "budgets")
         return reservation
 
     async def release(self, identity: Identity, reservation_id: UUID) -> None:
         """Gives back what a reservation holds. Raises NotFound when it is settled, lapsed or was never there."""
         if not await self._database.reservation_release(identity.workspace_id, reservation_id, now()):
             raise NotFound("Reservation not found")
+        self._changed(identity.workspace_id, "budgets")
 
 
 def _shortage(room: BudgetRoom, cost: Decimal | None) -> str:

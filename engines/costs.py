@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from database import Database
 from models import (
     BatchResult,
+    Changed,
     CostByProject,
     CostByProvider,
     CostByTag,
@@ -72,11 +73,15 @@ class Known:
 
 
 class CostEngine:
-    """Prices events, records each exactly once, and answers what was spent."""
+    """Prices events, records each exactly once, and answers what was spent.
 
-    def __init__(self, database: Database, prices: PriceBook) -> None:
+    `changed` is called whenever events may have been recorded or a project was made.
+    """
+
+    def __init__(self, database: Database, prices: PriceBook, changed: Changed) -> None:
         self._database = database
         self._prices = prices
+        self._changed = changed
         # Batches are priced one after the other, so that the first is being written while the second is priced.
         self._batches = asyncio.Lock()
         self._recorder: GroupCommit[UUID, NewEvent, StoredEvent | datetime] = GroupCommit(self._record)
@@ -169,6 +174,7 @@ class CostEngine:
         except Conflict as error:
             raise Invalid(error.detail, loc=("body", "project")) from None
         self.forget_terms()
+        self._changed(identity.workspace_id, "projects")
         return await self._terms.get(identity.workspace_id)
 
     async def _look_up_terms(self, workspace_id: UUID) -> Known:
@@ -222,7 +228,12 @@ class CostEngine:
         """For each event the moment it was recorded, or what had been stored of it before."""
         at = now()
         results: list[StoredEvent | datetime] = [at] * len(events)
-        for duplicate in await self._database.record_events(workspace_id, events, at):
+        try:
+            duplicates = await self._database.record_events(workspace_id, events, at)
+        finally:
+            # Whoever loses the connection does not know whether it was recorded.
+            self._changed(workspace_id, "events")
+        for duplicate in duplicates:
             results[duplicate.position] = duplicate.event
         return results
 

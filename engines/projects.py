@@ -4,7 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from database import Database
-from models import CostRange, DateRange, Identity, Project, ProjectChange, ProjectPage
+from models import Changed, CostRange, DateRange, Identity, Project, ProjectChange, ProjectPage
 from utils.cursors import read_name_cursor, write_name_cursor
 from utils.errors import Conflict, NotFound
 from utils.time import now
@@ -13,11 +13,12 @@ _LAST_30_DAYS = CostRange(30, None, None, "UTC")
 
 
 class ProjectEngine:
-    """Keeps projects. `terms_changed` is called whenever one is made, renamed or archived."""
+    """Keeps projects. `terms_changed` and `changed` are called whenever one is made, renamed or archived."""
 
-    def __init__(self, database: Database, terms_changed: Callable[[], None]) -> None:
+    def __init__(self, database: Database, terms_changed: Callable[[], None], changed: Changed) -> None:
         self._database = database
         self._terms_changed = terms_changed
+        self._changed = changed
 
     async def projects(
         self, identity: Identity, wanted: CostRange, *, archived: bool, cursor: str | None, limit: int
@@ -41,12 +42,14 @@ class ProjectEngine:
         if not made:
             raise Conflict("Another project has this name")
         self._terms_changed()
+        self._changed(identity.workspace_id, "projects")
         return await self._one(identity, made[0])
 
     async def change(self, identity: Identity, project_id: UUID, change: ProjectChange) -> Project:
         """Renames, archives or brings back a project. Raises NotFound, and Conflict for a name that is taken."""
         await self._database.project_update(identity, project_id, change.name, change.archived, now())
         self._terms_changed()
+        self._changed(identity.workspace_id, "projects")
         return await self._one(identity, project_id)
 
     async def _one(self, identity: Identity, project_id: UUID) -> Project:

@@ -3,17 +3,18 @@
 from collections.abc import Callable
 
 from database import Database
-from models import CallPolicy, Identity, SettingsIn, WorkspaceSettings
+from models import CallPolicy, Changed, Identity, SettingsIn, WorkspaceSettings
 from providers import Policy
 from utils.time import now
 
 
 class SettingsEngine:
-    """Keeps settings. `terms_changed` is called whenever they are changed."""
+    """Keeps settings. `terms_changed` and `changed` are called whenever they are changed."""
 
-    def __init__(self, database: Database, terms_changed: Callable[[], None]) -> None:
+    def __init__(self, database: Database, terms_changed: Callable[[], None], changed: Changed) -> None:
         self._database = database
         self._terms_changed = terms_changed
+        self._changed = changed
 
     async def settings(self, identity: Identity) -> WorkspaceSettings:
         """The workspace's settings."""
@@ -23,6 +24,7 @@ class SettingsEngine:
         """Changes the settings that are given; the others stay."""
         settings = await self._database.settings_set(identity, changes, now())
         self._terms_changed()
+        self._changed(identity.workspace_id, "settings")
         return settings
 
     async def policy(self, identity: Identity) -> CallPolicy:

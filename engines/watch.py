@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from database import Database
-from models import Anomaly
+from models import Anomaly, Changed
 from utils.background import Background
 from utils.time import now
 
@@ -18,12 +18,13 @@ Unusual = Callable[[UUID, str, datetime], Awaitable[list[Anomaly]]]
 class WatchEngine:
     """Makes alerts of anomalies, once per day and model, and digests for the channels that want them.
 
-    `unusual(workspace_id, tz, at)` says what stands out. Each workspace is looked at by one process in an hour.
+    `unusual(workspace_id, tz, at)` says what stands out; `changed` is called when anything does. Each workspace is looked at by one process in an hour.
     """
 
-    def __init__(self, database: Database, unusual: Unusual) -> None:
+    def __init__(self, database: Database, unusual: Unusual, changed: Changed) -> None:
         self._database = database
         self._unusual = unusual
+        self._changed = changed
         self.watching = Background("Anomalies and digests", self.look, _LOOK_EVERY_SECONDS)
 
     async def look(self) -> bool:
@@ -33,4 +34,6 @@ class WatchEngine:
         for watched in due:
             found = await self._unusual(watched.workspace_id, watched.tz, at)
             await self._database.watch_note(watched, found, at)
+            if found:
+                self._changed(watched.workspace_id, "alerts")
         return len(due) == _AT_ONCE

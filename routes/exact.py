@@ -22,6 +22,7 @@ from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
 from engines.keys import KeyEngine
+from engines.live import LiveEngine
 from engines.prices import PriceEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
@@ -182,6 +183,11 @@ class Call(Request):
     @property
     def archive(self) -> ArchiveEngine:
         engine: ArchiveEngine = self.app.state.archive
+        return engine
+
+    @property
+    def live(self) -> LiveEngine:
+        engine: LiveEngine = self.app.state.live
         return engine
 
     @property

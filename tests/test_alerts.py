@@ -547,7 +547,7 @@ async def test_a_database_that_is_away_is_waited_for_and_said_once(caplog: pytes
             raise Unavailable
 
     outbound = Outbound(allow_private=False)
-    engine = AlertEngine(Away(), Cipher(["x" * 32]), outbound, "")  # type: ignore[arg-type]
+    engine = AlertEngine(Away(), Cipher(["x" * 32]), outbound, "", lambda *_: None)  # type: ignore[arg-type]
     engine.delivering.every_seconds = 0.01
     with caplog.at_level(logging.WARNING, "llmlab.background"):
         task = asyncio.create_task(engine.delivering.run())

@@ -1,0 +1,77 @@
+"""Being told that something has changed."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import Header, Query
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from starlette.types import Receive, Scope, Send
+
+from engines.live import Watch
+from models import LiveMessage
+from routes.exact import Call, router
+from utils import json
+
+live = router("/api/stream", "live updates")
+
+_DESCRIPTION = """A stream of server-sent events, which stays open. `hello` says with which `version` it begins: load \
+everything. `change` says that something has changed since, and in `what` of which kind: load that again. A comment \
+comes every 15 seconds.
+
+Send the `id` of the last one you got as `Last-Event-ID`, and the stream goes on from there.
+
+For everybody in the workspace, and for API keys with the scope `read`."""
+_EXAMPLE = """event: hello
+data: {"version":41,"changed_at":"2026-03-02T09:30:00Z","what":[]}
+id: 41
+
+event: change
+data: {"version":42,"changed_at":"2026-03-02T09:30:07Z","what":["budgets","events"]}
+id: 42
+
+"""
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"example": _EXAMPLE}}, "description": "What is told, as it happens"}
+}
+
+
+class _Stream(EventSourceResponse):
+    """Sends what a watch has to tell, and closes it however the sending ends."""
+
+    def __init__(self, watch: Watch, limit: int | None) -> None:
+        super().__init__(_written(watch.messages(limit)), headers={"X-Accel-Buffering": "no"})
+        self._watch = watch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._watch.close()
+
+
+@live.get(
+    "",
+    response_class=StreamingResponse,
+    responses=_ANSWERS,
+    description=_DESCRIPTION,
+    summary="What has changed, as it happens",
+)
+async def stream(
+    call: Call,
+    limit: Annotated[int | None, Query(ge=1, le=1000, description="End the stream after so many")] = None,
+    last_event_id: Annotated[
+        int | None, Header(alias="Last-Event-ID", ge=0, le=2**63 - 1, description="The last id that came")
+    ] = None,
+) -> StreamingResponse:
+    return _Stream(await call.live.watch(call.caller, call.token or "", last_event_id), limit)
+
+
+async def _written(messages: AsyncIterator[LiveMessage | None]) -> AsyncIterator[bytes]:
+    async for message in messages:
+        yield KEEPALIVE_COMMENT if message is None else _event(message)
+
+
+def _event(message: LiveMessage) -> bytes:
+    data = {"version": message.version, "changed_at": message.changed_at, "what": message.what}
+    return format_sse_event(event=message.event, data_str=json.dumps(data).decode(), id=str(message.version))
