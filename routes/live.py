@@ -17,7 +17,7 @@ live = router("/api/stream", "live updates")
 
 _DESCRIPTION = """A stream of server-sent events, which stays open. `hello` says with which `version` it begins: load \
 everything. `change` says that something has changed since, and in `what` of which kind: load that again. A comment \
-comes every 15 seconds.
+comes every 15 seconds or more often.
 
 Send the `id` of the last one you got as `Last-Event-ID`, and the stream goes on from there.
 
@@ -61,7 +61,7 @@ async def stream(
     call: Call,
     limit: Annotated[int | None, Query(ge=1, le=1000, description="End the stream after so many")] = None,
     last_event_id: Annotated[
-        int | None, Header(alias="Last-Event-ID", ge=0, le=2**63 - 1, description="The last id that came")
+        int | None, Header(alias="Last-Event-ID", ge=0, le=2**53 - 1, description="The last id that came")
     ] = None,
 ) -> StreamingResponse:
     return _Stream(await call.live.watch(call.caller, call.token or "", last_event_id), limit)

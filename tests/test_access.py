@@ -66,6 +66,8 @@ POST   /api/alert-channels                          401    403    201   403    4
 PATCH  /api/alert-channels/{channel_id}             401    403    200   403    403     200      401     401     404
 DELETE /api/alert-channels/{channel_id}             401    403    204   403    403     204      401     401     404
 
+GET    /api/stream                                  401    200    200   403    200     200      401     401     404
+
 GET    /api/recommendations                         401    200    200   403    200     200      401     401     404
 GET    /api/recommendations/anomalies               401    200    200   403    200     200      401     401     404
 GET    /api/recommendations/model-switching         401    200    200   403    200     200      401     401     404
@@ -138,7 +140,7 @@ class World:
         )
 
     async def rows(self) -> Any:
-        """Every row there is, but for when somebody last used a session or a key."""
+        """Every row there is, but for when somebody last used a session or a key, and the count of changes."""
         tables = ", ".join(
             f"'{table}', (select array_agg(r order by r)"
             f" from (select (to_jsonb(t) - 'last_used_at')::text as r from public.{table} t) rows)"
@@ -161,7 +163,10 @@ class World:
                 await self.sql.execute(f"delete from public.{table}; insert into public.{table} table kept.{table}")
 
     async def _tables(self) -> list[str]:
-        found = await self.sql.fetch("select tablename from pg_tables where schemaname = 'public' order by tablename")
+        # Changes are counted a moment after they were made.
+        found = await self.sql.fetch(
+            "select tablename from pg_tables where schemaname = 'public' and tablename <> 'changes' order by tablename"
+        )
         return [row["tablename"] for row in found]
 
 
@@ -277,6 +282,7 @@ async def world(
             },
             queries={
                 "GET /api/costs/by-tag": {"key": "team"},
+                "GET /api/stream": {"limit": "1"},
                 "DELETE /api/workspaces/current": {"name": "Ada"},
             },
             workspace_id=ada.session["workspace_id"],

@@ -48,6 +48,8 @@ ACROSS = {
     "workspace_ids": "maintenance goes from one workspace to the next",
     "watch_claim": "every server looks after all workspaces",
     "delivery_claim": "every server delivers for all workspaces",
+    "changes_note": "a server counts the changes of many workspaces at once",
+    "changes_of": "a server asks at once for all workspaces that somebody watches there",
     "alert_json": "is given an alert and reads its deliveries",
     "budget_contributors": "is given a budget and reads the rollups of its workspace",
     "schema_version": "reads no table",

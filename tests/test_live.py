@@ -1,0 +1,440 @@
+"""Live updates: whoever watches a workspace hears of its changes, whichever server they were made on."""
+
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, quote, urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+
+import engines.live
+from config import Settings
+from database import Database
+from engines.live import Watch
+from models import Change, LiveMessage
+from tests.conftest import SIGNING_KEY, client_of, running, settings_for
+from tests.product import Server
+from tests.supabase_server import SECRET_KEY, SupabaseServer
+from tests.team import Caller, Member, assert_problem, call, new_api_key, sign_up
+from utils.errors import Unavailable
+
+# Far more than anything here takes.
+PATIENCE = 60
+LISTENERS = "select count(*) from pg_stat_activity where application_name = 'llmlab live updates'"
+TWO_SERVERS = pytest.mark.parametrize("pair", ["direct", "pooled", "supabase"], indirect=True)
+
+
+class Heard(NamedTuple):
+    """A message of a stream."""
+
+    event: str
+    id: str
+    version: int
+    what: list[str]
+
+
+class Stream:
+    """What somebody hears who watches their workspace."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._lines = response.aiter_lines()
+
+    async def next(self) -> Heard:
+        """The next message."""
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(PATIENCE):
+            async for line in self._lines:
+                name, _, value = line.partition(": ")
+                if name:
+                    fields[name] = value
+                elif "event" in fields:
+                    data = json.loads(fields["data"])
+                    assert data.keys() == {"version", "changed_at", "what"}
+                    return Heard(fields["event"], fields["id"], data["version"], data["what"])
+        raise AssertionError("the stream has ended")
+
+    async def until(self, *kinds: str) -> Heard:
+        """The message that completes these kinds, and no others."""
+        heard: set[str] = set()
+        while True:
+            message = await self.next()
+            assert message.event == "change"
+            heard.update(message.what)
+            assert heard <= set(kinds)
+            if heard == set(kinds):
+                return message
+
+    async def end(self) -> None:
+        """Returns when the stream has ended as it should, without another message."""
+        async with asyncio.timeout(PATIENCE):
+            assert [line async for line in self._lines if line and not line.startswith(":")] == []
+
+
+@asynccontextmanager
+async def watching(somebody: Caller, last_event_id: str | None = None) -> AsyncIterator[Stream]:
+    """A stream of theirs."""
+    headers = somebody.headers | ({} if last_event_id is None else {"Last-Event-ID": last_event_id})
+    async with somebody._client.stream("GET", "/api/stream", headers=headers) as response:
+        assert response.status_code == 200, await response.aread()
+        yield Stream(response)
+
+
+async def eventually(holds: Callable[[], Awaitable[object]]) -> None:
+    """Returns when it does."""
+    async with asyncio.timeout(PATIENCE):
+        while not await holds():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def client_at(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
+        yield client
+
+
+@pytest.fixture
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    """Two running servers over one database, on each road to it."""
+    if request.param == "supabase":
+        supabase: SupabaseServer = request.getfixturevalue("supabase")
+        road = {"SUPABASE_URL": supabase.url, "SUPABASE_KEY": SECRET_KEY}
+    else:
+        url: str = request.getfixturevalue("url")
+        if request.param == "pooled":
+            # The port tells that it is a transaction pooler.
+            (folder,) = parse_qs(urlsplit(url).query)["host"]
+            (tmp_path / ".s.PGSQL.6543").symlink_to(Path(folder) / ".s.PGSQL.5432")
+            url = f"postgresql://postgres@{quote(str(tmp_path), safe='')}:6543{urlsplit(url).path}"
+        road = {"DATABASE_URL": url}
+    servers = tuple(Server(tmp_path / name, SECRET_KEY=SIGNING_KEY, **road) for name in ("one", "two"))
+    try:
+        for server in servers:
+            server.start()
+        yield servers[0], servers[1]
+    finally:
+        for server in servers:
+            if server.process is not None and server.process.poll() is None:
+                server.stop()
+
+
+@TWO_SERVERS
+async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(pair: tuple[Server, Server]) -> None:
+    async with client_at(pair[0]) as one, client_at(pair[1]) as two:
+        ada, bob = await sign_up(one, "Ada"), await sign_up(one, "Bob")
+        async with watching(Member(two, ada.session, "")) as hers, watching(Member(two, bob.session, "")) as his:
+            hello = await hers.next()
+            assert (hello.event, hello.what) == ("hello", [])
+            assert (await his.next()).event == "hello"
+            assert (await ada.track()).status_code == 201
+            assert (await hers.next())[2:] == (hello.version + 1, ["events"])
+            assert (await ada.request("POST", "/api/budgets", json={"limit": 1})).status_code == 201
+            assert (await hers.next())[2:] == (hello.version + 2, ["budgets"])
+            assert (await bob.track()).status_code == 201
+            assert await his.next() == Heard("change", "1", 1, ["events"])
+            response = hers.response
+            assert response.headers["content-type"].startswith("text/event-stream")
+            assert response.headers["cache-control"] == "no-store"
+            assert response.headers["x-accel-buffering"] == "no"
+
+
+@TWO_SERVERS
+async def test_whoever_comes_back_hears_what_they_missed(pair: tuple[Server, Server]) -> None:
+    async with client_at(pair[0]) as one, client_at(pair[1]) as two:
+        ada = await sign_up(one, "Ada")
+        elsewhere = Member(two, ada.session, "")
+        async with watching(elsewhere) as stream:
+            await stream.next()
+            await ada.track()
+            last = await stream.until("events")
+        async with watching(ada) as stream:
+            await stream.next()
+            await ada.request("POST", "/api/budgets", json={"limit": 1})
+            await stream.until("budgets")
+            await ada.request("POST", "/api/projects", json={"name": "search"})
+            await stream.until("projects")
+        async with watching(elsewhere, last.id) as stream:
+            message = await stream.next()
+            assert (message.event, message.what) == ("change", ["budgets", "projects"])
+        # Whoever knows the present version is told of the next one.
+        async with watching(elsewhere, message.id) as stream:
+            await ada.track()
+            assert (await stream.next())[2:] == (message.version + 1, ["events"])
+        # A version that nobody counted comes from another database.
+        async with watching(elsewhere, str(message.version + 100)) as stream:
+            assert (await stream.next()).event == "hello"
+
+
+@pytest.fixture
+async def behind(servers: tuple[Server, Server], tmp_path: Path) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A connection to the database of the two servers, of which one is running."""
+    connection = await asyncpg.connect(f"postgresql://postgres@/postgres?host={tmp_path / 'data' / 'postgres'}")
+    yield connection
+    await connection.close()
+
+
+async def test_many_streams_share_one_connection_that_listens(
+    servers: tuple[Server, Server], behind: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    async with client_at(servers[0]) as client, AsyncExitStack() as stack:
+        people = [await sign_up(client, "Ada") for _ in range(5)]
+        # Nobody watches yet.
+        assert await behind.fetchval(LISTENERS) == 0
+        streams = [await stack.enter_async_context(watching(people[number % 5])) for number in range(50)]
+        for stream in streams:
+            assert (await stream.next()).event == "hello"
+        for ada in people:
+            await ada.track()
+        for stream in streams:
+            await stream.until("events")
+        assert await behind.fetchval(LISTENERS) == 1
+
+
+async def test_when_the_database_drops_every_connection_nothing_is_missed(
+    servers: tuple[Server, Server], behind: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    servers[1].start()
+    async with client_at(servers[0]) as one, client_at(servers[1]) as two:
+        ada = await sign_up(one, "Ada")
+        async with watching(Member(two, ada.session, "")) as stream:
+            await stream.next()
+            for path, body, kind in (
+                ("/api/budgets", {"limit": 1}, "budgets"),
+                ("/api/projects", {"name": "search"}, "projects"),
+                ("/api/events/track", call(), "events"),
+            ):
+                await eventually(partial(behind.fetchval, LISTENERS))
+                dropped = await behind.fetchval(
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                    " where pid <> pg_backend_pid() and backend_type = 'client backend'"
+                )
+                assert dropped >= 2
+
+                async def answered(path: str = path, body: Any = body) -> bool:
+                    # Whoever was answered 503 sends it again, and it may have been stored all the same.
+                    return (await ada.request("POST", path, json=body)).status_code in (201, 409)
+
+                await eventually(answered)
+                while kind not in (await stream.next()).what:
+                    pass
+
+
+@pytest.mark.parametrize(("workers", "told"), [("1", signal.SIGINT), ("1", signal.SIGTERM), ("2", signal.SIGTERM)])
+async def test_a_server_with_open_streams_stops_when_it_is_told_to(
+    workers: str, told: signal.Signals, tmp_path: Path
+) -> None:
+    server = Server(tmp_path / "data", WORKERS=workers)
+    server.start()
+    try:
+        async with client_at(server) as client, AsyncExitStack() as stack:
+            ada = await sign_up(client, "Ada")
+            streams = [await stack.enter_async_context(watching(ada)) for _ in range(5)]
+            for stream in streams:
+                await stream.next()
+            await asyncio.to_thread(server.stop, told)
+            for stream in streams:
+                await stream.end()
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.stop(signal.SIGKILL)
+
+
+async def test_a_stream_that_is_closed_makes_room_for_another(servers: tuple[Server, Server]) -> None:
+    async with client_at(servers[0]) as client:
+        ada = await sign_up(client, "Ada")
+        async with AsyncExitStack() as stack:
+            for _ in range(20):
+                await stack.enter_async_context(watching(ada))
+            problem = assert_problem(await ada.request("GET", "/api/stream"), 429)
+            assert problem["detail"] == "A caller has at most 20 streams at a time; close one of them"
+            # Somebody else has streams of their own.
+            async with watching(await sign_up(client, "Bob")):
+                pass
+
+        async def there_is_room() -> bool:
+            return (await ada.request("GET", "/api/stream?limit=1")).status_code == 200
+
+        await eventually(there_is_room)
+
+
+async def test_a_stream_ends_after_as_many_messages_as_were_asked_for(client: httpx.AsyncClient, ada: Member) -> None:
+    response = await ada.request("GET", "/api/stream?limit=1")
+    assert (response.status_code, response.text.count("\n\n")) == (200, 1)
+    for wrong in ("limit=0", "limit=1001", "limit=x", "since=1"):
+        assert_problem(await ada.request("GET", f"/api/stream?{wrong}"), 422)
+    for wrong in ("-1", "x", str(2**53)):
+        assert_problem(await ada.request("GET", "/api/stream", headers={"Last-Event-ID": wrong}), 422)
+
+
+async def test_a_server_has_so_many_streams_and_no_more(
+    client: httpx.AsyncClient, ada: Member, bob: Member, monkeypatch: pytest.MonkeyPatch, app: FastAPI
+) -> None:
+    monkeypatch.setattr(engines.live, "_MOST_STREAMS", 1)
+    watch = await watch_of(app, ada)
+    assert_problem(await bob.request("GET", "/api/stream"), 503)
+    watch.close()
+    assert (await bob.request("GET", "/api/stream?limit=1")).status_code == 200
+
+
+# One server, looked at from inside
+
+
+async def watch_of(app: FastAPI, somebody: Caller) -> Watch:
+    """A view of their workspace."""
+    token = somebody.headers["Authorization"].removeprefix("Bearer ")
+    named = somebody.headers.get("X-Workspace-Id")
+    identity = await app.state.identities.identify(token, UUID(named) if named else None)
+    watch: Watch = await app.state.live.watch(identity, token, None)
+    return watch
+
+
+async def messages_of(watch: Watch) -> list[LiveMessage | None]:
+    """All messages, until there will be no more."""
+    async with asyncio.timeout(PATIENCE):
+        return [message async for message in watch.messages()]
+
+
+class Ending(NamedTuple):
+    """Somebody who watches, and the request of an admin or of their own that ends it."""
+
+    watcher: Caller
+    by: Caller
+    method: str
+    path: str
+
+
+async def endings(ada: Member, bob: Member) -> list[Ending]:
+    """Every way to lose one's stream."""
+    key = await new_api_key(ada, scopes=["read"])
+    invitation = (await ada.request("POST", "/api/workspaces/invitations", json={"email": bob.email})).json()
+    joined = await bob.request("POST", "/api/workspaces/invitations/accept", json={"token": invitation["token"]})
+    bob.workspace_id = joined.json()["id"]
+    return [
+        Ending(key, ada, "DELETE", f"/api/keys/{key.id}"),
+        Ending(bob, ada, "DELETE", f"/api/workspaces/members/{bob.session['user_id']}"),
+        Ending(ada, ada, "POST", "/api/auth/logout"),
+    ]
+
+
+async def test_who_may_watch_no_longer_is_told_nothing_more(ada: Member, bob: Member, app: FastAPI) -> None:
+    for ending in await endings(ada, bob):
+        reading = asyncio.create_task(messages_of(await watch_of(app, ending.watcher)))
+        response = await ending.by.request(ending.method, ending.path)
+        assert response.status_code in (200, 204), response.text
+        assert {message.event for message in await reading if message} <= {"hello"}
+
+
+async def test_whose_rights_another_server_took_is_told_nothing_more(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines.live, "_SIGN_OF_LIFE_SECONDS", 0.05)
+    async with running(settings) as one, running(settings) as two, client_of(one) as client:
+        for ending in await endings(await sign_up(client, "Ada"), await sign_up(client, "Bob")):
+            reading = asyncio.create_task(messages_of(await watch_of(two, ending.watcher)))
+            await ending.by.request(ending.method, ending.path)
+            assert {message.event for message in await reading if message} <= {"hello"}
+
+
+async def test_a_database_that_is_away_ends_no_stream(
+    app: FastAPI, ada: Member, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engines.live, "_SIGN_OF_LIFE_SECONDS", 0.05)
+    messages = (await watch_of(app, ada)).messages()
+    while await anext(messages) is None:
+        pass
+    refused = 0
+
+    async def away(*_: object) -> Any:
+        nonlocal refused
+        refused += 1
+        raise Unavailable
+
+    with caplog.at_level(logging.WARNING, "llmlab.live"), monkeypatch.context() as broken:
+        for function in ("session_use", "changes_note", "changes_of"):
+            broken.setattr(Database, function, away)
+        app.state.live.changed(UUID(ada.session["workspace_id"]), "events")
+        async with asyncio.timeout(PATIENCE):
+            while refused < 10:
+                assert await anext(messages) is None
+    async with asyncio.timeout(PATIENCE):
+        while (message := await anext(messages)) is None:
+            pass
+    assert (message.event, message.what) == ("change", ["events"])
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == len(set(said)), "each is said once"
+    assert "Changes are not counted: The database cannot be reached; try again in a moment" in said
+
+
+async def test_what_changed_last_is_counted_when_the_server_stops(
+    url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        ada = await sign_up(client, "Ada")
+        messages = (await watch_of(app, ada)).messages()
+        await anext(messages)
+        await ada.track()
+        await anext(messages)
+        # What was counted a moment ago is not counted again so soon.
+        assert (await ada.request("POST", "/api/budgets", json={"limit": 1})).status_code == 201
+    assert json.loads(await sql.fetchval("select kinds from public.changes")).keys() == {"events", "budgets"}
+
+
+async def test_a_deleted_workspace_keeps_no_other_from_being_counted(bob: Member, app: FastAPI) -> None:
+    messages = (await watch_of(app, bob)).messages()
+    await anext(messages)
+    app.state.live.changed(uuid4(), "events")
+    await bob.track()
+    async with asyncio.timeout(PATIENCE):
+        message = await anext(messages)
+    assert message
+    assert (message.version, message.what) == (1, ["events"])
+
+
+def change(version: int, **kinds: int) -> Change:
+    """A change of some workspace; the later, the higher its version."""
+    return Change(
+        workspace_id=UUID(int=1),
+        version=version,
+        changed_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=version),
+        kinds=kinds,
+    )
+
+
+async def test_who_reads_slowly_is_told_once_of_many_changes() -> None:
+    watch = Watch(uuid4(), 10, may_watch, lambda: None)
+    for version in range(11, 1000):
+        watch.tell(change(version, events=version, budgets=700, prices=9))
+    # What comes late, or twice, is no news.
+    watch.tell(change(999, events=999))
+    watch.tell(change(500, prices=500))
+    messages = watch.messages()
+    message = await anext(messages)
+    assert message == LiveMessage("change", 999, change(999).changed_at, ["budgets", "events"])
+    watch.tell(change(1000, events=1000))
+    watch.end()
+    assert [message async for message in messages] == []
+
+
+async def test_a_database_restored_from_a_backup_is_looked_at_anew() -> None:
+    watch = Watch(uuid4(), 100, may_watch, lambda: None)
+    watch.tell(change(100))
+    restored = change(51).model_copy(update={"changed_at": datetime(2026, 6, 1, tzinfo=UTC)})
+    watch.tell(restored)
+    message = await anext(watch.messages())
+    assert message == LiveMessage("hello", 51, restored.changed_at, [])
+
+
+async def may_watch() -> None:
+    """Nobody has taken their rights."""
