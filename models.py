@@ -59,6 +59,8 @@ Email = Annotated[
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128, pattern=NO_CONTROL_CHARACTERS)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS)]
 Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
+# Up to what every JSON parser reads exactly.
+Version = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Role = Literal["admin", "viewer"]
 Scope = Literal["events:write", "read", "admin"]
 Status = Literal["success", "error", "timeout"]

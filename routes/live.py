@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from fastapi import Header, Query
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from pydantic.json_schema import SkipJsonSchema
 from starlette.types import Receive, Scope, Send
 
 from engines.live import Watch
-from models import LiveMessage
+from models import LiveMessage, Version
 from routes.exact import Call, router
 from utils import json
 
@@ -61,7 +62,7 @@ async def stream(
     call: Call,
     limit: Annotated[int | None, Query(ge=1, le=1000, description="End the stream after so many")] = None,
     last_event_id: Annotated[
-        int | None, Header(alias="Last-Event-ID", ge=0, le=2**53 - 1, description="The last id that came")
+        Version | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="The last id that came")
     ] = None,
 ) -> StreamingResponse:
     return _Stream(await call.live.watch(call.caller, call.token or "", last_event_id), limit)
