@@ -47,10 +47,16 @@ from models import (
     DueDelivery,
     Duplicate,
     EventFilter,
+    Feedback,
+    FeedbackIn,
     Identity,
     Invitation,
     KeyIdentity,
+    Latency,
     Member,
+    MetricDays,
+    MetricFilter,
+    MetricsSummary,
     ModelUsage,
     NewEvent,
     OwnPrice,
@@ -58,6 +64,7 @@ from models import (
     PlannedCall,
     Project,
     ProviderKey,
+    Quality,
     Reservation,
     SealedKey,
     Session,
@@ -80,6 +87,8 @@ from utils.postgres import EmbeddedPostgres
 MIGRATIONS = Path(__file__).parent / "supabase" / "migrations"
 # Any fixed number: it keeps two servers from migrating one database at once.
 _MIGRATION_LOCK = 4_815_162_342
+# Making the totals of many events anew takes its time.
+_MIGRATION_SECONDS = 6 * 3600.0
 _TRANSACTION_POOLER_PORT = 6543
 # As changes_note calls it.
 _CHANGES_CHANNEL = "llmlab_changes"
@@ -700,6 +709,78 @@ class Database:
             p_by=by,
         )
 
+    # Metrics and feedback
+
+    async def metrics_summary(
+        self, workspace_id: UUID, start: datetime, end: datetime, wanted: MetricFilter
+    ) -> MetricsSummary:
+        return await self._ask(
+            _METRICS, "metrics_summary", p_workspace_id=workspace_id, p_start=start, p_end=end, **_which(wanted)
+        )
+
+    async def metrics_daily(
+        self, workspace_id: UUID, start: datetime, end: datetime, tz: str, wanted: MetricFilter
+    ) -> MetricDays:
+        return await self._ask(
+            _METRIC_DAYS,
+            "metrics_daily",
+            p_workspace_id=workspace_id,
+            p_start=start,
+            p_end=end,
+            p_tz=tz,
+            **_which(wanted),
+        )
+
+    async def metrics_latency(
+        self, workspace_id: UUID, start: datetime, end: datetime, wanted: MetricFilter
+    ) -> Latency:
+        return await self._ask(
+            _LATENCY, "metrics_latency", p_workspace_id=workspace_id, p_start=start, p_end=end, **_which(wanted)
+        )
+
+    async def feedback_set(
+        self, by: Identity, feedback_id: UUID, event_id: UUID, new: FeedbackIn, now: datetime
+    ) -> Feedback | None:
+        """Rates an event, or changes the rating; None when there is no such event."""
+        return await self._ask(
+            _RATED,
+            "feedback_set",
+            **_by(by),
+            p_feedback_id=feedback_id,
+            p_event_id=event_id,
+            p_rating=new.rating,
+            p_comment=new.comment,
+            p_now=now,
+        )
+
+    async def feedback_list(
+        self,
+        workspace_id: UUID,
+        before: tuple[datetime, UUID] | None,
+        limit: int,
+        *,
+        search: str | None = None,
+        rating: int | None = None,
+    ) -> list[Feedback]:
+        before_at, before_id = before or (None, None)
+        return await self._ask(
+            _FEEDBACK,
+            "feedback_list",
+            p_workspace_id=workspace_id,
+            p_search=search,
+            p_rating=rating,
+            p_before_at=before_at,
+            p_before_id=before_id,
+            p_limit=limit,
+        )
+
+    async def metrics_quality(
+        self, workspace_id: UUID, start: datetime, end: datetime, wanted: MetricFilter
+    ) -> Quality:
+        return await self._ask(
+            _QUALITY, "metrics_quality", p_workspace_id=workspace_id, p_start=start, p_end=end, **_which(wanted)
+        )
+
     # Budgets
 
     async def budget_list(self, workspace_id: UUID, now: datetime) -> BudgetList:
@@ -914,6 +995,11 @@ def _of_call(identity: Identity, call: PlannedCall, project: str | None) -> dict
     }
 
 
+def _which(wanted: MetricFilter) -> dict[str, str | None]:
+    """The parameters that say which calls to measure."""
+    return {"p_project": wanted.project, "p_provider": wanted.provider, "p_model": wanted.model}
+
+
 def _like(pattern: str | None) -> str | None:
     """A pattern with * for anything, as ilike reads it."""
     if pattern is None:
@@ -954,6 +1040,12 @@ _TOP_MODELS = TypeAdapter(TopModels)
 _BY_PROJECT = TypeAdapter(CostByProject)
 _BY_TAG = TypeAdapter(CostByTag)
 _TIMESERIES = TypeAdapter(Timeseries)
+_METRICS = TypeAdapter(MetricsSummary)
+_METRIC_DAYS = TypeAdapter(MetricDays)
+_LATENCY = TypeAdapter(Latency)
+_RATED: TypeAdapter[Feedback | None] = TypeAdapter(Feedback | None)
+_FEEDBACK = TypeAdapter(list[Feedback])
+_QUALITY = TypeAdapter(Quality)
 _BUDGETS = TypeAdapter(BudgetList)
 _ROOM: TypeAdapter[BudgetRoom | None] = TypeAdapter(BudgetRoom | None)
 _ROOMS = TypeAdapter(list[BudgetRoom])
@@ -976,7 +1068,7 @@ async def migrate(connection: "Connection") -> list[str]:
     """
     # One transaction for all: the lock then holds behind a transaction pooler too, and goes with whatever happens.
     async with connection.transaction():
-        await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK, timeout=_MIGRATION_SECONDS)
         await connection.execute(
             "create schema if not exists supabase_migrations;"
             "create table if not exists supabase_migrations.schema_migrations"
@@ -991,7 +1083,7 @@ async def migrate(connection: "Connection") -> list[str]:
             if version in done:
                 continue
             statements = path.read_text()
-            await connection.execute(statements)
+            await connection.execute(statements, timeout=_MIGRATION_SECONDS)
             await connection.execute(
                 "insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)",
                 version,

@@ -22,9 +22,11 @@ from engines.alerts import AlertEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
+from engines.feedback import FeedbackEngine
 from engines.identities import IdentityEngine
 from engines.keys import KeyEngine
 from engines.live import LiveEngine
+from engines.metrics import MetricsEngine
 from engines.prices import PriceEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
@@ -43,8 +45,11 @@ from routes import (
     errors,
     events,
     exact,
+    feedback,
     keys,
     live,
+    llm,
+    metrics,
     prices,
     projects,
     recommendations,
@@ -74,7 +79,10 @@ TAGS = [
     {"name": "prices", "description": "What you pay by contracts of your own"},
     {"name": "settings", "description": "Which calls may be made, and how long they are kept"},
     {"name": "events", "description": "The model calls an application made"},
+    {"name": "llm", "description": "Calls as an application saw them, and the models of the price list"},
     {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
+    {"name": "metrics", "description": "How they went: tokens, latency, errors, cost, and what good answers cost"},
+    {"name": "feedback", "description": "What people think of the answers"},
     {"name": "budgets", "description": "Limits, and how much of each is used"},
     {"name": "alerts", "description": "What somebody should know, and where it is told"},
     {"name": "live updates", "description": "Being told that something has changed"},
@@ -118,6 +126,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.settings = SettingsEngine(database, app.state.costs.forget_terms, changes.changed)
         app.state.archive = ArchiveEngine(database)
         app.state.budgets = BudgetEngine(database, app.state.costs.estimate, changes.changed)
+        app.state.metrics = MetricsEngine(database)
+        app.state.feedback = FeedbackEngine(database, changes.changed)
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
         app.state.alerts = AlertEngine(database, cipher, outbound, settings.link, changes.changed)
         app.state.recommendations = RecommendationsEngine(database, book)
@@ -183,7 +193,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # The busiest first: a request is held against one after the other.
     for router in (
         events.events,
+        llm.llm,
         costs.costs,
+        metrics.metrics,
+        feedback.feedback,
         budgets.guard,
         budgets.budgets,
         alerts.alerts,

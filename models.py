@@ -74,9 +74,10 @@ Refusal = Literal["budget", "model_disabled", "token_limit"]
 Step = Literal["hour", "day", "week", "month"]
 SplitBy = Literal["model", "provider", "project"]
 # What a dashboard shows; "events" are the totals, too, and whatever else recording a call may move.
-ChangeKind = Literal["events", "budgets", "alerts", "projects", "prices", "settings"]
+ChangeKind = Literal["events", "budgets", "alerts", "feedback", "projects", "prices", "settings"]
 Changed = Callable[[UUID, ChangeKind], None]
 Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+Percent = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 
 
 def _known_zone(name: str) -> str:
@@ -1040,6 +1041,23 @@ class EventRates(Answer):
     reasoning: Usd | None
     request: Usd
 
+    @classmethod
+    def of(cls, rates: Rates) -> "EventRates":
+        """Rates per token as they are shown."""
+
+        def million(rate: Decimal | None) -> Decimal | None:
+            return None if rate is None else rate * 1_000_000
+
+        return cls(
+            input=million(rates.input),
+            cache_read=million(rates.cache_read),
+            cache_write=million(rates.cache_write_5m),
+            cache_write_1h=million(rates.cache_write_1h),
+            output=million(rates.output),
+            reasoning=million(rates.reasoning),
+            request=rates.request,
+        )
+
 
 class EventDetail(StoredEvent):
     """An event with its rates. They are shown only if they make up the stored cost, so they are always those it had."""
@@ -1052,6 +1070,79 @@ class EventPage(Answer):
 
     count: int
     events: list[StoredEvent]
+    next_cursor: str | None
+
+
+class ObservedCall(Request):
+    """One model call as an application saw it. The model is named by its id in the list of models, or by its name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"model_id": "openai/gpt-4o-mini", "prompt_tokens": 1200, "completion_tokens": 300,
+                 "total_tokens": 1500, "latency_ms": 840.5, "status": "success"}
+            ]
+        }
+    )  # fmt: skip
+
+    model_id: ModelName | None = Field(
+        None, description="An id of GET /api/llm/models", examples=["openai/gpt-4o-mini"]
+    )
+    model: ModelName | None = Field(None, description="The model's name, instead of model_id")
+    provider: ProviderName | None = Field(
+        None, description="Whose model it is; needed where the price list does not know it by the model's name"
+    )
+    prompt_tokens: Tokens = Field(description="The whole prompt")
+    completion_tokens: Tokens = Field(description="All of the answer, reasoning included")
+    total_tokens: Annotated[int, Field(strict=True, ge=0, le=2 * MAX_TOKENS)] | None = Field(
+        None, description="The sum of both, if you want it checked"
+    )
+    latency_ms: Annotated[float, Field(ge=0, le=86_400_000), BeforeValidator(_number)] = Field(
+        description="From request to last token"
+    )
+    status: Status
+    error_message: Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_model(self) -> "ObservedCall":
+        if (self.model_id is None) == (self.model is None):
+            raise ValueError("send either model_id or model")
+        if self.model_id is not None and self.provider is not None:
+            raise ValueError("model_id says the provider; send provider only with model")
+        total = self.prompt_tokens + self.completion_tokens
+        if self.total_tokens not in (None, total):
+            raise ValueError(
+                f"total_tokens ({self.total_tokens}) is not the sum of prompt_tokens and completion_tokens ({total})"
+            )
+        return self
+
+
+class LoggedCall(Tracked):
+    """A call as it is stored. It is an event like any other."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    latency_ms: float | None
+    status: Status
+    error_message: str | None
+
+
+class ListedModel(Answer):
+    """A model of the price list and what it costs today."""
+
+    id: str = Field(examples=["openai/gpt-4o-mini"])
+    provider: str
+    model: str
+    title: str | None = Field(description="What its maker calls it")
+    context_window: int | None = Field(description="Tokens; null when the list does not say")
+    rates: EventRates = Field(description="By the list, for short prompts; some models charge more for long ones")
+
+
+class ListedModels(Answer):
+    """A page of models, by id."""
+
+    count: int
+    models: list[ListedModel]
     next_cursor: str | None
 
 
@@ -1247,6 +1338,201 @@ class Timeseries(Answer):
     by: SplitBy | None
     date_range: DateRange
     points: list[Point]
+
+
+# Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFilter:
+    """Which calls to measure; a project, provider or model that is None is any."""
+
+    range: CostRange
+    project: str | None = None
+    provider: str | None = None
+    model: str | None = None
+
+
+class MetricsSummary(Answer):
+    """How a range of days went."""
+
+    date_range: DateRange
+    total_tokens: int
+    total_cost: Usd
+    average_latency: float | None = Field(description="Milliseconds, over timed_calls; null without any")
+    error_rate: Percent = Field(description="Percent of the calls that ended in an error or a timeout; 0 without calls")
+    call_count: int
+    error_count: int
+    unpriced_calls: int = Field(description="Calls without a known price: they are not in total_cost")
+    timed_calls: int = Field(description="Calls with a latency")
+
+
+class MetricDay(Answer):
+    """All there is to say of one day."""
+
+    date: date
+    call_count: int
+    error_count: int
+    error_rate: Decimal
+    prompt_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cache_write_1h_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    total_tokens: int
+    total_cost: Decimal
+    unpriced_calls: int
+
+
+class MetricDays(Answer):
+    """Every day of a range."""
+
+    date_range: DateRange
+    data: list[MetricDay]
+
+
+class DayUsage(Answer):
+    """The tokens of one day."""
+
+    date: date
+    prompt_tokens: int = Field(description="Whole prompts, cached parts included")
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cache_write_1h_tokens: int
+    completion_tokens: int = Field(description="Reasoning included")
+    reasoning_tokens: int
+    total_tokens: int
+    call_count: int
+
+
+class TokenUsage(Answer):
+    """Tokens by day, empty days included."""
+
+    date_range: DateRange
+    data: list[DayUsage]
+
+
+class DayErrors(Answer):
+    """The errors of one day."""
+
+    date: date
+    error_rate: Percent = Field(description="Percent of the calls that ended in an error or a timeout; 0 without calls")
+    error_count: int
+    call_count: int
+
+
+class ErrorRates(Answer):
+    """Errors by day, empty days included."""
+
+    date_range: DateRange
+    data: list[DayErrors]
+
+
+class CostByDay(Answer):
+    """Cost by day, empty days included."""
+
+    date_range: DateRange
+    data: list[DayCost]
+
+
+class LatencyRange(Answer):
+    """How many calls took so long. 100-200ms begins at 100 and ends before 200."""
+
+    range: Literal["0-100ms", "100-200ms", "200-500ms", "500-1000ms", "1000ms+"]
+    call_count: int
+
+
+class Percentiles(Answer):
+    """Latencies that 50, 95 and 99 % of the calls do not exceed, at most 2 % off. Milliseconds; null without any."""
+
+    timed_calls: int = Field(description="Calls with a latency")
+    average_latency: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class ModelLatency(Percentiles):
+    """How long one model's calls took."""
+
+    provider: str
+    model: str
+
+
+class Latency(Percentiles):
+    """How long calls took, over all and by model, the most called first."""
+
+    date_range: DateRange
+    call_count: int
+    data: list[LatencyRange]
+    by_model: list[ModelLatency]
+
+
+class ModelQuality(Answer):
+    """What the good answers of one model cost. Each rated call counts once, with the mean of its ratings."""
+
+    provider: str
+    model: str
+    ratings: int = Field(description="How many ratings are behind the other numbers")
+    rated_calls: int
+    average_rating: float = Field(description="Over the rated calls")
+    good_answers: int = Field(description="Rated calls whose mean is 4 or more")
+    rated_cost: Usd = Field(description="Of the rated calls that have a price")
+    unpriced_calls: int = Field(description="Rated calls without a known price")
+    cost_per_good_answer: Usd | None = Field(
+        description="rated_cost / the good answers that have a price; null without any"
+    )
+
+
+class Quality(Answer):
+    """What good answers cost by model, the most rated first."""
+
+    date_range: DateRange
+    data: list[ModelQuality]
+
+
+# Feedback
+
+
+class FeedbackIn(Request):
+    """What you think of a call."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"event_id": "call-1", "rating": 5, "comment": "Spot on"}]}
+    )
+
+    event_id: Name = Field(
+        validation_alias=AliasChoices("event_id", "llm_call_id"),
+        description="The call's id, ours or yours; also taken as llm_call_id",
+    )
+    rating: Annotated[int, Field(strict=True, ge=1, le=5)] = Field(description="From 1, bad, to 5, good")
+    comment: Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+
+
+class Feedback(Answer):
+    """What somebody thinks of a call, and what of the call matters for it."""
+
+    id: UUID
+    event_id: UUID = Field(description="The call, which may have been deleted since")
+    rated_by: UUID = Field(description="A user or an API key")
+    rating: int
+    comment: str | None
+    provider: str
+    model: str
+    project: str | None
+    cost: Usd | None = Field(description="USD of the call; null when no price is known")
+    called_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+class FeedbackPage(Answer):
+    """A page of ratings, newest first."""
+
+    count: int
+    feedback: list[Feedback]
+    next_cursor: str | None
 
 
 # Budgets

@@ -39,6 +39,7 @@ class ArchiveEngine:
                 yield sink.taken()
             for name, pages in (
                 ("audit_log", self._audit_log(identity)),
+                ("feedback", self._feedback(identity)),
                 ("spend_hourly", self._spend(identity)),
                 ("events", self._events(identity)),
             ):
@@ -54,6 +55,12 @@ class ArchiveEngine:
         while lines := await self._database.audit_list(identity.workspace_id, before, _EVENTS_AT_ONCE):
             yield lines
             before = (lines[-1].at, lines[-1].id)
+
+    async def _feedback(self, identity: Identity) -> AsyncIterator[Iterable[Any]]:
+        before = None
+        while ratings := await self._database.feedback_list(identity.workspace_id, before, _EVENTS_AT_ONCE):
+            yield ratings
+            before = (ratings[-1].created_at, ratings[-1].id)
 
     async def _spend(self, identity: Identity) -> AsyncIterator[Iterable[Any]]:
         day = None

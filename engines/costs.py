@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -25,9 +24,10 @@ from models import (
     EventPage,
     EventRates,
     Identity,
+    LoggedCall,
     NewEvent,
+    ObservedCall,
     PlannedCall,
-    Rates,
     Rejection,
     SplitBy,
     Step,
@@ -49,7 +49,6 @@ from utils.time import now
 
 _MOST_AHEAD = timedelta(days=1)
 _EARLIEST = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
-_MILLION = Decimal(1_000_000)
 # So many events of a batch are priced before other requests get their turn.
 _EVENTS_IN_A_ROW = 25
 _LONGEST_HOURLY_RANGE = timedelta(days=32)
@@ -100,6 +99,59 @@ class CostEngine:
 
     async def track(self, identity: Identity, event: Event, idempotency_key: str | None = None) -> tuple[Tracked, bool]:
         """Stores one event; answers what is stored and whether it is new. Sent again, the first one stands."""
+        priced, result = await self._store(identity, event, idempotency_key)
+        if isinstance(result, datetime):
+            return _tracked(priced, result), True
+        return _first_tracked(result), False
+
+    async def log_call(self, identity: Identity, call: ObservedCall, idempotency_key: str | None = None) -> LoggedCall:
+        """Stores a call as an event, as `track` does; answers what is stored. Raises Invalid for an unknown model."""
+        priced, result = await self._store(identity, self._event_of(call), idempotency_key)
+        if isinstance(result, datetime):
+            return LoggedCall.model_construct(
+                **_tracked(priced, result).__dict__,
+                prompt_tokens=priced.usage.prompt_tokens,
+                completion_tokens=priced.usage.output_tokens,
+                latency_ms=priced.latency_ms,
+                status=priced.status,
+                error_message=priced.error_message,
+            )
+        return LoggedCall.model_construct(
+            **_first_tracked(result).__dict__,
+            prompt_tokens=result.input_tokens,
+            completion_tokens=result.output_tokens,
+            latency_ms=result.latency_ms,
+            status=result.status,
+            error_message=result.error_message,
+        )
+
+    def _event_of(self, call: ObservedCall) -> Event:
+        """The event that a call is. Raises Invalid for one whose model or provider nobody knows."""
+        if call.model_id is not None:
+            found = self._prices.model_of_id(call.model_id)
+            if found is None:
+                raise Invalid("model_id must be an id of GET /api/llm/models", loc=("body", "model_id"))
+            provider, model = found
+        else:
+            assert call.model is not None
+            known = call.provider or self._prices.provider_of(call.model)
+            if known is None:
+                raise Invalid("provider is needed: the price list has no such model", loc=("body", "provider"))
+            provider, model = known, call.model
+        return Event(
+            provider=provider,
+            model=model,
+            input_tokens=call.prompt_tokens,
+            output_tokens=call.completion_tokens,
+            latency_ms=call.latency_ms,
+            status=call.status,
+            error_message=call.error_message,
+        )
+
+    async def _store(
+        self, identity: Identity, event: Event, idempotency_key: str | None
+    ) -> tuple[NewEvent, StoredEvent | datetime]:
+        """Stores one event: the event as priced, and the moment it was recorded or what had been stored before."""
         if event.id is None and idempotency_key is not None:
             event = event.model_copy(update={"id": idempotency_key})
         known = await self._terms.get(identity.workspace_id)
@@ -108,9 +160,7 @@ class CostEngine:
             known = await self._with_projects(identity, known, [event.project])
             priced = priced._replace(project=_key_of(event.project, known))
         (result,) = await self._recorder.put(identity.workspace_id, [priced])
-        if isinstance(result, datetime):
-            return _tracked(priced, result), True
-        return _first_tracked(result), False
+        return priced, result
 
     async def track_batch(
         self, identity: Identity, batch: EventBatch, idempotency_key: str | None = None
@@ -296,7 +346,7 @@ class CostEngine:
         rates = self._prices.rates(stored.provider, stored.model, usage.prompt_tokens, stored.timestamp, known.prices)
         if rates is None or stored.pricing == "caller" or rates.cost(usage) != stored.cost:
             return None
-        return _per_million(rates)
+        return EventRates.of(rates)
 
     # Totals
 
@@ -365,18 +415,3 @@ def _first_fault(error: ValidationError) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     said = fault["msg"].removeprefix("Value error, ")
     return f"{where}: {said}" if where else said
-
-
-def _per_million(rates: Rates) -> EventRates:
-    def million(rate: Decimal | None) -> Decimal | None:
-        return None if rate is None else rate * _MILLION
-
-    return EventRates(
-        input=million(rates.input),
-        cache_read=million(rates.cache_read),
-        cache_write=million(rates.cache_write_5m),
-        cache_write_1h=million(rates.cache_write_1h),
-        output=million(rates.output),
-        reasoning=million(rates.reasoning),
-        request=rates.request,
-    )

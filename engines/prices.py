@@ -1,19 +1,24 @@
-"""A workspace's own prices."""
+"""A workspace's own prices, and the list's."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 from database import Database
-from models import Changed, Identity, OwnPrice, OwnPriceIn, OwnPriceList
-from providers import PriceBook
+from models import Changed, EventRates, Identity, ListedModel, ListedModels, OwnPrice, OwnPriceIn, OwnPriceList
+from providers import Listing, PriceBook
+from utils.cursors import read_name_cursor, write_name_cursor
 from utils.errors import Invalid
 from utils.ids import uuid7
 from utils.time import now
 
 
 class PriceEngine:
-    """Keeps prices. `terms_changed` and `changed` are called whenever one is added or ended."""
+    """Keeps own prices and shows those of the list.
+
+    `terms_changed` and `changed` are called whenever an own one is added or ended.
+    """
 
     def __init__(
         self, database: Database, prices: PriceBook, terms_changed: Callable[[], None], changed: Changed
@@ -45,3 +50,28 @@ class PriceEngine:
         self._terms_changed()
         self._changed(identity.workspace_id, "prices")
         return price
+
+    async def models(self, provider: str | None, search: str | None, cursor: str | None, limit: int) -> ListedModels:
+        """A page of the list's models by id, with today's rates; of one provider, or with a text in id or title."""
+        at = now()
+        after = "" if cursor is None else read_name_cursor(cursor)
+        vendor = None if provider is None else self._prices.provider_id(provider)
+        text = (search or "").lower()
+        # Made when it is first asked for, which takes too long for others to wait.
+        listed = await asyncio.to_thread(self._prices.models)
+        found = [
+            model
+            for model in listed
+            if model.id > after and (vendor is None or model.provider == vendor) and model.mentions(text)
+        ]
+        page = found[:limit]
+        return ListedModels(
+            count=len(page),
+            models=[ListedModel(**model._asdict(), rates=self._rates(model, at)) for model in page],
+            next_cursor=write_name_cursor(page[-1].id) if len(found) > limit else None,
+        )
+
+    def _rates(self, model: Listing, at: datetime) -> EventRates:
+        rates = self._prices.rates(model.provider, model.model, 0, at)
+        assert rates is not None, f"{model.id} is listed"
+        return EventRates.of(rates)

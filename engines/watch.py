@@ -18,7 +18,8 @@ Unusual = Callable[[UUID, str, datetime], Awaitable[list[Anomaly]]]
 class WatchEngine:
     """Makes alerts of anomalies, once per day and model, and digests for the channels that want them.
 
-    `unusual(workspace_id, tz, at)` says what stands out; `changed` is called when anything does. Each workspace is looked at by one process in an hour.
+    `unusual(workspace_id, tz, at)` says what stands out, and `changed` is called when a workspace was looked at that way.
+    Each workspace is looked at by one process in an hour.
     """
 
     def __init__(self, database: Database, unusual: Unusual, changed: Changed) -> None:

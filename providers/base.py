@@ -27,6 +27,7 @@ _PLAIN = (
     "output_tokens",
     "output_reasoning_tokens",
 )
+_FREE = Rates(*[Decimal(0)] * 7)
 
 
 class Model:
@@ -58,6 +59,8 @@ class Model:
 
     def rates(self, prompt_tokens: int, at: datetime) -> Rates:
         """The rates for a prompt of this length at that moment."""
+        if self._free and not self._listed:
+            return _FREE
         return self._rates.at(at).rates(prompt_tokens)
 
 
@@ -131,6 +134,16 @@ class Provider:
     def _read(self, response: Mapping[str, Any], flavor: str) -> tuple[str | None, Usage]:
         model, reported = self._vendor.extract_usage(response, api_flavor=flavor)
         return model, usage_of(vars(reported))
+
+
+@lru_cache(maxsize=8192)
+def vendor_of(model: str) -> str | None:
+    """The id of the vendor that lists a model of this name and names its models so; None when there is none."""
+    for vendor in get_snapshot().providers:
+        pattern = vendor.model_match
+        if pattern is not None and pattern.is_match(model.lower()) and _find(vendor.id, model) is not None:
+            return vendor.id
+    return None
 
 
 def price_at(model: Model, usage: Usage, at: datetime) -> Price:

@@ -1,17 +1,18 @@
 """The price book: every provider under one roof, and the order in which prices are believed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from models import Price, Rates, Usage
 from providers.anthropic import ANTHROPIC
-from providers.base import Provider, price_at
+from providers.base import Provider, price_at, vendor_of
 from providers.cohere import COHERE
 from providers.corrections import CORRECTIONS, SOURCE
 from providers.general import general
 from providers.google import GOOGLE
+from providers.listing import Listing, is_listed, listing
 from providers.mistral import MISTRAL
 from providers.openai import OPENAI
 from providers.own import NO_OWN_PRICES, OwnPrices, own_cost, own_rates
@@ -39,6 +40,21 @@ class PriceBook:
         """One name for a provider however it is spelt; that of one nobody knows stays."""
         vendor = self.provider(name)
         return name.strip().lower() if vendor is None else vendor.id
+
+    def models(self) -> Sequence[Listing]:
+        """Every model of the list and the corrections, by id. The first time takes a while."""
+        return listing()
+
+    def model_of_id(self, model_id: str) -> tuple[str, str] | None:
+        """The provider and the model of an id in `models`; None for one that is not in it."""
+        provider, _, model = model_id.partition("/")
+        vendor = self.provider(provider)
+        return (provider, model) if vendor is not None and vendor.id == provider and is_listed(vendor, model) else None
+
+    def provider_of(self, model: str) -> str | None:
+        """The provider whose models are named like this one and that lists it; None when there is none."""
+        corrected = next((provider for provider, name in CORRECTIONS if name == model.lower()), None)
+        return corrected or vendor_of(model)
 
     def price(
         self,

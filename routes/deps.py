@@ -8,6 +8,7 @@ from models import (
     CostRange,
     DayOrTime,
     EventFilter,
+    MetricFilter,
     ModelName,
     Name,
     ProviderName,
@@ -51,5 +52,17 @@ async def _wanted(
 
 
 Range = Annotated[CostRange, Depends(_range)]
+
+
+async def _measured(
+    wanted: Range,
+    project: Annotated[Name | None, Query(description="Only this project's calls, by name or id")] = None,
+    provider: Annotated[ProviderName | None, Query(description="Only this provider's calls")] = None,
+    model: Annotated[ModelName | None, Query(description="Only calls of this model")] = None,
+) -> MetricFilter:
+    return MetricFilter(wanted, project, provider, model)
+
+
+Measured = Annotated[MetricFilter, Depends(_measured)]
 Wanted = Annotated[EventFilter, Depends(_wanted)]
 Cursor = Annotated[str | None, Query(max_length=512, description="next_cursor of the page before")]

@@ -21,8 +21,10 @@ from engines.alerts import AlertEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
+from engines.feedback import FeedbackEngine
 from engines.keys import KeyEngine
 from engines.live import LiveEngine
+from engines.metrics import MetricsEngine
 from engines.prices import PriceEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
@@ -36,14 +38,16 @@ from utils.tokens import bearer_token
 
 P = ParamSpec("P")
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-# What a path needs: a scope, a person who is signed in (an API key is not one), or anybody who is known.
-Need = Scope | Literal["person", "anybody"]
+# What a path needs: a scope, a person who is signed in (an API key is not one), a person or a key that sends events, or
+# anybody who is known.
+Need = Scope | Literal["person", "user", "anybody"]
 
 _NEEDS: dict[Need, str] = {
     "events:write": "For admins, and for API keys with the scope `events:write`.",
     "read": "For everybody in the workspace, and for API keys with the scope `read`.",
     "admin": "For admins, and for API keys with the scope `admin`.",
     "person": "For everybody who is signed in, but not for API keys.",
+    "user": "For everybody who is signed in, and for API keys with the scope `events:write`.",
     "anybody": "For everybody in the workspace, and for every API key.",
 }
 _PROBLEMS = {
@@ -143,6 +147,16 @@ class Call(Request):
     @property
     def costs(self) -> CostEngine:
         engine: CostEngine = self.app.state.costs
+        return engine
+
+    @property
+    def metrics(self) -> MetricsEngine:
+        engine: MetricsEngine = self.app.state.metrics
+        return engine
+
+    @property
+    def feedback(self) -> FeedbackEngine:
+        engine: FeedbackEngine = self.app.state.feedback
         return engine
 
     @property
@@ -286,8 +300,7 @@ class GuardedRoute(ExactRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self.need: Need = getattr(endpoint, "need", "read")
-        scopes = [] if self.need in ("person", "anybody") else [self.need]
-        options["openapi_extra"] = {"security": [{"bearer": scopes}], **(options.get("openapi_extra") or {})}
+        options["openapi_extra"] = {"security": _security(self.need), **(options.get("openapi_extra") or {})}
         options["description"] = options.get("description") or _NEEDS[self.need]
         refused = {} if self.need == "anybody" else problems(403)
         options["responses"] = {**refused, **(options.get("responses") or {})}
@@ -297,8 +310,17 @@ class GuardedRoute(ExactRoute):
         _check(self.need, scope["identity"])
 
 
+def _security(need: Need) -> list[dict[str, list[str]]]:
+    """The same for the schema: alternatives, each with the scope it takes; a session takes none."""
+    if need in ("person", "anybody"):
+        return [{"bearer": []}]
+    return [{"bearer": []}, {"bearer": ["events:write"]}] if need == "user" else [{"bearer": [need]}]
+
+
 def _check(need: Need, identity: Identity) -> None:
     """Raises Forbidden when the caller may not do this."""
+    if need == "user":
+        need = "anybody" if identity.session_id is not None else "events:write"
     if need == "person":
         if identity.session_id is None:
             raise Forbidden("Only somebody who is signed in can do this, not an API key")
@@ -327,6 +349,18 @@ def json_response(value: Any, status: int = 200) -> Response:
 def router(prefix: str, tag: str) -> APIRouter:
     """A router of paths for those who are signed in."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=GuardedRoute, responses=problems(401, 422, 429, 503))
+
+
+class TwiceRouter(APIRouter):
+    """A router whose paths under /api also answer without it, as the first documents have them."""
+
+    def __init__(self, path: str, tag: str) -> None:
+        super().__init__(tags=[tag], route_class=GuardedRoute, responses=problems(401, 422, 429, 503))
+        self._path = path
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().add_api_route(f"/api{self._path}{path}", endpoint, **options)
+        super().add_api_route(f"{self._path}{path}", endpoint, **{**options, "deprecated": True})
 
 
 def public_router(prefix: str, tag: str) -> APIRouter:

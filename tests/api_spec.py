@@ -155,13 +155,13 @@ def _values(schema: Json) -> Json | None:
 
 
 def _needs(operation: Json) -> str:
-    """The scope an operation needs; without one a session, any token or nothing, by who is refused."""
-    for scopes in operation.get("security", ()):
-        if scopes.get("bearer"):
-            return f"`{scopes['bearer'][0]}`"
-    if "403" in operation["responses"]:
-        return "a session"
-    return "nothing" if {} in operation.get("security", [{}]) else "a token"
+    """What an operation needs: a scope, or one of several; a session; any token; or nothing."""
+    security = operation.get("security", [{}])
+    if {} in security:
+        return "nothing"
+    if "403" not in operation["responses"]:
+        return "a token"
+    return " or ".join(f"`{scopes['bearer'][0]}`" if scopes["bearer"] else "a session" for scopes in security)
 
 
 def _said(answer: Json) -> str:

@@ -44,6 +44,29 @@ POST   /api/events/batch                            401    403    200   200    4
 GET    /api/events                                  401    200    200   403    200     200      401     401     404
 GET    /api/events/{event_id}                       401    200    200   403    200     200      401     401     404
 
+POST   /api/llm/log-call                            401    403    200   200    403     200      401     401     404
+GET    /api/llm/models                              401    200    200   403    200     200      401     401     404
+POST   /llm/log-call                                401    403    200   200    403     200      401     401     404
+GET    /llm/models                                  401    200    200   403    200     200      401     401     404
+
+GET    /api/metrics/summary                         401    200    200   403    200     200      401     401     404
+GET    /api/metrics/token-usage                     401    200    200   403    200     200      401     401     404
+GET    /api/metrics/latency                         401    200    200   403    200     200      401     401     404
+GET    /api/metrics/error-rate                      401    200    200   403    200     200      401     401     404
+GET    /api/metrics/cost                            401    200    200   403    200     200      401     401     404
+GET    /api/metrics/quality                         401    200    200   403    200     200      401     401     404
+GET    /metrics/summary                             401    200    200   403    200     200      401     401     404
+GET    /metrics/token-usage                         401    200    200   403    200     200      401     401     404
+GET    /metrics/latency                             401    200    200   403    200     200      401     401     404
+GET    /metrics/error-rate                          401    200    200   403    200     200      401     401     404
+GET    /metrics/cost                                401    200    200   403    200     200      401     401     404
+GET    /metrics/quality                             401    200    200   403    200     200      401     401     404
+
+POST   /api/feedback                                401    201    201   201    403     201      401     401     404
+GET    /api/feedback                                401    403    200   403    403     200      401     401     404
+POST   /feedback                                    401    201    201   201    403     201      401     401     404
+GET    /feedback                                    401    403    200   403    403     200      401     401     404
+
 GET    /api/costs/summary                           401    200    200   403    200     200      401     401     404
 GET    /api/costs/by-provider                       401    200    200   403    200     200      401     401     404
 GET    /api/costs/top-models                        401    200    200   403    200     200      401     401     404
@@ -220,6 +243,7 @@ async def world(
         ada.workspace_id = second["id"]
         # The keys are hers too, and still cannot accept it.
         to_admin = await made(ada, "/api/workspaces/invitations", email=admin.email)
+        observed = {"model": "gpt-4o", "prompt_tokens": 1, "completion_tokens": 1, "latency_ms": 1, "status": "success"}
         newcomer = {"email": "somebody@example.com", "password": PASSWORD, "name": "Somebody"}
         world = World(
             client,
@@ -259,6 +283,10 @@ async def world(
                 "PATCH /api/auth/me": {"name": "Countess"},
                 "POST /api/events/track": call(),
                 "POST /api/events/batch": {"events": [call()]},
+                "POST /api/llm/log-call": observed,
+                "POST /llm/log-call": observed,
+                "POST /api/feedback": {"event_id": event, "rating": 4},
+                "POST /feedback": {"llm_call_id": event, "rating": 4},
                 "POST /api/budgets": {"limit": 10, "period": "daily"},
                 "POST /api/alerts/test": {"channel_id": channel["id"]},
                 "POST /api/alert-channels": {"name": "second", **hook},

@@ -99,8 +99,11 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
     helpers = {
         "spend_bucket",
         "latency_bucket",
+        "bucket_latency",
         "add_counts",
         "event_json",
+        "feedback_json",
+        "metric_cells",
         "lock_totals",
         "utc_day",
         "spend_cells",

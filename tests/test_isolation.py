@@ -57,6 +57,8 @@ ACROSS = {
     "channel_json": "reads no table",
     "event_json": "reads no table",
     "is_for": "reads no table",
+    "bucket_latency": "reads no table",
+    "feedback_json": "reads no table",
     "latency_bucket": "reads no table",
     "period_end": "reads no table",
     "period_start": "reads no table",
@@ -96,6 +98,7 @@ class Side:
     channel_ciphertext: str
     period: str
     event: UUID
+    feedback: UUID
     model: str
     tag: str
     audit_line: UUID
@@ -164,6 +167,10 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "p_before_timestamp": NOW,
         "p_before_id": it.event,
     }
+    metrics = (
+        {"p_project": None, "p_provider": None, "p_model": None},
+        {"p_project": it.project_name, "p_provider": it.provider, "p_model": it.model},
+    )
     rates = {
         name: Decimal(1)
         for name in (
@@ -348,6 +355,24 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "cost_by_project": ({},),
         "cost_by_tag": ({"p_key": it.tag},),
         "cost_timeseries": tuple({"p_step": "day", "p_by": by} for by in (None, "model", "project")),
+        "metrics_summary": metrics,
+        "metrics_daily": metrics,
+        "metrics_latency": metrics,
+        "metrics_quality": metrics,
+        "metric_cells": tuple({**some, "p_project_key": it.project_name} for some in metrics),
+        # Feedback
+        "feedback_set": (
+            {
+                "p_feedback_id": it.new_id,
+                "p_event_id": it.event,
+                "p_rating": 3,
+                "p_comment": "so so",
+            },
+        ),
+        "feedback_list": (
+            {"p_search": None, "p_rating": None, "p_before_at": None, "p_before_id": None},
+            {"p_search": it.model, "p_rating": 5, "p_before_at": NOW, "p_before_id": it.feedback},
+        ),
         "spend_cells": ({"p_whole_days": True}, {"p_whole_days": False}),
         "model_daily_costs": ({},),
         "model_usage": ({},),
@@ -483,6 +508,8 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
     )
     settings = await admin.request("PUT", "/api/settings", json={"disabled_models": [f"{word}-disabled"]})
     assert settings.status_code == 200, settings.text
+    rating = {"event_id": tracked["event_id"], "rating": 5, "comment": f"{word}-comment"}
+    feedback = await made(admin, "/api/feedback", **rating)
     channel = await made(
         admin, "/api/alert-channels", name=f"{word}-channel", kind="webhook", url="https://hooks.example.com/x"
     )
@@ -513,6 +540,7 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
         channel_ciphertext="",
         period=period,
         event=UUID(tracked["event_id"]),
+        feedback=UUID(feedback["id"]),
         model=f"{word}-model",
         tag=f"{word}-tag",
         audit_line=UUID(audit["entries"][0]["id"]),

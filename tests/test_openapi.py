@@ -74,7 +74,8 @@ class Exemption(NamedTuple):
 
 TRACK = "POST /api/events/track"
 SETTINGS = "PUT (/api)?/settings"
-RANGES = "GET /api/(costs/[a-z-]+|projects)"
+LOG = "POST (/api)?/llm/log-call"
+RANGES = "GET (/api)?/(costs/[a-z-]+|metrics/[a-z-]+|projects)"
 BY_DESIGN = [
     # A Content-Length that is no number is no HTTP: the server's parser refuses it before there is a request.
     Exemption(UndefinedStatusCode, ".*", "Received: 400(.|\n)*\nInvalid HTTP request received.$"),
@@ -90,16 +91,21 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, TRACK, "metadata: (must not be larger|must not contain NUL|cannot be stored)"),
     Exemption(
         RejectedPositiveData,
-        f"{TRACK}|POST /api/(budgets.*|prices|provider-keys)|GET /api/events",
+        f"{TRACK}|{LOG}|POST /api/(budgets.*|prices|provider-keys)|GET /api/events"
+        "|GET (/api)?/(llm/models|metrics/[a-z-]+)",
         "provider: .* at least 1",
     ),
+    # A call has one model, which the price list knows by its id or its name, or which has a provider; and one sum.
+    Exemption(RejectedPositiveData, LOG, "send either model_id or model|send provider only with model"),
+    Exemption(RejectedPositiveData, LOG, "model_id must be an id of|provider is needed: the price list has no such"),
+    Exemption(RejectedPositiveData, LOG, "is not the sum of prompt_tokens and completion_tokens"),
     # A project may be named by its id; then there must be one.
     Exemption(RejectedPositiveData, TRACK, "There is no project .*: no project has this id"),
     # To JSON Schema 1.0 is an integer. Here counts are written without a fraction.
     Exemption(
         RejectedPositiveData,
-        f"{TRACK}|POST /api/budgets.*|{SETTINGS}",
-        "(_tokens|days|seconds|_per_request): Input should be a valid integer",
+        f"{TRACK}|{LOG}|POST /api/budgets.*|POST (/api)?/feedback|{SETTINGS}",
+        "(_tokens|days|seconds|rating|_per_request): Input should be a valid integer",
     ),
     Exemption(RejectedPositiveData, "POST /api/budgets", "custom is needed for the period custom, and only for that"),
     # Not every text is an address, and not every address is one of the service it is said to be of.
@@ -122,7 +128,9 @@ BY_DESIGN = [
         RejectedPositiveData, f"{RANGES}|GET /api/rec.*|POST /api/budgets|{SETTINGS}", "must be the name of a time zone"
     ),
     Exemption(
-        RejectedPositiveData, "GET /api/(alerts|events|audit|projects)", "must be the next_cursor of an earlier answer"
+        RejectedPositiveData,
+        "GET (/api)?/(alerts|events|audit|projects|feedback|llm/models)",
+        "must be the next_cursor of an earlier answer",
     ),
     Exemption(RejectedPositiveData, RANGES, "end needs a start|start must lie before end|covers at most 366 days"),
     Exemption(RejectedPositiveData, RANGES, "must lie between the years 2000 and 2100"),

@@ -111,6 +111,9 @@ async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, b
     channel = await ada.request("POST", "/api/alert-channels", json=hook)
     assert channel.status_code == 201
     await ada.track(model="nobody-knows-it")
+    for member in (ada, bob):
+        rated = await member.request("POST", "/feedback", json={"event_id": "e1", "rating": 5, "comment": member.email})
+        assert rated.status_code == (201 if member is ada else 404)
     application = await new_api_key(ada, name="backend")
     await bob.track(project="bravo", model="bravo")
     files = await archive(ada)
@@ -118,6 +121,7 @@ async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, b
         "workspace": 1, "settings": 1, "members": 1, "invitations": 1, "projects": 2, "api_keys": 1,
         "provider_keys": 1, "prices": 1,
         "budgets": 1, "budget_periods": 2, "alert_channels": 1, "alerts": 1, "audit_log": 8,
+        "feedback": 1,
         "spend_hourly": 8, "events": 13,
     }  # fmt: skip
     assert {event["event_id"] for event in files["events"]} == {
@@ -126,6 +130,7 @@ async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, b
     assert Counter(event["cost"] for event in files["events"]) == {
         Decimal("0.1234567890123"): 7, Decimal("0.0075"): 5, None: 1,
     }  # fmt: skip
+    assert [(row["comment"], row["cost"]) for row in files["feedback"]] == [(ada.email, Decimal("0.1234567890123"))]
     assert sum(row["calls"] for row in files["spend_hourly"]) == 13
     text = str(files)
     for secret in (

@@ -1,0 +1,44 @@
+"""What people and applications think of the answers they got."""
+
+from database import Database
+from models import Changed, Feedback, FeedbackIn, FeedbackPage, Identity
+from utils.cursors import read_cursor, write_cursor
+from utils.errors import NotFound
+from utils.ids import event_uuid, uuid7
+from utils.time import now
+
+
+class FeedbackEngine:
+    """Keeps the ratings of calls: one of each call by each person or API key. `changed` is called with each."""
+
+    def __init__(self, database: Database, changed: Changed) -> None:
+        self._database = database
+        self._changed = changed
+
+    async def give(self, identity: Identity, new: FeedbackIn) -> Feedback:
+        """Rates a call, by our id or its sender's; takes the place of what the caller said of it before.
+
+        Raises NotFound for a call the workspace does not have.
+        """
+        at = now()
+        given = await self._database.feedback_set(identity, uuid7(at), event_uuid(new.event_id), new, at)
+        if given is None:
+            raise NotFound("Event not found")
+        self._changed(identity.workspace_id, "feedback")
+        return given
+
+    async def feedback(
+        self, identity: Identity, search: str | None, rating: int | None, cursor: str | None, limit: int
+    ) -> FeedbackPage:
+        """A page of ratings, newest first. Raises Invalid for a cursor we did not hand out."""
+        before = None if cursor is None else read_cursor(cursor)
+        # One more than asked for tells whether there is a next page.
+        found = await self._database.feedback_list(
+            identity.workspace_id, before, limit + 1, search=search, rating=rating
+        )
+        page = found[:limit]
+        return FeedbackPage(
+            count=len(page),
+            feedback=page,
+            next_cursor=write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None,
+        )

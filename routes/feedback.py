@@ -1,0 +1,29 @@
+"""What people think of the answers."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from models import Feedback, FeedbackIn, FeedbackPage, Name
+from routes.deps import Cursor, Limit
+from routes.exact import Call, TwiceRouter, needs, problems
+
+feedback = TwiceRouter("/feedback", "feedback")
+
+
+@feedback.post("", status_code=201, responses=problems(404), summary="Rate a call; rating it again changes the rating")
+@needs("user")
+async def give(call: Call, new: FeedbackIn) -> Feedback:
+    return await call.feedback.give(call.caller, new)
+
+
+@feedback.get("", summary="Ratings, newest first")
+@needs("admin")
+async def listing(
+    call: Call,
+    search: Annotated[Name | None, Query(description="Only those with this text in the comment or the model")] = None,
+    rating: Annotated[int | None, Query(ge=1, le=5, description="Only this rating")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> FeedbackPage:
+    return await call.feedback.feedback(call.caller, search, rating, cursor, limit)
