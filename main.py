@@ -22,6 +22,7 @@ from engines.alerts import AlertEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
+from engines.exports import ExportEngine
 from engines.identities import IdentityEngine
 from engines.keys import KeyEngine
 from engines.prices import PriceEngine
@@ -40,6 +41,7 @@ from routes import (
     errors,
     events,
     exact,
+    exports,
     keys,
     prices,
     projects,
@@ -68,6 +70,7 @@ TAGS = [
     {"name": "prices", "description": "What you pay by contracts of your own"},
     {"name": "events", "description": "The model calls an application made"},
     {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
+    {"name": "exports", "description": "Events and costs as files: CSV, JSON lines, Parquet, FOCUS"},
     {"name": "budgets", "description": "Limits, and how much of each is used"},
     {"name": "alerts", "description": "What somebody should know, and where it is told"},
     {"name": "recommendations", "description": "What stands out, and what would have cost less"},
@@ -102,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.projects = ProjectEngine(database, app.state.costs.forget_terms)
         app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms)
         app.state.archive = ArchiveEngine(database)
+        app.state.exports = ExportEngine(database)
         app.state.budgets = BudgetEngine(database, app.state.costs.estimate)
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
         app.state.alerts = AlertEngine(database, cipher, outbound, settings.link)
@@ -155,6 +159,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         events.events,
         costs.costs,
+        exports.exports,
         budgets.guard,
         budgets.budgets,
         alerts.alerts,

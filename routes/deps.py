@@ -1,5 +1,6 @@
 """The parameters many paths share."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
@@ -31,7 +32,7 @@ async def _range(
     return CostRange(days, start, end, tz)
 
 
-async def _wanted(
+async def _filtered(
     start: Annotated[Time | None, Query(description="From this time on")] = None,
     end: Annotated[Time | None, Query(description="Before this time")] = None,
     provider: Annotated[ProviderName | None, Query(description="Only this provider's calls")] = None,
@@ -39,10 +40,16 @@ async def _wanted(
     project: Annotated[Name | None, Query(description="Only this project's calls")] = None,
     status: Annotated[Status | None, Query(description="Only calls that ended so")] = None,
     tag: Annotated[TagFilter | None, Query(description="key:value", examples=["team:search"])] = None,
-    limit: Limit = 50,
 ) -> EventFilter:
     key, _, value = (tag or "").partition(":")
-    return EventFilter(start, end, provider, model, project, status, {key: value} if tag else None, limit=limit)
+    return EventFilter(start, end, provider, model, project, status, {key: value} if tag else None)
+
+
+FilteredEvents = Annotated[EventFilter, Depends(_filtered)]
+
+
+async def _wanted(wanted: FilteredEvents, limit: Limit = 50) -> EventFilter:
+    return replace(wanted, limit=limit)
 
 
 Range = Annotated[CostRange, Depends(_range)]
