@@ -41,6 +41,7 @@ from models import (
     CostByProject,
     CostByProvider,
     CostByTag,
+    CostKey,
     CostSummary,
     Credentials,
     DailyCosts,
@@ -604,6 +605,30 @@ class Database:
         """The totals of the first day after a day that has any."""
         return await self._ask(_ARCHIVED_SPEND, "export_spend", p_workspace_id=workspace_id, p_after=after)
 
+    # Exports
+
+    async def export_events(self, workspace_id: UUID, wanted: EventFilter) -> str | None:
+        """The newest events by columns, as JSON that is not read yet; None when there are none."""
+        return await self._ask(_TEXT, "export_events", p_workspace_id=workspace_id, **_of_filter(wanted))
+
+    async def export_costs(
+        self, workspace_id: UUID, start: datetime, end: datetime, tz: str, after: CostKey | None, limit: int
+    ) -> str | None:
+        """Costs of the first day after a position that has any, as export_events does."""
+        return await self._ask(
+            _TEXT,
+            "export_costs",
+            p_workspace_id=workspace_id,
+            p_start=start,
+            p_end=end,
+            p_tz=tz,
+            p_after_date=after.date if after else None,
+            p_after_project=after.project if after else None,
+            p_after_provider=after.provider if after else None,
+            p_after_model=after.model if after else None,
+            p_limit=limit,
+        )
+
     # Events
 
     async def record_events(
@@ -646,23 +671,7 @@ class Database:
         return await self._ask(_EVENT, "event_one", p_workspace_id=workspace_id, p_event_id=event_id)
 
     async def event_list(self, workspace_id: UUID, wanted: EventFilter) -> list[StoredEvent]:
-        before_timestamp, before_id = wanted.before or (None, None)
-        return await self._ask(
-            _EVENTS,
-            "event_list",
-            p_workspace_id=workspace_id,
-            p_start=wanted.start,
-            p_end=wanted.end,
-            p_provider=wanted.provider,
-            p_model=wanted.model,
-            p_project=wanted.project,
-            p_status=wanted.status,
-            p_tag=_text(wanted.tag or {}),
-            p_policy_violation=wanted.policy_violation,
-            p_before_timestamp=before_timestamp,
-            p_before_id=before_id,
-            p_limit=wanted.limit,
-        )
+        return await self._ask(_EVENTS, "event_list", p_workspace_id=workspace_id, **_of_filter(wanted))
 
     # Rollups
 
@@ -984,6 +993,24 @@ class Database:
         await self._road.call(function, parameters)
 
 
+def _of_filter(wanted: EventFilter) -> dict[str, Any]:
+    """The parameters that say which events are wanted."""
+    before_timestamp, before_id = wanted.before or (None, None)
+    return {
+        "p_start": wanted.start,
+        "p_end": wanted.end,
+        "p_provider": wanted.provider,
+        "p_model": wanted.model,
+        "p_project": wanted.project,
+        "p_status": wanted.status,
+        "p_tag": _text(wanted.tag or {}),
+        "p_policy_violation": wanted.policy_violation,
+        "p_before_timestamp": before_timestamp,
+        "p_before_id": before_id,
+        "p_limit": wanted.limit,
+    }
+
+
 def _of_call(identity: Identity, call: PlannedCall, project: str | None) -> dict[str, Any]:
     """The parameters that say which budgets count a call."""
     return {
@@ -1013,6 +1040,7 @@ def _by(identity: Identity) -> dict[str, UUID]:
 
 
 _IDS = TypeAdapter(list[UUID])
+_TEXT: TypeAdapter[str | None] = TypeAdapter(str | None)
 _ACCOUNT: TypeAdapter[Account | None] = TypeAdapter(Account | None)
 _CREDENTIALS: TypeAdapter[Credentials | None] = TypeAdapter(Credentials | None)
 _DUPLICATES = TypeAdapter(list[Duplicate])

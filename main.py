@@ -22,6 +22,7 @@ from engines.alerts import AlertEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
+from engines.exports import ExportEngine
 from engines.feedback import FeedbackEngine
 from engines.identities import IdentityEngine
 from engines.keys import KeyEngine
@@ -45,6 +46,7 @@ from routes import (
     errors,
     events,
     exact,
+    exports,
     feedback,
     keys,
     live,
@@ -83,6 +85,7 @@ TAGS = [
     {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
     {"name": "metrics", "description": "How they went: tokens, latency, errors, cost, and what good answers cost"},
     {"name": "feedback", "description": "What people think of the answers"},
+    {"name": "exports", "description": "Events and costs as files: CSV, JSON lines, Parquet, FOCUS"},
     {"name": "budgets", "description": "Limits, and how much of each is used"},
     {"name": "alerts", "description": "What somebody should know, and where it is told"},
     {"name": "live updates", "description": "Being told that something has changed"},
@@ -128,6 +131,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.budgets = BudgetEngine(database, app.state.costs.estimate, changes.changed)
         app.state.metrics = MetricsEngine(database)
         app.state.feedback = FeedbackEngine(database, changes.changed)
+        app.state.exports = ExportEngine(database)
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
         app.state.alerts = AlertEngine(database, cipher, outbound, settings.link, changes.changed)
         app.state.recommendations = RecommendationsEngine(database, book)
@@ -197,6 +201,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         costs.costs,
         metrics.metrics,
         feedback.feedback,
+        exports.exports,
         budgets.guard,
         budgets.budgets,
         alerts.alerts,

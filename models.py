@@ -1201,6 +1201,15 @@ class CostRange:
         return start, end
 
 
+class CostKey(NamedTuple):
+    """Where in the daily costs a page ends: a day, and a project by its key."""
+
+    date: date
+    project: str
+    provider: str
+    model: str
+
+
 class DateRange(Answer):
     """Half open: start is in it, end is not."""
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import uvloop
 
-from bench import ingest, loop, memory, pricing, reads, storage, supabase_road
+from bench import exports, ingest, loop, memory, pricing, reads, storage, supabase_road
 from bench.plan import QUICK, USUAL, Bench
 from bench.report import RESULTS, Report, Row
 
@@ -25,6 +25,7 @@ SECTIONS = {
     "reads": reads.grow,
     "storage": storage.size,
     "memory": memory.growth,
+    "exports": exports.exports,
     "loop": loop.standstill,
     "supabase": supabase_road.compare,
 }
@@ -68,7 +69,7 @@ def main() -> None:
     wanted = arguments()
     sizes = QUICK if wanted.quick else USUAL
     if wanted.full:
-        sizes = replace(sizes, large_workspaces=(*sizes.large_workspaces, 10_000_000))
+        sizes = replace(sizes, large_workspaces=(*sizes.large_workspaces, 10_000_000), export_events=1_000_000)
     options = [option for option in ("quick", "full") if getattr(wanted, option)]
     bench = Bench(sizes, Report(" ".join(["./run.sh bench", *(f"--{option}" for option in options)])))
     try:

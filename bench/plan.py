@@ -24,6 +24,7 @@ class Sizes:
     reads: int
     page: int
     storage_events: int
+    export_events: int
     pricing_calls: int
 
 
@@ -40,6 +41,7 @@ QUICK = Sizes(
     reads=40,
     page=200,
     storage_events=30_000,
+    export_events=30_000,
     pricing_calls=2_000,
 )
 USUAL = Sizes(
@@ -55,6 +57,7 @@ USUAL = Sizes(
     reads=150,
     page=1_000,
     storage_events=150_000,
+    export_events=200_000,
     pricing_calls=10_000,
 )
 

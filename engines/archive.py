@@ -1,7 +1,6 @@
 """Everything a workspace holds, as one archive that is made while it is sent."""
 
 import asyncio
-import io
 import zipfile
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
@@ -10,6 +9,7 @@ from typing import Any
 from database import Database
 from models import EventFilter, Identity
 from utils.json import dumps
+from utils.sinks import Sink
 from utils.time import now
 
 _EVENTS_AT_ONCE = 500
@@ -30,7 +30,7 @@ class ArchiveEngine:
 
     async def archive(self, identity: Identity) -> AsyncIterator[bytes]:
         """The archive in pieces. It takes the same memory however much there is."""
-        sink = _Sink()
+        sink = Sink()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
             tables = await self._database.export_workspace(identity.workspace_id, now())
             for name, table in tables.items():
@@ -75,25 +75,6 @@ class ArchiveEngine:
         ):
             yield events
             before = (events[-1].timestamp, events[-1].event_id)
-
-
-class _Sink(io.RawIOBase):
-    """Takes what is written, to be taken away piece by piece."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, piece: Any) -> int:
-        self._pieces.append(bytes(piece))
-        return len(piece)
-
-    def taken(self) -> bytes:
-        """What has been written since it was last asked."""
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
 
 
 def _write(file: Any, rows: Iterable[Any]) -> None:

@@ -1,5 +1,6 @@
 """The parameters many paths share."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
@@ -33,7 +34,7 @@ async def _range(
     return CostRange(days, start, end, tz)
 
 
-async def _wanted(
+async def _filtered(
     start: Annotated[Time | None, Query(description="From this time on")] = None,
     end: Annotated[Time | None, Query(description="Before this time")] = None,
     provider: Annotated[ProviderName | None, Query(description="Only this provider's calls")] = None,
@@ -44,11 +45,17 @@ async def _wanted(
     policy_violation: Annotated[
         Violation | None, Query(description="Only calls that broke this rule of the settings")
     ] = None,
-    limit: Limit = 50,
 ) -> EventFilter:
     key, _, value = (tag or "").partition(":")
     tags = {key: value} if tag else None
-    return EventFilter(start, end, provider, model, project, status, tags, policy_violation, limit=limit)
+    return EventFilter(start, end, provider, model, project, status, tags, policy_violation)
+
+
+FilteredEvents = Annotated[EventFilter, Depends(_filtered)]
+
+
+async def _wanted(wanted: FilteredEvents, limit: Limit = 50) -> EventFilter:
+    return replace(wanted, limit=limit)
 
 
 Range = Annotated[CostRange, Depends(_range)]

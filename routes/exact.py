@@ -1,7 +1,7 @@
 """Routes that read and write JSON without turning money into floats, and the schema that describes them."""
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from functools import wraps
 from json import JSONDecodeError
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
@@ -21,6 +22,7 @@ from engines.alerts import AlertEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
+from engines.exports import ExportEngine
 from engines.feedback import FeedbackEngine
 from engines.keys import KeyEngine
 from engines.live import LiveEngine
@@ -205,6 +207,11 @@ class Call(Request):
         return engine
 
     @property
+    def exports(self) -> ExportEngine:
+        engine: ExportEngine = self.app.state.exports
+        return engine
+
+    @property
     def advice(self) -> RecommendationsEngine:
         engine: RecommendationsEngine = self.app.state.recommendations
         return engine
@@ -344,6 +351,23 @@ def json_response(value: Any, status: int = 200) -> Response:
     if status == 204:
         return Response(status_code=204)
     return Response(json.dumps(value), status_code=status, media_type="application/json")
+
+
+async def download(pieces: AsyncIterator[bytes], filename: str, media_type: str) -> StreamingResponse:
+    """A file that is made while it is sent.
+
+    What goes wrong before its first piece is answered as any error is; after that the connection is cut, so that nobody
+    takes a part for the whole.
+    """
+    first = await anext(pieces, b"")
+
+    async def all_pieces() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return StreamingResponse(all_pieces(), media_type=media_type, headers=headers)
 
 
 def router(prefix: str, tag: str) -> APIRouter:

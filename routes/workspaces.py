@@ -20,7 +20,7 @@ from models import (
     Workspaces,
 )
 from routes.deps import Cursor, Limit
-from routes.exact import Call, needs, problems, router
+from routes.exact import Call, download, needs, problems, router
 
 workspaces = router("/api/workspaces", "workspaces")
 audit = router("/api/audit", "workspaces")
@@ -119,8 +119,7 @@ async def withdraw(call: Call, invitation_id: Annotated[UUID, Path(description="
 )
 @needs("admin")
 async def export(call: Call) -> StreamingResponse:
-    headers = {"Content-Disposition": 'attachment; filename="llmlab.zip"'}
-    return StreamingResponse(call.archive.archive(call.caller), media_type="application/zip", headers=headers)
+    return await download(call.archive.archive(call.caller), "llmlab.zip", "application/zip")
 
 
 @audit.get("", summary="Who did what, newest first")

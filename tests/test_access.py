@@ -73,6 +73,9 @@ GET    /api/costs/top-models                        401    200    200   403    2
 GET    /api/costs/by-project                        401    200    200   403    200     200      401     401     404
 GET    /api/costs/by-tag                            401    200    200   403    200     200      401     401     404
 GET    /api/costs/timeseries                        401    200    200   403    200     200      401     401     404
+GET    /api/export/events                           401    200    200   403    200     200      401     401     404
+GET    /api/export/costs                            401    200    200   403    200     200      401     401     404
+GET    /api/export/focus                            401    200    200   403    200     200      401     401     404
 
 GET    /api/budgets                                 401    200    200   403    200     200      401     401     404
 POST   /api/budgets                                 401    403    201   403    403     201      401     401     404

@@ -349,6 +349,16 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "record_events": ({**event, "p_ids": [it.new_id]}, {**event, "p_ids": [it.event]}),
         "event_one": ({"p_event_id": it.event},),
         "event_list": (everything, some),
+        "export_events": (everything, some),
+        "export_costs": (
+            dict.fromkeys(("p_after_date", "p_after_project", "p_after_provider", "p_after_model")),
+            {
+                "p_after_date": START.date(),
+                "p_after_project": it.project_name,
+                "p_after_provider": it.provider,
+                "p_after_model": it.model,
+            },
+        ),
         "cost_summary": ({},),
         "cost_by_provider": ({},),
         "cost_top_models": ({},),

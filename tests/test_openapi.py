@@ -75,7 +75,7 @@ class Exemption(NamedTuple):
 TRACK = "POST /api/events/track"
 SETTINGS = "PUT (/api)?/settings"
 LOG = "POST (/api)?/llm/log-call"
-RANGES = "GET (/api)?/(costs/[a-z-]+|metrics/[a-z-]+|projects)"
+RANGES = "GET (/api)?/(costs/[a-z-]+|metrics/[a-z-]+|projects|export/(costs|focus))"
 BY_DESIGN = [
     # A Content-Length that is no number is no HTTP: the server's parser refuses it before there is a request.
     Exemption(UndefinedStatusCode, ".*", "Received: 400(.|\n)*\nInvalid HTTP request received.$"),
@@ -91,7 +91,7 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, TRACK, "metadata: (must not be larger|must not contain NUL|cannot be stored)"),
     Exemption(
         RejectedPositiveData,
-        f"{TRACK}|{LOG}|POST /api/(budgets.*|prices|provider-keys)|GET /api/events"
+        f"{TRACK}|{LOG}|POST /api/(budgets.*|prices|provider-keys)|GET /api/(export/)?events"
         "|GET (/api)?/(llm/models|metrics/[a-z-]+)",
         "provider: .* at least 1",
     ),

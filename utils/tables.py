@@ -1,0 +1,188 @@
+"""Tables written while they grow, as CSV, JSON lines or Parquet: the memory they take does not grow with them."""
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple, Protocol
+
+import orjson
+
+from utils.sinks import Sink
+
+Kind = Literal["text", "integer", "float", "decimal", "time", "date", "json"]
+Format = Literal["csv", "jsonl", "parquet"]
+MEDIA_TYPES: Mapping[Format, str] = {
+    "csv": "text/csv",
+    "jsonl": "application/jsonl",
+    "parquet": "application/vnd.apache.parquet",
+}
+# Some rows by columns, a list of values for each. A decimal is text with all its digits, a time or date is text as in
+# RFC 3339, JSON is text too; None stands for null everywhere.
+Page = Mapping[str, Any]
+
+# What makes a spreadsheet take a cell for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A list price has up to 17 decimals, a percentage of it 8 more.
+DECIMAL_PRECISION, DECIMAL_SCALE = 38, 25
+# A row group is written when it has so many rows, or takes so much memory.
+_ROWS_IN_A_GROUP = 5_000
+_BYTES_IN_A_GROUP = 8_000_000
+
+
+class Column(NamedTuple):
+    """A column's name and what its values are."""
+
+    name: str
+    kind: Kind
+
+
+class Writer(Protocol):
+    """Writes a table page by page."""
+
+    def write(self, page: Page) -> bytes:
+        """Adds some rows; returns what of the file is ready."""
+
+    def end(self) -> bytes:
+        """The rest of the file."""
+
+
+async def table(columns: Sequence[Column], format: Format, pages: AsyncIterator[Page]) -> AsyncIterator[bytes]:
+    """The file in pieces, made beside the event loop."""
+    writer: Writer = await asyncio.to_thread(_WRITERS[format], columns)
+    async for page in pages:
+        if piece := await asyncio.to_thread(writer.write, page):
+            yield piece
+    yield await asyncio.to_thread(writer.end)
+
+
+class CsvWriter:
+    """CSV as in RFC 4180, the names first; null is an empty field.
+
+    In front of text that a spreadsheet would take for a formula stands an apostrophe.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._text = io.StringIO(newline="")
+        self._csv = csv.writer(self._text)
+        self._csv.writerow(column.name for column in columns)
+
+    def write(self, page: Page) -> bytes:
+        self._csv.writerows(zip(*(_cells(column, page[column.name]) for column in self._columns), strict=True))
+        return self._taken()
+
+    def end(self) -> bytes:
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        ready = self._text.getvalue().encode()
+        self._text.seek(0)
+        self._text.truncate()
+        return ready
+
+
+def _cells(column: Column, values: Sequence[Any]) -> Sequence[Any]:
+    if column.kind != "text":
+        return values
+    return [f"'{value}" if value is not None and value.startswith(_FORMULA) else value for value in values]
+
+
+class JsonLinesWriter:
+    """A JSON object a line, every digit of a number kept."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._names = [column.name for column in columns]
+
+    def write(self, page: Page) -> bytes:
+        rows = zip(*(_json_values(column, page[column.name]) for column in self._columns), strict=True)
+        return b"".join(
+            orjson.dumps(dict(zip(self._names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in rows
+        )
+
+    def end(self) -> bytes:
+        return b""
+
+
+def _json_values(column: Column, values: Sequence[Any]) -> Sequence[Any]:
+    if column.kind not in ("decimal", "json"):
+        return values
+    return [None if value is None else orjson.Fragment(value) for value in values]
+
+
+class ParquetWriter:
+    """Parquet, a row group at a time. Decimals are decimal128(38, 25), times are UTC microseconds, JSON is text.
+
+    A decimal with more digits than that is an error, never rounded.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        # Only who exports Parquet pays for it: 40 MB of memory.
+        import pyarrow
+        import pyarrow.parquet
+
+        self._arrow = pyarrow
+        self._columns = columns
+        types = {
+            "text": pyarrow.string(),
+            "integer": pyarrow.int64(),
+            "float": pyarrow.float64(),
+            "decimal": pyarrow.decimal128(DECIMAL_PRECISION, DECIMAL_SCALE),
+            "time": pyarrow.timestamp("us", "UTC"),
+            "date": pyarrow.date32(),
+            "json": pyarrow.string(),
+        }
+        self._schema = pyarrow.schema([(column.name, types[column.kind]) for column in columns])
+        self._sink = Sink()
+        self._file = pyarrow.parquet.ParquetWriter(self._sink, self._schema)
+        self._batches: list[Any] = []
+        self._rows = self._bytes = 0
+
+    def write(self, page: Page) -> bytes:
+        batch = self._arrow.RecordBatch.from_arrays(
+            [
+                self._arrow.array(_parquet_values(column, page[column.name]), field.type)
+                for column, field in zip(self._columns, self._schema, strict=True)
+            ],
+            schema=self._schema,
+        )
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows >= _ROWS_IN_A_GROUP or self._bytes >= _BYTES_IN_A_GROUP:
+            self._write_group()
+        return self._sink.taken()
+
+    def end(self) -> bytes:
+        if self._batches:
+            self._write_group()
+        self._file.close()
+        return self._sink.taken()
+
+    def _write_group(self) -> None:
+        self._file.write_table(self._arrow.Table.from_batches(self._batches), row_group_size=self._rows)
+        self._batches = []
+        self._rows = self._bytes = 0
+
+
+# What each kind's text stands for. Arrow could read text itself, but what it loads for that takes 12 MB.
+_READ: Mapping[Kind, Callable[[str], Any]] = {
+    "decimal": Decimal,
+    "time": datetime.fromisoformat,
+    "date": date.fromisoformat,
+}
+
+
+def _parquet_values(column: Column, values: Sequence[Any]) -> Sequence[Any]:
+    read = _READ.get(column.kind)
+    return values if read is None else [None if value is None else read(value) for value in values]
+
+
+_WRITERS: Mapping[Format, type[CsvWriter] | type[JsonLinesWriter] | type[ParquetWriter]] = {
+    "csv": CsvWriter,
+    "jsonl": JsonLinesWriter,
+    "parquet": ParquetWriter,
+}
