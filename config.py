@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     encryption_key: SecretStr | None = None
 
     cors_origins: Annotated[list[str], NoDecode] = []
+    metrics_token: SecretStr | None = None
     redis_url: SecretStr | None = None
     rate_limit_per_minute: int = Field(100, ge=0)
 
@@ -56,6 +57,11 @@ class Settings(BaseSettings):
             raise ValueError("SECRET_KEY must have at least 32 characters")
         if any(len(key) < 32 for key in self._own_encryption_keys()):
             raise ValueError("ENCRYPTION_KEY must have at least 32 characters, and so must each of several")
+        token = self.metrics_token.get_secret_value() if self.metrics_token else None
+        if token is not None and not (
+            len(token) >= 16 and token.isascii() and token.isprintable() and " " not in token
+        ):
+            raise ValueError("METRICS_TOKEN must have at least 16 characters, all ASCII and none a space")
         if self.secret_key is None and self.road != "embedded":
             raise ValueError("SECRET_KEY must be set, to at least 32 characters, when the database is not embedded")
         if (self.supabase_url is None) != (self.supabase_key is None):

@@ -7,6 +7,7 @@ project through its REST interface. Rows become models here, and drivers' errors
 import asyncio
 import base64
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -19,6 +20,7 @@ import asyncpg
 import httpx
 import orjson
 from asyncpg.pool import PoolConnectionProxy
+from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
 from postgrest.exceptions import APIError
 from pydantic import TypeAdapter
 
@@ -99,6 +101,9 @@ _LISTENING_SECONDS = 15.0
 _POLLING_SECONDS = 0.5
 _PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabase db push --remote`)"
 
+# So long after an attempt to start the embedded server again comes the next one.
+_NEXT_START_SECONDS = 1.0
+
 # A function that refuses raises one of these, with the sentence for the caller as its message.
 _REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
 
@@ -111,6 +116,8 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
+
+log = logging.getLogger("llmlab.database")
 
 T = TypeVar("T")
 Pause = Callable[[], Awaitable[None]]
@@ -137,6 +144,9 @@ class Road(Protocol):
         What it gives waits until it is time to look what was not heard; it raises Unavailable when listening is over.
         """
 
+    def connections(self) -> dict[str, int]:
+        """How many connections to Postgres are `in_use` and `idle`; empty where they are not ours."""
+
     async def close(self) -> None:
         """Lets go of the connections."""
 
@@ -150,6 +160,7 @@ class PostgresRoad:
         self._pool = pool
         self._url = url
         self._embedded = embedded
+        self._reviving: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, url: str, embedded: EmbeddedPostgres | None = None) -> "PostgresRoad":
@@ -177,6 +188,8 @@ class PostgresRoad:
         try:
             return await self._pool.fetchval(f"select public.{function}({arguments})", *parameters.values())
         except _AWAY as error:
+            if isinstance(error, OSError):
+                self._revive()
             raise Unavailable from error
         except asyncpg.PostgresError as error:
             if error.sqlstate in _REFUSALS:
@@ -213,10 +226,29 @@ class PostgresRoad:
         except _AWAY as error:
             raise Unavailable from error
 
+    def connections(self) -> dict[str, int]:
+        idle = self._pool.get_idle_size()
+        return {"in_use": self._pool.get_size() - idle, "idle": idle}
+
     async def close(self) -> None:
         await self._pool.close()
+        if self._reviving is not None:
+            self._reviving.cancel()
         if self._embedded is not None:
             self._embedded.stop()
+
+    def _revive(self) -> None:
+        """Starts the embedded server again in case it has ended, one attempt at a time."""
+        if self._embedded is not None and (self._reviving is None or self._reviving.done()):
+            self._reviving = asyncio.create_task(self._start_again(self._embedded))
+
+    async def _start_again(self, embedded: EmbeddedPostgres) -> None:
+        log.warning("The embedded Postgres does not answer; if it has ended, it is started again")
+        try:
+            await asyncio.to_thread(embedded.start)
+        except (OSError, RuntimeError) as error:
+            log.error("The embedded Postgres does not start: %s", error)
+        await asyncio.sleep(_NEXT_START_SECONDS)
 
 
 class SupabaseRoad:
@@ -262,8 +294,38 @@ class SupabaseRoad:
     async def listening(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Pause]:
         yield _polling
 
+    def connections(self) -> dict[str, int]:
+        return {}
+
     async def close(self) -> None:
         await self._http.aclose()
+
+
+class TracedRoad:
+    """Another road, with a span for each call that a traced request makes.
+
+    A commit for several requests is in the trace of the one that began it, if that is not answered yet.
+    """
+
+    def __init__(self, road: Road, tracer: Tracer) -> None:
+        self._road = road
+        self._tracer = tracer
+        self.connections = road.connections
+        self.close = road.close
+
+    async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
+        if not get_current_span().is_recording():
+            return await self._road.call(function, parameters)
+        about = {"db.system.name": "postgresql", "db.stored_procedure.name": f"public.{function}"}
+        # Of an error only the kind: what it says may hold what people sent.
+        with self._tracer.start_as_current_span(
+            function, kind=SpanKind.CLIENT, attributes=about, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                return await self._road.call(function, parameters)
+            except Exception as error:
+                span.set_status(StatusCode.ERROR, type(error).__name__)
+                raise
 
 
 class Database:
@@ -273,19 +335,26 @@ class Database:
         self._road = road
 
     @classmethod
-    async def open(cls, settings: Settings) -> "Database":
+    async def open(cls, settings: Settings, tracer: Tracer | None = None) -> "Database":
         """The database the settings name. Raises StartError, saying what to change, when it cannot be used."""
+        road: Road
         if settings.road == "supabase":
             assert settings.supabase_url and settings.supabase_key
-            return cls(await SupabaseRoad.open(settings.supabase_url, settings.supabase_key.get_secret_value()))
-        if settings.database_url is not None:
-            return cls(await PostgresRoad.open(settings.database_url.get_secret_value()))
-        embedded = EmbeddedPostgres(settings.data_dir)
-        return cls(await PostgresRoad.open(embedded.start(), embedded))
+            road = await SupabaseRoad.open(settings.supabase_url, settings.supabase_key.get_secret_value())
+        elif settings.database_url is not None:
+            road = await PostgresRoad.open(settings.database_url.get_secret_value())
+        else:
+            embedded = EmbeddedPostgres(settings.data_dir)
+            road = await PostgresRoad.open(embedded.start(), embedded)
+        return cls(road if tracer is None else TracedRoad(road, tracer))
 
     async def close(self) -> None:
         """Lets go of the connections, and of the embedded server."""
         await self._road.close()
+
+    def connections(self) -> dict[str, int]:
+        """How many connections to Postgres are `in_use` and `idle`; empty on the Supabase road."""
+        return self._road.connections()
 
     async def ping(self) -> bool:
         """Whether the database answers."""
@@ -935,6 +1004,10 @@ class Database:
     async def delivery_claim(self, now: datetime, lease_until: datetime, limit: int) -> list[DueDelivery]:
         """Takes deliveries that are due, of any workspace; until the lease ends nobody else gets them."""
         return await self._ask(_DUE, "delivery_claim", p_now=now, p_lease_until=lease_until, p_limit=limit)
+
+    async def outbox_pending(self) -> int:
+        """How many deliveries are waiting, in all workspaces."""
+        return int(await self._road.call("outbox_pending", {}))
 
     async def delivery_done(
         self, due: DueDelivery, error: str | None, retry_at: datetime | None, now: datetime

@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import uvicorn
@@ -61,11 +63,13 @@ from routes import (
 from routes import settings as workspace_settings
 from utils.cipher import Cipher
 from utils.logs import configure_logs
+from utils.metrics import FOLDER_VARIABLE
 from utils.outbound import Outbound
 from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
 from utils.signals import told_to_stop
 from utils.tokens import Tokens
+from utils.tracing import tracer_provider
 
 DESCRIPTION = """The ledger of what an organisation spends on language models.
 
@@ -94,14 +98,19 @@ TAGS = [
 ]
 
 
+# So long a request may still take when the server is told to stop. Docker and others kill it after ten seconds.
+_LAST_ANSWERS_SECONDS = 5
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application, which opens its database when it starts."""
     settings = settings or Settings()
+    spans = tracer_provider(settings.app_version)
     storage = rate_storage(settings.redis_url.get_secret_value() if settings.redis_url else None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = await Database.open(settings)
+        database = await Database.open(settings, spans.get_tracer("llmlab") if spans else None)
         book = PriceBook()
         tokens = Tokens(settings.signing_key(), settings.algorithm)
         identities = IdentityEngine(database, tokens)
@@ -136,7 +145,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.alerts = AlertEngine(database, cipher, outbound, settings.link, changes.changed)
         app.state.recommendations = RecommendationsEngine(database, book)
         app.state.watch = WatchEngine(database, app.state.recommendations.unusual, changes.changed)
-        app.state.server = ServerEngine(database, settings.app_version)
+        metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+        app.state.server = ServerEngine(database, settings.app_version, lambda: app.state.costs.waiting, metrics_token)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
         gc.collect()
         gc.freeze()
@@ -145,15 +155,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         background = (app.state.alerts.delivering, app.state.watch.watching)
         working = [asyncio.create_task(work.run()) for work in background]
         telling = asyncio.create_task(changes.run())
+        noting = asyncio.create_task(app.state.server.run())
         try:
             with told_to_stop(changes.close):
                 yield
         finally:
+            noting.cancel()
             for work in background:
                 work.stop()
+            # What was accepted comes first: whoever stops us may not wait for a webhook that does not answer.
+            await app.state.costs.close()
             await asyncio.gather(*working)
             await outbound.close()
-            await app.state.costs.close()
             changes.stop()
             await telling
             await database.close()
@@ -166,6 +179,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         openapi_tags=TAGS,
         swagger_ui_parameters={"persistAuthorization": True},
+        telemetry={
+            "tracing": spans is not None,
+            "tracer_provider": spans,
+            "auto_configure": True,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+        },
     )
 
     async def identify(token: str, workspace_id: UUID | None) -> Identity:
@@ -239,14 +260,20 @@ def serve() -> None:
     except ValidationError as error:
         sys.exit("Cannot start: " + "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors()))
     configure_logs(debug=settings.debug)
-    postgres = EmbeddedPostgres(settings.data_dir) if settings.road == "embedded" else None
-    try:
-        if postgres is not None:
+    # Uvicorn ends by raising the signal that stopped it once more: it must not end us before Postgres is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with ExitStack() as in_use:
+        if settings.road == "embedded":
+            postgres = EmbeddedPostgres(settings.data_dir)
+            in_use.callback(postgres.stop)
             postgres.start()
-        asyncio.run(check_database(settings))
+        if settings.workers > 1 and FOLDER_VARIABLE not in os.environ:
+            os.environ[FOLDER_VARIABLE] = in_use.enter_context(TemporaryDirectory(prefix="llmlab-metrics-"))
+        try:
+            asyncio.run(check_database(settings))
+        except StartError as error:
+            sys.exit(f"Cannot start: {error}")
         _announce(settings)
-        # Uvicorn ends by raising the signal that stopped it once more: it must not end us before Postgres is stopped.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         uvicorn.run(
             "main:app",
             host=settings.host,
@@ -255,12 +282,8 @@ def serve() -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         )
-    except StartError as error:
-        sys.exit(f"Cannot start: {error}")
-    finally:
-        if postgres is not None:
-            postgres.stop()
 
 
 def _announce(settings: Settings) -> None:

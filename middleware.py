@@ -28,6 +28,7 @@ from utils.errors import (
     Unavailable,
     problem,
 )
+from utils.metrics import count_request
 from utils.tokens import bearer_token
 
 Identify = Callable[[str, UUID | None], Awaitable[Identity]]
@@ -43,6 +44,8 @@ PUBLIC_PATHS = frozenset(
         "/favicon.ico",
         "/health",
         "/api/health",
+        # Has a token of its own.
+        "/metrics/prometheus",
         "/api/auth/signup",
         "/api/auth/login",
         "/api/auth/refresh",
@@ -74,7 +77,10 @@ log = logging.getLogger("llmlab.requests")
 
 
 class RequestMiddleware:
-    """Gives the request an id, takes a trailing slash off its path, logs it, and answers for what nobody caught."""
+    """Gives the request an id, takes a trailing slash off its path, logs and counts it.
+
+    It answers for what nobody caught.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -112,6 +118,8 @@ class RequestMiddleware:
             fault = traceback.format_exc()
             if not begun:
                 await send_error(scope, send_with_headers, LLMLabError("Something went wrong on our side"))
+        seconds = time.perf_counter() - started
+        count_request(scope["method"], getattr(scope.get("route"), "path", None), status, seconds)
         identity = scope.get("identity")
         log.log(
             logging.ERROR if fault else logging.INFO,
@@ -124,7 +132,7 @@ class RequestMiddleware:
                     "method": scope["method"],
                     "path": scope["path"],
                     "status": status,
-                    "milliseconds": round((time.perf_counter() - started) * 1000, 2),
+                    "milliseconds": round(seconds * 1000, 2),
                     "request_id": request_id,
                     "client": _address(scope),
                     "user_id": identity.user_id if identity else None,

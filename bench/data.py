@@ -64,6 +64,10 @@ class Nowhere:
     def listening(self, *_: object) -> Any:
         """Nobody listens."""
 
+    def connections(self) -> dict[str, int]:
+        """There are none."""
+        return {}
+
     async def close(self) -> None:
         """There is nothing to let go of."""
 

@@ -44,6 +44,7 @@ from utils.cursors import read_cursor, write_cursor
 from utils.errors import Conflict, Invalid, NotFound
 from utils.group_commit import GroupCommit
 from utils.ids import event_uuid, is_uuid, uuid7
+from utils.metrics import count_commit
 from utils.recent import Recent
 from utils.time import now
 
@@ -90,6 +91,11 @@ class CostEngine:
     def forget_terms(self) -> None:
         """The terms of every workspace are looked up anew: a project, a price or a setting has changed."""
         self._terms.forget()
+
+    @property
+    def waiting(self) -> int:
+        """How many events are accepted and not yet committed."""
+        return self._recorder.waiting
 
     async def close(self) -> None:
         """Returns when every accepted event is committed."""
@@ -279,7 +285,8 @@ class CostEngine:
         at = now()
         results: list[StoredEvent | datetime] = [at] * len(events)
         try:
-            duplicates = await self._database.record_events(workspace_id, events, at)
+            with count_commit(len(events)):
+                duplicates = await self._database.record_events(workspace_id, events, at)
         finally:
             # Whoever loses the connection does not know whether it was recorded.
             self._changed(workspace_id, "events")

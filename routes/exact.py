@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from functools import wraps
 from json import JSONDecodeError
 from typing import Any, Literal, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Response, params
 from fastapi.dependencies.models import Dependant
@@ -35,6 +36,7 @@ from engines.settings import SettingsEngine
 from engines.workspaces import WorkspaceEngine
 from models import Identity, Problem, Scope
 from utils import json
+from utils.addresses import is_loopback
 from utils.errors import PROBLEM_JSON, Forbidden, Invalid
 from utils.tokens import bearer_token
 
@@ -65,6 +67,9 @@ _PROBLEMS = {
 
 
 _JSON = re.compile(r"application/([^;/\s]+\+)?json\s*(;|$)", re.IGNORECASE)
+
+# What proxies say about whom they ask for.
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 # For the schema of paths that look at `Call.idempotency_key`.
 IDEMPOTENT: dict[str, Any] = {
@@ -135,6 +140,16 @@ class Call(Request):
     def address(self) -> str:
         """Where the request comes from."""
         return self.client.host if self.client else ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a program on this machine asks, for itself and not for somebody else.
+
+        A proxy on this machine is seen by the headers it adds, and a web page in a browser on it by the host it names.
+        """
+        host = urlsplit(f"//{self.headers.get('host', '')}").hostname or ""
+        forwarded = any(name in self.headers for name in _FORWARDED)
+        return is_loopback(self.address) and is_loopback(host) and not forwarded
 
     @property
     def device(self) -> str:

@@ -1,9 +1,10 @@
-"""What this is, and whether it works."""
+"""What this is, whether it works, and how busy it is."""
 
 from fastapi import Response
+from fastapi.responses import PlainTextResponse
 
 from models import About, Health
-from routes.exact import Call, json_response, public_router
+from routes.exact import Call, json_response, problems, public_router
 
 server = public_router("", "server")
 
@@ -28,3 +29,16 @@ async def about(call: Call) -> About:
 async def health(call: Call) -> Response:
     state = await call.server.health()
     return json_response(state, 200 if state.database_connected else 503)
+
+
+@server.get(
+    "/metrics/prometheus",
+    summary="What the server counts about itself",
+    description="In the text format of Prometheus. For whoever sends the `METRICS_TOKEN` of the server; if it has none,"
+    " for programs on the same machine. For everybody else there is nothing at this path.",
+    response_class=PlainTextResponse,
+    responses=problems(404),
+)
+async def prometheus(call: Call) -> Response:
+    text, kind = await call.server.metrics(call.token, local=call.is_local)
+    return Response(text, media_type=kind)

@@ -1,4 +1,4 @@
-"""Which hosts the server may connect to for somebody else: those on the public internet."""
+"""Which hosts the server may connect to for somebody else, those on the public internet; and which is this machine."""
 
 import asyncio
 import socket
@@ -35,6 +35,15 @@ def is_public(address: str) -> bool:
     if isinstance(ip, IPv6Address) and (ip.ipv4_mapped or ip.sixtofour or ip.teredo or ip in _NAT64):
         return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its address or as localhost, is the machine that asks."""
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    return (ip.ipv4_mapped or ip).is_loopback if isinstance(ip, IPv6Address) else ip.is_loopback
 
 
 async def addresses_of(host: str, port: int, *, allow_private: bool) -> list[str]:

@@ -38,6 +38,11 @@ class GroupCommit(Generic[Key, Item, Result]):
         self._queues: dict[Key, _Queue[Item, Result]] = {}
         self._writers: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting(self) -> int:
+        """How many items are accepted and not yet written."""
+        return self._waiting
+
     async def put(self, key: Key, items: Sequence[Item]) -> Sequence[Result]:
         """Returns when the items are committed. Raises Unavailable, storing nothing, while too many are waiting."""
         if self._waiting + len(items) > self._max_waiting:

@@ -36,12 +36,18 @@ class EmbeddedPostgres:
         self._use: IO[bytes] | None = None
 
     def start(self) -> str:
-        """Starts the server, or joins the one that runs; returns its connection string."""
+        """Starts the server, or joins the one that runs; returns its connection string.
+
+        May be called again when the server has ended.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         user = self._prepare_user()
         with self._turn():
-            self._use = (self._folder / "postgres.use").open("wb")
-            fcntl.flock(self._use, fcntl.LOCK_SH)
+            if self._use is None:
+                self._use = (self._folder / "postgres.use").open("wb")
+                if self._is_last(self._use):
+                    self._forget_reused_pid()
+                fcntl.flock(self._use, fcntl.LOCK_SH)
             if not (self._data / "PG_VERSION").exists():
                 self._run("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres", user=user)
             sockets = self._socket_folder()
@@ -61,12 +67,10 @@ class EmbeddedPostgres:
         if self._use is None:
             return
         with self._turn():
-            try:
-                fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pass
-            else:
-                self._run("pg_ctl", "stop", "-w", "-m", "fast", "-s", user=self._prepare_user())
+            if self._is_last(self._use):
+                user = self._prepare_user()
+                if self._run("pg_ctl", "status", user=user, check=False) == 0:
+                    self._run("pg_ctl", "stop", "-w", "-m", "fast", "-s", user=user)
             self._use.close()
             self._use = None
 
@@ -76,6 +80,29 @@ class EmbeddedPostgres:
         with (self._folder / "postgres.turn").open("wb") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             yield
+
+    @staticmethod
+    def _is_last(use: IO[bytes]) -> bool:
+        """Whether no other process uses the folder."""
+        try:
+            fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _forget_reused_pid(self) -> None:
+        """Removes the pid file of a server that was killed if some other process has its number by now.
+
+        Postgres takes that process for itself and does not start. In a container, where numbers begin at 1 each time,
+        this is the rule.
+        """
+        path = self._data / "postmaster.pid"
+        try:
+            command = Path("/proc", path.read_text().split()[0], "cmdline").read_bytes()
+        except (OSError, IndexError):
+            return
+        if os.fsencode(self._data) not in command:
+            path.unlink()
 
     def _prepare_user(self) -> str | None:
         """As root, makes the account and the folders Postgres needs; otherwise Postgres runs as we do."""
