@@ -27,19 +27,25 @@ class SupabaseServer:
             f'[api]\nport = {port}\n[db]\ndriver = "postgres"\nurl = "postgres:///{database}"\n'
             f'[auth]\nsecret_key = "{SECRET_KEY}"\npublishable_key = "{PUBLISHABLE_KEY}"\n'
         )
+        self._folder = folder
+        self._socket_folder = socket_folder
+        self.start()
+
+    def start(self) -> None:
+        """Starts the process, also once more after it has ended."""
         node = shutil.which("node")
         assert node, "./run.sh test installs Node.js where there is none"
-        self._log = (folder / "server.log").open("wb")
+        self._log = (self._folder / "server.log").open("ab")
         self._process = subprocess.Popen(
             [node, str(FOLDER / "node_modules/@supabase/lite/dist/cli/index.js"), "start", "--no-admin"],
-            cwd=folder,
-            env={**os.environ, "LITE_TELEMETRY": "0", "PGHOST": socket_folder, "PGUSERNAME": "postgres"},
+            cwd=self._folder,
+            env={**os.environ, "LITE_TELEMETRY": "0", "PGHOST": self._socket_folder, "PGUSERNAME": "postgres"},
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
-        self._wait(folder)
+        self._wait()
 
-    def _wait(self, folder: Path) -> None:
+    def _wait(self) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -48,7 +54,7 @@ class SupabaseServer:
             except httpx.TransportError:
                 time.sleep(0.05)
         self.stop()
-        raise RuntimeError((folder / "server.log").read_text())
+        raise RuntimeError((self._folder / "server.log").read_text())
 
     def stop(self) -> None:
         """Ends the process."""

@@ -1,0 +1,217 @@
+"""What was acknowledged outlives the end of the server and of Postgres, and the server outlives that of Postgres."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from database import migrate
+from tests.conftest import SIGNING_KEY
+from tests.product import Server
+from tests.supabase_server import SECRET_KEY, SupabaseServer
+from tests.team import Member, assert_problem, sign_up
+from tests.test_once import postgres_processes, recount, varied
+from utils.ids import event_uuid
+from utils.postgres import EmbeddedPostgres
+
+SENDERS = 16
+
+
+class Load:
+    """Many who track at once, each event until it is acknowledged, and how they are answered."""
+
+    def __init__(self, ada: Member) -> None:
+        self.ada = ada
+        self.sent = 0
+        self.acknowledged: set[int] = set()
+        self.refused = 0
+        self.cut_off = 0
+        self._stopping = False
+
+    async def send(self) -> None:
+        """Sends one event after the other, and the same again when it is refused."""
+        while not self._stopping:
+            number, self.sent = self.sent, self.sent + 1
+            try:
+                response = await self.ada.track(**varied(number))
+                while response.status_code == 503:
+                    assert_problem(response, 503)
+                    self.refused += 1
+                    await asyncio.sleep(0.02)
+                    response = await self.ada.track(**varied(number))
+            except httpx.TransportError:
+                self.cut_off += 1
+                return
+            # One that was stored but not acknowledged is known when it comes again.
+            assert response.status_code in (200, 201), response.text
+            self.acknowledged.add(number)
+
+    async def more(self, number: int) -> None:
+        """Returns when so many more are acknowledged."""
+        enough = len(self.acknowledged) + number
+        async with asyncio.timeout(60):
+            while len(self.acknowledged) < enough:
+                await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def going(self) -> AsyncIterator[None]:
+        """Sends within it; afterwards all that was begun is finished."""
+        async with asyncio.TaskGroup() as senders:
+            for _ in range(SENDERS):
+                senders.create_task(self.send())
+            yield
+            self._stopping = True
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[tuple[EmbeddedPostgres, str]]:
+    """A Postgres that nobody else uses, and its address."""
+    postgres = EmbeddedPostgres(tmp_path / "lab")
+    url = postgres.start()
+    yield postgres, url
+    postgres.stop()
+
+
+def control(postgres: EmbeddedPostgres, *arguments: str) -> None:
+    """Runs pg_ctl as whoever runs this Postgres."""
+    log = str(postgres._data / "server.log")
+    postgres._run("pg_ctl", *arguments, "-w", "-s", "-l", log, user=postgres._prepare_user())
+
+
+def kill(postgres: EmbeddedPostgres) -> None:
+    """Ends Postgres as a lack of memory does."""
+    os.kill(int((postgres._data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+
+async def survives(server: Server, url: str, outages: Sequence[Callable[[], None]]) -> None:
+    """Under load, the server lives through each of the outages, and all that was sent is there exactly once."""
+    assert server.process is not None
+    limits = httpx.Limits(max_connections=SENDERS)
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, limits=limits) as client:
+        load = Load(await sign_up(client, "Ada"))
+        async with load.going():
+            for outage in outages:
+                await load.more(100)
+                refused = load.refused
+                await asyncio.to_thread(outage)
+                await load.more(100)
+                assert load.refused > refused
+        assert (load.cut_off, len(load.acknowledged)) == (0, load.sent)
+        assert (await client.get("/api/health")).status_code == 200
+    assert server.process.poll() is None
+    sql = await asyncpg.connect(url)
+    assert (await recount(sql, load.ada.session["workspace_id"]))[0] == load.sent
+    await sql.close()
+
+
+async def test_a_postgres_that_is_restarted_under_load(lab: tuple[EmbeddedPostgres, str], tmp_path: Path) -> None:
+    postgres, url = lab
+    server = Server(tmp_path / "data", DATABASE_URL=url, SECRET_KEY=SIGNING_KEY)
+    server.start()
+    try:
+        restarts = [partial(control, postgres, "restart", "-m", mode) for mode in ("fast", "immediate")]
+        await survives(server, url, restarts)
+    finally:
+        server.stop()
+
+
+async def test_an_embedded_postgres_that_ends_under_load_is_started_again(
+    servers: tuple[Server, Server], tmp_path: Path
+) -> None:
+    postgres = EmbeddedPostgres(tmp_path / "data")
+    url = f"postgresql://postgres@/postgres?host={tmp_path / 'data' / 'postgres'}"
+    ends = [partial(control, postgres, "stop", "-m", mode) for mode in ("fast", "immediate")]
+    await survives(servers[0], url, [*ends, partial(kill, postgres)])
+    servers[0].stop()
+    assert postgres_processes(tmp_path / "data") == []
+
+
+async def test_a_supabase_project_that_is_away_for_a_moment(lab: tuple[EmbeddedPostgres, str], tmp_path: Path) -> None:
+    # The server that stands for Supabase ends when its Postgres does; the whole project goes and comes back here.
+    _, url = lab
+    sql = await asyncpg.connect(url)
+    await migrate(sql)
+    await sql.close()
+    (socket_folder,) = parse_qs(urlsplit(url).query)["host"]
+    supabase = SupabaseServer(tmp_path / "supabase", socket_folder, "postgres")
+    server = Server(tmp_path / "data", SUPABASE_URL=supabase.url, SUPABASE_KEY=SECRET_KEY, SECRET_KEY=SIGNING_KEY)
+
+    def restart() -> None:
+        supabase.stop()
+        supabase.start()
+
+    try:
+        server.start()
+        await survives(server, url, [restart])
+    finally:
+        server.stop()
+        supabase.stop()
+
+
+async def test_a_server_told_to_stop_under_load_finishes_what_it_accepted(
+    servers: tuple[Server, Server], tmp_path: Path
+) -> None:
+    server = servers[0]
+    assert server.process is not None
+    limits = httpx.Limits(max_connections=SENDERS)
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        # Somebody who never finishes their request must not keep the server alive.
+        slow.sendall(b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        async with httpx.AsyncClient(base_url=server.url, timeout=30, limits=limits) as client:
+            load = Load(await sign_up(client, "Ada"))
+            async with load.going():
+                await load.more(300)
+                server.process.send_signal(signal.SIGTERM)
+                while load.cut_off < SENDERS:
+                    await asyncio.sleep(0.01)
+        await asyncio.to_thread(server.process.wait, 30)
+    assert server.process.returncode == 0
+    assert postgres_processes(tmp_path / "data") == []
+
+    postgres = EmbeddedPostgres(tmp_path / "data")
+    sql = await asyncpg.connect(postgres.start())
+    stored = {row["id"] for row in await sql.fetch("select id from public.events")}
+    assert {event_uuid(f"call-{number}") for number in load.acknowledged} <= stored
+    # Whoever was cut off may have been stored without having heard of it.
+    events, _ = await recount(sql, load.ada.session["workspace_id"])
+    assert len(load.acknowledged) <= events <= load.sent
+    await sql.close()
+    postgres.stop()
+
+
+@pytest.mark.parametrize("number_is_taken", [True, False])
+async def test_a_postgres_that_was_killed_starts_although_another_process_has_its_number(
+    tmp_path: Path, number_is_taken: bool
+) -> None:
+    first = EmbeddedPostgres(tmp_path / "data")
+    sql = await asyncpg.connect(first.start())
+    await sql.execute("create table kept (number integer)")
+    await sql.close()
+    kill(first)
+    pid_file = first._data / "postmaster.pid"
+    pid, rest = pid_file.read_text().split("\n", 1)
+    while Path("/proc", pid).exists():
+        await asyncio.sleep(0.01)
+    assert first._use is not None
+    # As when the container is killed with all that is in it.
+    first._use.close()
+    user = first._prepare_user()
+    with subprocess.Popen(["sleep", "60"], user=user) as somebody:
+        if number_is_taken:
+            pid_file.write_text(f"{somebody.pid}\n{rest}")
+        second = EmbeddedPostgres(tmp_path / "data")
+        sql = await asyncpg.connect(second.start())
+        assert await sql.fetchval("select count(*) from kept") == 0
+        await sql.close()
+        second.stop()
+        somebody.kill()
