@@ -1,7 +1,6 @@
 """What this is, whether it works, and how busy it is."""
 
 from fastapi import Response
-from fastapi.responses import PlainTextResponse
 
 from models import About, Health
 from routes.exact import Call, json_response, problems, public_router
@@ -36,8 +35,8 @@ async def health(call: Call) -> Response:
     summary="What the server counts about itself",
     description="In the text format of Prometheus. For whoever sends the `METRICS_TOKEN` of the server; if it has none,"
     " for programs on the same machine. For everybody else there is nothing at this path.",
-    response_class=PlainTextResponse,
-    responses=problems(404),
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "The text format of Prometheus"}, **problems(404)},
 )
 async def prometheus(call: Call) -> Response:
     text, kind = await call.server.metrics(call.token, local=call.is_local)

@@ -30,7 +30,8 @@ _EXAMPLE = re.compile(r"```bash\n(.*?)```\n(?:\n`(\d{3})`\n)?(?:\n```(?:json|tex
 @pytest.fixture
 async def visitor(url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who tries the examples on a new server with its usual limits."""
-    settings = settings_for(tmp_path, database_url=url, rate_limit_per_minute=100)
+    changes = {"rate_limit_per_minute": 100, "metrics_token": "at-least-16-characters"}
+    settings = settings_for(tmp_path, database_url=url, **changes)
     async with running(settings) as app, client_of(app) as client:
         yield client
 

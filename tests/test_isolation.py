@@ -50,6 +50,7 @@ ACROSS = {
     "delivery_claim": "every server delivers for all workspaces",
     "changes_note": "a server counts the changes of many workspaces at once",
     "changes_of": "a server asks at once for all workspaces that somebody watches there",
+    "outbox_pending": "the metrics are about the server, not about a workspace",
     "alert_json": "is given an alert and reads its deliveries",
     "budget_contributors": "is given a budget and reads the rollups of its workspace",
     "schema_version": "reads no table",

@@ -1,0 +1,21 @@
+# What is installed; a change of the program does not install it again.
+FROM python:3.11-slim-bookworm AS packages
+WORKDIR /packages
+COPY requirements.txt .
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
+
+FROM python:3.11-slim-bookworm
+# Collects what is left of a Postgres that was killed, so that it can be started again.
+RUN apt-get update && apt-get install -y --no-install-recommends tini=0.19.* && rm -rf /var/lib/apt/lists/*
+# The data folder belongs to the one who writes to it; a named volume that is mounted there takes this over.
+RUN useradd --uid 10001 --create-home llmlab && install -d -o llmlab -g llmlab -m 700 /data
+WORKDIR /app
+COPY --from=packages /venv /venv
+COPY . .
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000 DATA_DIR=/data
+USER 10001
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
+  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/api/health')"]
+ENTRYPOINT ["tini", "--"]
+CMD ["python", "main.py"]
