@@ -1,0 +1,63 @@
+"""The container image holds the whole program and nothing else."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from config import Settings
+from tests.product import ROOT
+
+
+def admitted() -> list[str]:
+    """What .dockerignore lets in."""
+    first, *names = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert first == "*"
+    return [name[1:] for name in names if name.startswith("!")]
+
+
+def test_what_is_in_the_image_starts_and_holds_no_secret(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    for name in admitted():
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, app / name)
+        else:
+            shutil.copy(ROOT / name, app / name)
+    assert not [path for path in app.rglob("*") if path.name.startswith(".env") or path.suffix == ".pem"]
+    program = (
+        "import asyncio, main, maintenance; from config import Settings\n"
+        "asyncio.run(main.check_database(Settings()))\n"
+        "print(main.app.openapi()['info']['title'])"
+    )
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=app,
+        env={**kept, "DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(app)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stdout) == (0, "LLMLab\n"), said.stderr
+
+
+def test_the_files_around_the_image_agree_with_it() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    health = "/api/health"
+    assert health in dockerfile
+    assert f'healthcheckPath = "{health}"' in (ROOT / "railway.toml").read_text()
+    compose = (ROOT / "docker-compose.yml").read_text()
+    settings = {name.upper() for name in Settings.model_fields}
+    assert set(re.findall(r"^      ([A-Z_]+):", compose, re.MULTILINE)) - settings == {
+        "POSTGRES_USER",
+        "POSTGRES_DB",
+        "POSTGRES_PASSWORD",
+    }
+    # A secret comes from the environment, or nothing starts.
+    assert not re.search(r"\$\{\w+(:?-|\})", compose)
+    assert {*re.findall(r"^ENV (.+)$", dockerfile, re.MULTILINE)[0].split()} >= {"HOST=0.0.0.0", "DATA_DIR=/data"}
+    # Railway builds no image that declares a volume.
+    assert "VOLUME" not in dockerfile
