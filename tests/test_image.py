@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from config import Settings
+from database import MIGRATIONS
 from tests.product import ROOT
 
 
@@ -28,9 +29,9 @@ def test_what_is_in_the_image_starts_and_holds_no_secret(tmp_path: Path) -> None
             shutil.copy(ROOT / name, app / name)
     assert not [path for path in app.rglob("*") if path.name.startswith(".env") or path.suffix == ".pem"]
     program = (
-        "import asyncio, main, maintenance; from config import Settings\n"
+        "import asyncio, database, main, maintenance; from config import Settings\n"
         "asyncio.run(main.check_database(Settings()))\n"
-        "print(main.app.openapi()['info']['title'])"
+        "print(main.app.openapi()['info']['title'], len([*database.MIGRATIONS.glob('*.sql')]))"
     )
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     said = subprocess.run(
@@ -41,7 +42,7 @@ def test_what_is_in_the_image_starts_and_holds_no_secret(tmp_path: Path) -> None
         text=True,
         check=False,
     )
-    assert (said.returncode, said.stdout) == (0, "LLMLab\n"), said.stderr
+    assert (said.returncode, said.stdout) == (0, f"LLMLab {len([*MIGRATIONS.glob('*.sql')])}\n"), said.stderr
 
 
 def test_the_files_around_the_image_agree_with_it() -> None:

@@ -206,7 +206,8 @@ async def test_a_postgres_that_was_killed_starts_although_another_process_has_it
     # As when the container is killed with all that is in it.
     first._use.close()
     user = first._prepare_user()
-    with subprocess.Popen(["sleep", "60"], user=user) as somebody:
+    somebody = subprocess.Popen(["sleep", "60"], user=user)
+    try:
         if number_is_taken:
             pid_file.write_text(f"{somebody.pid}\n{rest}")
         second = EmbeddedPostgres(tmp_path / "data")
@@ -214,4 +215,6 @@ async def test_a_postgres_that_was_killed_starts_although_another_process_has_it
         assert await sql.fetchval("select count(*) from kept") == 0
         await sql.close()
         second.stop()
+    finally:
         somebody.kill()
+        somebody.wait()
