@@ -10,6 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import UUID
 
 import uvicorn
@@ -77,6 +78,9 @@ Sign up, press **Authorize** and paste the `access_token`, or an API key; then t
 Who belongs to several workspaces names one in the header `X-Workspace-Id`; otherwise it is their first."""
 
 
+# A file in the data folder of the demo.
+DEMO_MARK = "DEMO"
+
 TAGS = [
     {"name": "auth", "description": "Accounts and sessions"},
     {"name": "workspaces", "description": "Teams: members, invitations, the audit log, the archive"},
@@ -102,14 +106,15 @@ TAGS = [
 _LAST_ANSWERS_SECONDS = 5
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application, which opens its database when it starts."""
+def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastAPI:
+    """The application, which opens its database when it starts; a demo's only for the demo."""
     settings = settings or Settings()
     spans = tracer_provider(settings.app_version)
     storage = rate_storage(settings.redis_url.get_secret_value() if settings.redis_url else None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        check_folder(settings, demo=demo)
         database = await Database.open(settings, spans.get_tracer("llmlab") if spans else None)
         book = PriceBook()
         tokens = Tokens(settings.signing_key(), settings.algorithm)
@@ -248,42 +253,53 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+def check_folder(settings: Settings, *, demo: bool) -> None:
+    """Raises StartError for a demo's folder outside the demo: everybody knows the passwords in it."""
+    if not demo and settings.road == "embedded" and (settings.data_dir / DEMO_MARK).exists():
+        raise StartError(f"{settings.data_dir} holds the demo; start it with ./run.sh demo, or set another DATA_DIR")
+
+
 async def check_database(settings: Settings) -> None:
     """Opens the database once, so that what is wrong with it is said plainly and before any worker starts."""
     await (await Database.open(settings)).close()
 
 
-def serve() -> None:
-    """Runs the server until it is told to stop."""
+def read_settings(**fixed: Any) -> Settings:
+    """The settings, some of them fixed. Ends the program with a sentence about one that is wrong."""
     try:
-        settings = Settings()
+        return Settings(**fixed)
     except ValidationError as error:
         sys.exit("Cannot start: " + "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors()))
+
+
+def serve(settings: Settings, *, demo: bool = False) -> None:
+    """Runs the server until it is told to stop."""
     configure_logs(debug=settings.debug)
     # Uvicorn ends by raising the signal that stopped it once more: it must not end us before Postgres is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with ExitStack() as in_use:
-        if settings.road == "embedded":
-            postgres = EmbeddedPostgres(settings.data_dir)
-            in_use.callback(postgres.stop)
-            postgres.start()
-        if settings.workers > 1 and FOLDER_VARIABLE not in os.environ:
-            os.environ[FOLDER_VARIABLE] = in_use.enter_context(TemporaryDirectory(prefix="llmlab-metrics-"))
-        try:
+    try:
+        check_folder(settings, demo=demo)
+        with ExitStack() as in_use:
+            if settings.road == "embedded":
+                postgres = EmbeddedPostgres(settings.data_dir)
+                in_use.callback(postgres.stop)
+                postgres.start()
+            if settings.workers > 1 and FOLDER_VARIABLE not in os.environ:
+                os.environ[FOLDER_VARIABLE] = in_use.enter_context(TemporaryDirectory(prefix="llmlab-metrics-"))
             asyncio.run(check_database(settings))
-        except StartError as error:
-            sys.exit(f"Cannot start: {error}")
-        _announce(settings)
-        uvicorn.run(
-            "main:app",
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
-        )
+            _announce(settings)
+            uvicorn.run(
+                "main:app" if settings.workers > 1 else create_app(settings, demo=demo),
+                host=settings.host,
+                port=settings.port,
+                workers=settings.workers,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+            )
+    except StartError as error:
+        sys.exit(f"Cannot start: {error}")
 
 
 def _announce(settings: Settings) -> None:
@@ -296,9 +312,14 @@ def _announce(settings: Settings) -> None:
     print(f"LLMLab {settings.app_version}\n  API   {address}\n  docs  {address}/docs\n  data  {data}", flush=True)
 
 
+def __getattr__(name: str) -> FastAPI:
+    """Makes `app`, which `uvicorn main:app` and each of several workers of our own load."""
+    if name != "app":
+        raise AttributeError(name)
+    settings = Settings()
+    configure_logs(debug=settings.debug)
+    return create_app(settings)
+
+
 if __name__ == "__main__":
-    serve()
-else:
-    # What `uvicorn main:app` and each of our own workers load.
-    configure_logs(debug=Settings().debug)
-    app = create_app()
+    serve(read_settings())

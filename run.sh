@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one door: ./run.sh [serve|test|check|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
+# The one door: ./run.sh [serve|demo|test|check|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -53,6 +53,10 @@ case "${1:-serve}" in
     install requirements.txt
     exec .venv/bin/python main.py
     ;;
+  demo)
+    install requirements.txt
+    exec .venv/bin/python -m demo
+    ;;
   test)
     shift
     install requirements-dev.txt
@@ -85,7 +89,7 @@ case "${1:-serve}" in
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|test|check|bench|rollups|reencrypt|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|demo|test|check|bench|rollups|reencrypt|help]" >&2
     exit 2
     ;;
 esac

@@ -16,12 +16,13 @@ ROOT = Path(__file__).parent.parent
 class Server:
     """The product as its users start it: a process of its own with its embedded Postgres."""
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *, program: tuple[str, ...] = ("main.py",), **environment: str) -> None:
+        self._program = program
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._environment = {
+        self.environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "DATA_DIR": str(data_dir),
             "PORT": str(self.port),
@@ -34,7 +35,7 @@ class Server:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "main.py"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                [sys.executable, *self._program], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
         for _ in range(300):
             try:

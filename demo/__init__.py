@@ -1,0 +1,1 @@
+"""A workspace with a story, to look around in."""

@@ -1,0 +1,130 @@
+"""The demo: a story that can be found in the data, and accounts that are nowhere else."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from demo.__main__ import ADMIN, VIEWER, prepare
+from demo.story import DAYS, OUTAGE_PROVIDER, SPIKE_PROJECT, outage_day, spike_day, tell
+from models import Usage
+from providers import PriceBook
+from tests.product import ROOT, Server
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def events() -> list[dict[str, Any]]:
+    return tell(NOW, Random(1)).events
+
+
+def cost(event: dict[str, Any]) -> Decimal | None:
+    usage = Usage.of_prompt(
+        input_tokens=event["input_tokens"],
+        cache_read_tokens=event.get("cache_read_tokens", 0),
+        output_tokens=event["output_tokens"],
+    )
+    return PriceBook().price(event["provider"], event["model"], usage, event["timestamp"]).cost
+
+
+def by_day(events: list[dict[str, Any]], **of: str) -> Counter[date]:
+    return Counter(
+        event["timestamp"].date() for event in events if all(event.get(key) == value for key, value in of.items())
+    )
+
+
+def test_the_story_covers_ninety_days_up_to_now(events: list[dict[str, Any]]) -> None:
+    times = [event["timestamp"] for event in events]
+    assert times == sorted(times)
+    assert (times[0].date(), times[-1].date()) == (NOW.date() - timedelta(days=DAYS - 1), NOW.date())
+    assert times[-1] <= NOW
+    assert len({event["id"] for event in events}) == len(events) > 50_000
+
+
+def test_only_the_model_made_in_house_has_no_price(events: list[dict[str, Any]]) -> None:
+    assert {event["model"] for event in events if cost(event) is None} == {"support-7b-v3"}
+
+
+@pytest.mark.parametrize("offset", range(7))
+def test_the_spike_stands_out_on_whatever_day_it_is(offset: int) -> None:
+    now = NOW + timedelta(days=offset)
+    calls = by_day(tell(now, Random(2)).events, project=SPIKE_PROJECT)
+    (day, most), (_, next_most) = calls.most_common(2)
+    assert day == spike_day(now.date())
+    assert most > 2 * next_most
+
+
+def test_the_outage_shows_in_the_errors(events: list[dict[str, Any]]) -> None:
+    failed = [event for event in events if "status" in event]
+    (day, most), (_, next_most) = by_day(failed, provider=OUTAGE_PROVIDER).most_common(2)
+    assert day == outage_day(NOW.date())
+    assert most > 5 * next_most
+
+
+def test_support_grows(events: list[dict[str, Any]]) -> None:
+    calls = by_day(events, project="support bot")
+    first, last = (sum(calls[NOW.date() - timedelta(days=ago + n)] for n in range(7)) for ago in (DAYS - 7, 1))
+    assert last > 2.5 * first
+
+
+def test_only_a_folder_of_the_demo_is_made_anew(tmp_path: Path) -> None:
+    folder, today = tmp_path / "demo", NOW.date()
+    assert prepare(folder, today)
+    (folder / "left over").touch()
+    assert prepare(folder, today), "it was never filled"
+    (folder / "DEMO").write_text(today.isoformat())
+    (folder / "kept").touch()
+    assert not prepare(folder, today)
+    assert (folder / "kept").exists()
+    assert prepare(folder, today + timedelta(days=1))
+    assert not (folder / "kept").exists()
+    (folder / "DEMO").unlink()
+    with pytest.raises(SystemExit, match="is no demo"):
+        prepare(folder, today)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("demo"), program=("-m", "demo"))
+    server.start()
+    yield server
+    server.stop()
+
+
+def signed_in(demo: Server, who: dict[str, str]) -> httpx.Client:
+    body = {"email": who["email"], "password": who["password"]}
+    answer = httpx.post(f"{demo.url}/api/auth/login", json=body)
+    assert answer.status_code == 200, answer.text
+    return httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {answer.json()['access_token']}"})
+
+
+def test_the_admin_and_the_viewer_see_the_same_workspace(demo: Server) -> None:
+    with signed_in(demo, ADMIN) as admin, signed_in(demo, VIEWER) as viewer:
+        for who, role in ((admin, "admin"), (viewer, "viewer")):
+            (workspace,) = who.get("/api/workspaces").json()["workspaces"]
+            assert (workspace["name"], workspace["role"]) == ("Example company", role)
+            summary = who.get("/api/costs/summary?days=90").json()
+            assert len(summary["by_date"]) == DAYS
+            assert summary["unpriced_calls"] > 0
+            assert len(who.get("/api/budgets").json()["budgets"]) == 3
+        good = {row["model"]: row for row in admin.get("/api/metrics/quality?days=90").json()["models"]}
+        assert good["claude-sonnet-4-5"]["average_rating"] > good["gpt-4o-mini"]["average_rating"]
+        assert viewer.post("/api/projects", json={"name": "mine"}).status_code == 403
+
+
+def test_a_demo_is_served_as_a_demo_only(demo: Server) -> None:
+    environment = {**demo.environment, "DATA_DIR": str(Path(demo.environment["DATA_DIR"]) / "demo")}
+    ended = subprocess.run(
+        [sys.executable, "main.py"], cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert b"holds the demo" in ended.stderr
