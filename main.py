@@ -31,6 +31,7 @@ from engines.metrics import MetricsEngine
 from engines.prices import PriceEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
+from engines.retention import RetentionEngine
 from engines.server import ServerEngine
 from engines.settings import SettingsEngine
 from engines.watch import WatchEngine
@@ -136,13 +137,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.alerts = AlertEngine(database, cipher, outbound, settings.link, changes.changed)
         app.state.recommendations = RecommendationsEngine(database, book)
         app.state.watch = WatchEngine(database, app.state.recommendations.unusual, changes.changed)
+        app.state.retention = RetentionEngine(database)
         app.state.server = ServerEngine(database, settings.app_version)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
         gc.collect()
         gc.freeze()
         # Requests leave little garbage that refers to itself: look for it every 10,000 objects, not every 700.
         gc.set_threshold(10_000, 20, 20)
-        background = (app.state.alerts.delivering, app.state.watch.watching)
+        background = (app.state.alerts.delivering, app.state.watch.watching, app.state.retention.sweeping)
         working = [asyncio.create_task(work.run()) for work in background]
         telling = asyncio.create_task(changes.run())
         try:
