@@ -75,6 +75,7 @@ from models import (
     SplitBy,
     Step,
     StoredEvent,
+    Swept,
     Terms,
     Timeseries,
     TopModels,
@@ -310,6 +311,7 @@ class TracedRoad:
     def __init__(self, road: Road, tracer: Tracer) -> None:
         self._road = road
         self._tracer = tracer
+        self.listening = road.listening
         self.connections = road.connections
         self.close = road.close
 
@@ -754,6 +756,18 @@ class Database:
     async def rebuild_rollups(self, workspace_id: UUID, since: datetime) -> None:
         await self._road.call("rebuild_rollups", {"p_workspace_id": workspace_id, "p_since": since})
 
+    # Retention
+
+    async def retention_due(self, now: datetime) -> list[UUID]:
+        """The workspaces with events older than they want to keep."""
+        return await self._ask(_IDS, "retention_due", p_now=now)
+
+    async def retention_sweep(self, workspace_id: UUID, after: datetime | None, limit: int, now: datetime) -> Swept:
+        """Deletes the oldest expired events from a moment on; with none, decides up to where the next call may."""
+        return await self._ask(
+            _SWEPT, "retention_sweep", p_workspace_id=workspace_id, p_after=after, p_limit=limit, p_now=now
+        )
+
     # Costs
 
     async def cost_summary(self, workspace_id: UUID, start: datetime, end: datetime, tz: str) -> CostSummary:
@@ -1135,6 +1149,7 @@ _TABLES = TypeAdapter(dict[str, list[Any]])
 _ARCHIVED_SPEND: TypeAdapter[ArchivedSpend | None] = TypeAdapter(ArchivedSpend | None)
 _EVENT: TypeAdapter[StoredEvent | None] = TypeAdapter(StoredEvent | None)
 _EVENTS = TypeAdapter(list[StoredEvent])
+_SWEPT = TypeAdapter(Swept)
 _SUMMARY = TypeAdapter(CostSummary)
 _BY_PROVIDER = TypeAdapter(CostByProvider)
 _TOP_MODELS = TypeAdapter(TopModels)

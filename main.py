@@ -34,6 +34,7 @@ from engines.metrics import MetricsEngine
 from engines.prices import PriceEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
+from engines.retention import RetentionEngine
 from engines.server import ServerEngine
 from engines.settings import SettingsEngine
 from engines.watch import WatchEngine
@@ -150,6 +151,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         app.state.alerts = AlertEngine(database, cipher, outbound, settings.link, changes.changed)
         app.state.recommendations = RecommendationsEngine(database, book)
         app.state.watch = WatchEngine(database, app.state.recommendations.unusual, changes.changed)
+        app.state.retention = RetentionEngine(database)
         metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
         app.state.server = ServerEngine(database, settings.app_version, lambda: app.state.costs.waiting, metrics_token)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
@@ -157,7 +159,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         gc.freeze()
         # Requests leave little garbage that refers to itself: look for it every 10,000 objects, not every 700.
         gc.set_threshold(10_000, 20, 20)
-        background = (app.state.alerts.delivering, app.state.watch.watching)
+        background = (app.state.alerts.delivering, app.state.watch.watching, app.state.retention.sweeping)
         working = [asyncio.create_task(work.run()) for work in background]
         telling = asyncio.create_task(changes.run())
         noting = asyncio.create_task(app.state.server.run())

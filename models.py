@@ -860,6 +860,18 @@ class Terms(Answer):
     projects: list[ProjectTerm]
     prices: list[OwnPrice]
     settings: WorkspaceSettings
+    # The hour before which events may have been deleted; None where none were.
+    events_since: Time | None
+
+
+# Retention
+
+
+class Swept(Answer):
+    """How many events were deleted, and the time of the last one."""
+
+    deleted: int
+    reached: Time | None
 
 
 # Archives

@@ -17,7 +17,7 @@ import asyncpg
 
 from database import Database
 from engines.costs import CostEngine
-from models import ROLE_SCOPES, EventBatch, Identity
+from models import ROLE_SCOPES, EventBatch, Identity, WorkspaceSettings
 from providers import PriceBook
 from utils import json
 from utils.ids import uuid7
@@ -56,7 +56,22 @@ class Nowhere:
         """Notes what would be recorded."""
         if function == "workspace_terms":
             projects = [{"id": uuid4(), "name": name, "key": name} for name in PROJECTS]
-            return {"version": 1, "projects": projects, "prices": []}
+            return {
+                "version": 1,
+                "projects": projects,
+                "prices": [],
+                "settings": WorkspaceSettings(
+                    claude_haiku_45_enabled=True,
+                    disabled_models=[],
+                    max_tokens_per_request=None,
+                    enable_caching=False,
+                    retention_days=None,
+                    tz="UTC",
+                    updated_at=None,
+                    updated_by=None,
+                ),
+                "events_since": None,
+            }
         assert function == "record_events"
         self.recorded.append(dict(parameters))
         return []

@@ -23,6 +23,7 @@ class Sizes:
     large_workspaces: tuple[int, ...]
     reads: int
     page: int
+    expired_events: int
     storage_events: int
     export_events: int
     pricing_calls: int
@@ -40,6 +41,7 @@ QUICK = Sizes(
     large_workspaces=(100_000,),
     reads=40,
     page=200,
+    expired_events=100_000,
     storage_events=30_000,
     export_events=30_000,
     pricing_calls=2_000,
@@ -56,6 +58,7 @@ USUAL = Sizes(
     large_workspaces=(1_000_000,),
     reads=150,
     page=1_000,
+    expired_events=300_000,
     storage_events=150_000,
     export_events=200_000,
     pricing_calls=10_000,

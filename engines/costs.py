@@ -46,7 +46,7 @@ from utils.group_commit import GroupCommit
 from utils.ids import event_uuid, is_uuid, uuid7
 from utils.metrics import count_commit
 from utils.recent import Recent
-from utils.time import now
+from utils.time import hour_before, now
 
 _MOST_AHEAD = timedelta(days=1)
 _EARLIEST = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
@@ -57,12 +57,18 @@ _MOST_TERMS = 1_000
 
 
 class Known:
-    """What is known of a workspace when its events are recorded: its projects' keys, its own prices, its policy."""
+    """What is known of a workspace when its events are recorded.
+
+    The keys of its projects, its own prices, its policy, and how old an event may be.
+    """
 
     def __init__(self, terms: Terms) -> None:
         self.version = terms.version
         self.prices = OwnPrices(terms.prices)
         self.policy = Policy(terms.settings)
+        self._events_since = terms.events_since or _EARLIEST
+        days = terms.settings.retention_days
+        self._retention = None if days is None else timedelta(days=days)
         self._projects = {str(project.id): project.key for project in terms.projects}
         # A name wins over an id that reads the same.
         self._projects |= {project.name: project.key for project in terms.projects}
@@ -70,6 +76,12 @@ class Known:
     def project(self, name: str) -> str | None:
         """The key of the project of that name or id; None when there is none."""
         return self._projects.get(name) or self._projects.get(name.lower() if is_uuid(name) else name)
+
+    def earliest(self, at: datetime) -> datetime:
+        """The earliest time an event may have: older ones may have been deleted, and would count a second time."""
+        if self._retention is None:
+            return self._events_since
+        return max(self._events_since, hour_before(at - self._retention))
 
 
 class CostEngine:
@@ -251,6 +263,12 @@ class CostEngine:
             raise Invalid("timestamp lies more than a day ahead", loc=("body", "timestamp"))
         if timestamp < _EARLIEST:
             raise Invalid("timestamp lies before the year 2000", loc=("body", "timestamp"))
+        earliest = known.earliest(at)
+        if timestamp < earliest:
+            raise Invalid(
+                f"timestamp lies before {earliest:%Y-%m-%dT%H:%MZ}, and older events are not kept",
+                loc=("body", "timestamp"),
+            )
         model, usage = event.model, None
         if event.response is not None:
             reported, usage = self._prices.read_response(event.provider, event.response, event.api_flavor)

@@ -16,8 +16,9 @@ ROOT = Path(__file__).parent.parent
 class Server:
     """The product as its users start it: a process of its own with its embedded Postgres."""
 
-    def __init__(self, data_dir: Path, *, program: tuple[str, ...] = ("main.py",), **environment: str) -> None:
-        self._program = program
+    program: tuple[str, ...] = ("main.py",)
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -35,7 +36,7 @@ class Server:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self._program], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [sys.executable, *self.program], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
         for _ in range(300):
             try:

@@ -92,9 +92,15 @@ def test_only_a_folder_of_the_demo_is_made_anew(tmp_path: Path) -> None:
         prepare(folder, today)
 
 
+class Demo(Server):
+    """The demo as its users start it."""
+
+    program = ("-m", "demo")
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("demo"), program=("-m", "demo"))
+    server = Demo(tmp_path_factory.mktemp("demo"))
     server.start()
     yield server
     server.stop()

@@ -112,6 +112,7 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "period_end",
         "account_of_session",
         "count_against_budgets",
+        "counted_by_event",
         "alert_json",
         "budget_contributors",
         "found_workspace",
@@ -124,6 +125,7 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "is_for",
         "channel_json",
         "refuse_change",
+        "retention_limit",
         "settings_of",
     }
     assert set(functions) - helpers <= called

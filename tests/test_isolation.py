@@ -48,6 +48,7 @@ ACROSS = {
     "workspace_ids": "maintenance goes from one workspace to the next",
     "watch_claim": "every server looks after all workspaces",
     "delivery_claim": "every server delivers for all workspaces",
+    "retention_due": "every server deletes for all workspaces",
     "changes_note": "a server counts the changes of many workspaces at once",
     "changes_of": "a server asks at once for all workspaces that somebody watches there",
     "outbox_pending": "the metrics are about the server, not about a workspace",
@@ -56,6 +57,7 @@ ACROSS = {
     "schema_version": "reads no table",
     "add_counts": "reads no table",
     "channel_json": "reads no table",
+    "counted_by_event": "reads no table",
     "event_json": "reads no table",
     "is_for": "reads no table",
     "bucket_latency": "reads no table",
@@ -64,6 +66,7 @@ ACROSS = {
     "period_end": "reads no table",
     "period_start": "reads no table",
     "period_unit": "reads no table",
+    "retention_limit": "reads no table",
     "spend_bucket": "reads no table",
     "utc_day": "reads no table",
 }
@@ -390,6 +393,8 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "lock_totals": ({"p_alone": True},),
         "rollup_differences": ({},),
         "rebuild_rollups": ({},),
+        # Deletes what has expired; with nothing left to delete, decides up to where to go on.
+        "retention_sweep": ({"p_after": None}, {"p_after": NOW}),
         "export_workspace": ({},),
         "export_spend": ({"p_after": None}, {"p_after": START}),
     }
@@ -577,6 +582,17 @@ async def ledger(url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg
         side.channel_ciphertext = await sql.fetchval(
             "select ciphertext from public.alert_channels where id = $1", side.channel
         )
+    # Everybody's oldest event may be deleted.
+    await sql.execute(
+        "insert into public.settings (workspace_id, retention_days, updated_by, updated_at) values ($1, 1, $2, $3)"
+        " on conflict (workspace_id) do update set retention_days = 1",
+        alpha.workspace_id,
+        alpha.admin,
+        NOW,
+    )
+    await sql.execute(
+        "update public.workspaces set events_since = $1, events_since_at = $2", NOW - timedelta(days=4), START
+    )
     bravo.new_id, bravo.new_name = bravo.key, "bravo-key"
     bravo.new_key_hash = await sql.fetchval("select key_hash from public.api_keys where id = $1", bravo.key)
     bravo.new_token_hash = await sql.fetchval(
