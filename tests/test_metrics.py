@@ -121,6 +121,20 @@ async def test_metrics_of_one_project_provider_or_model(busy: Member) -> None:
         assert (len(days), sum(row["call_count"] for row in days)) == (31, calls), filters
 
 
+async def test_midnight_belongs_to_the_day_it_begins(ada: Member) -> None:
+    # In Berlin the 28th of March begins and ends at 23:00 UTC.
+    for second in ("27T22:59:59.999999", "27T23:00:00", "28T22:59:59.999999", "28T23:00:00"):
+        tracked = await ada.track(timestamp=f"2026-03-{second}Z", latency_ms=5)
+        await ada.request("POST", "/feedback", json={"event_id": tracked.json()["event_id"], "rating": 5})
+    day = {"start": "2026-03-28", "end": "2026-03-28", "tz": "Europe/Berlin"}
+    assert (await ada.get("/metrics/summary", **day))["call_count"] == 2
+    latency = await ada.get("/metrics/latency", **day)
+    assert (latency["call_count"], latency["timed_calls"]) == (2, 2)
+    assert (await ada.get("/metrics/quality", **day))["data"][0]["rated_calls"] == 2
+    for path in ("token-usage", "error-rate", "cost"):
+        assert [row["call_count"] for row in (await ada.get(f"/metrics/{path}", **day))["data"]] == [2]
+
+
 async def test_both_paths_answer_alike_and_only_members(busy: Member, bob: Member, client: httpx.AsyncClient) -> None:
     for path in PATHS:
         older, newer = [await busy.get(f"{prefix}/metrics/{path}", **JANUARY) for prefix in ("", "/api")]
