@@ -39,7 +39,7 @@ async def test_a_logged_call_is_answered_as_it_is_stored(ada: Member) -> None:
     assert logged == {
         "user_id": ada.session["user_id"], "provider": "openai", "model": "gpt-4o", "total_tokens": 1500,
         "cost": 0.0075, "prompt_tokens": 1000, "completion_tokens": 500, "latency_ms": 840.5, "status": "timeout",
-        "error_message": "gave up",
+        "error_message": "gave up", "policy_violations": [],
     }  # fmt: skip
 
 

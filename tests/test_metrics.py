@@ -20,6 +20,7 @@ from database import MIGRATIONS
 from tests.conftest import client_of, running, settings_for
 from tests.team import Member, assert_problem, call, new_api_key, sign_up
 from utils import json
+from utils.time import midnight
 
 JANUARY = {"start": "2026-01-01", "end": "2026-01-31"}
 PATHS = ("summary", "token-usage", "latency", "error-rate", "cost", "quality")
@@ -120,6 +121,20 @@ async def test_metrics_of_one_project_provider_or_model(busy: Member) -> None:
         assert (len(days), sum(row["call_count"] for row in days)) == (31, calls), filters
 
 
+async def test_midnight_belongs_to_the_day_it_begins(ada: Member) -> None:
+    # In Berlin the 28th of March begins and ends at 23:00 UTC.
+    for second in ("27T22:59:59.999999", "27T23:00:00", "28T22:59:59.999999", "28T23:00:00"):
+        tracked = await ada.track(timestamp=f"2026-03-{second}Z", latency_ms=5)
+        await ada.request("POST", "/feedback", json={"event_id": tracked.json()["event_id"], "rating": 5})
+    day = {"start": "2026-03-28", "end": "2026-03-28", "tz": "Europe/Berlin"}
+    assert (await ada.get("/metrics/summary", **day))["call_count"] == 2
+    latency = await ada.get("/metrics/latency", **day)
+    assert (latency["call_count"], latency["timed_calls"]) == (2, 2)
+    assert (await ada.get("/metrics/quality", **day))["data"][0]["rated_calls"] == 2
+    for path in ("token-usage", "error-rate", "cost"):
+        assert [row["call_count"] for row in (await ada.get(f"/metrics/{path}", **day))["data"]] == [2]
+
+
 async def test_both_paths_answer_alike_and_only_members(busy: Member, bob: Member, client: httpx.AsyncClient) -> None:
     for path in PATHS:
         older, newer = [await busy.get(f"{prefix}/metrics/{path}", **JANUARY) for prefix in ("", "/api")]
@@ -172,6 +187,17 @@ LATENCIES = st.one_of(
     st.sampled_from([0, 0.001, 1, 99.999, 100, 199.999, 200, 499.999, 500, 999.999, 1000, 86_400_000]),
     st.floats(0, 5000),
 )
+ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Los_Angeles", "Australia/Adelaide", "Pacific/Kiritimati"]
+# Some calls are made on the stroke of a midnight, or just before.
+MOMENTS = st.one_of(
+    st.datetimes(datetime(2026, 3, 20), datetime(2026, 4, 8)),
+    st.builds(
+        lambda day, tz, late: (midnight(day, tz) - timedelta(microseconds=1 - late)).replace(tzinfo=None),
+        st.dates(date(2026, 3, 20), date(2026, 4, 8)),
+        st.sampled_from(ZONES),
+        st.integers(0, 1),
+    ),
+)
 EVENTS = st.lists(
     st.builds(
         lambda model, at, tokens, written, **more: {
@@ -181,23 +207,22 @@ EVENTS = st.lists(
             "cache_write_1h_tokens": tokens[4], **more,
         },
         model=st.sampled_from(MODELS),
-        at=st.datetimes(datetime(2026, 3, 20), datetime(2026, 4, 8)),
+        at=MOMENTS,
         tokens=st.tuples(*[st.integers(0, 10_000)] * 5),
         written=st.integers(0, 500),
         project=st.sampled_from([None, *PROJECTS]),
         status=st.sampled_from(["success", "success", "error", "timeout"]),
         latency_ms=LATENCIES,
+        cost=st.sampled_from([None, None, "0.1234567890123"]),
     ),
-    min_size=1,
+    min_size=10,
     max_size=40,
 )  # fmt: skip
 QUESTIONS = st.fixed_dictionaries(
     {
         "start": st.dates(date(2026, 3, 18), date(2026, 4, 1)),
         "days": st.integers(1, 20),
-        "tz": st.sampled_from(
-            ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Los_Angeles", "Australia/Adelaide", "Pacific/Kiritimati"]
-        ),
+        "tz": st.sampled_from(ZONES),
         "project": st.sampled_from([None, None, *PROJECTS]),
         "provider": st.sampled_from([None, None, "openai", "anthropic"]),
         "model": st.sampled_from([None, None, "gpt-4o", "mystery"]),
