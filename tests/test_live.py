@@ -18,6 +18,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+import database
 import engines.live
 from config import Settings
 from database import Database
@@ -31,8 +32,10 @@ from utils.errors import Unavailable
 
 # Far more than anything here takes.
 PATIENCE = 60
-LISTENERS = "select count(*) from pg_stat_activity where application_name = 'llmlab live updates'"
-TWO_SERVERS = pytest.mark.parametrize("pair", ["direct", "pooled", "supabase"], indirect=True)
+LISTENER = "llmlab live updates"
+LISTENERS = (
+    f"select count(*) from pg_stat_activity where application_name = '{LISTENER}' and datname = current_database()"
+)
 
 
 class Heard(NamedTuple):
@@ -130,7 +133,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Serve
                 server.stop()
 
 
-@TWO_SERVERS
+@pytest.mark.parametrize("pair", ["direct", "pooled", "supabase"], indirect=True)
 async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(pair: tuple[Server, Server]) -> None:
     async with client_at(pair[0]) as one, client_at(pair[1]) as two:
         ada, bob = await sign_up(one, "Ada"), await sign_up(one, "Bob")
@@ -142,39 +145,12 @@ async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(pa
             assert (await hers.next())[2:] == (hello.version + 1, ["events"])
             assert (await ada.request("POST", "/api/budgets", json={"limit": 1})).status_code == 201
             assert (await hers.next())[2:] == (hello.version + 2, ["budgets"])
-            assert (await bob.track()).status_code == 201
-            assert await his.next() == Heard("change", "1", 1, ["events"])
+            assert (await bob.request("POST", "/api/projects", json={"name": "his"})).status_code == 201
+            assert await his.next() == Heard("change", "1", 1, ["projects"])
             response = hers.response
             assert response.headers["content-type"].startswith("text/event-stream")
             assert response.headers["cache-control"] == "no-store"
             assert response.headers["x-accel-buffering"] == "no"
-
-
-@TWO_SERVERS
-async def test_whoever_comes_back_hears_what_they_missed(pair: tuple[Server, Server]) -> None:
-    async with client_at(pair[0]) as one, client_at(pair[1]) as two:
-        ada = await sign_up(one, "Ada")
-        elsewhere = Member(two, ada.session, "")
-        async with watching(elsewhere) as stream:
-            await stream.next()
-            await ada.track()
-            last = await stream.until("events")
-        async with watching(ada) as stream:
-            await stream.next()
-            await ada.request("POST", "/api/budgets", json={"limit": 1})
-            await stream.until("budgets")
-            await ada.request("POST", "/api/projects", json={"name": "search"})
-            await stream.until("projects")
-        async with watching(elsewhere, last.id) as stream:
-            message = await stream.next()
-            assert (message.event, message.what) == ("change", ["budgets", "projects"])
-        # Whoever knows the present version is told of the next one.
-        async with watching(elsewhere, message.id) as stream:
-            await ada.track()
-            assert (await stream.next())[2:] == (message.version + 1, ["events"])
-        # A version that nobody counted comes from another database.
-        async with watching(elsewhere, str(message.version + 100)) as stream:
-            assert (await stream.next()).event == "hello"
 
 
 @pytest.fixture
@@ -248,7 +224,7 @@ async def test_a_server_with_open_streams_stops_when_it_is_told_to(
                 await stream.end()
     finally:
         if server.process is not None and server.process.poll() is None:
-            server.stop(signal.SIGKILL)
+            server.stop()
 
 
 async def test_a_stream_that_is_closed_makes_room_for_another(servers: tuple[Server, Server]) -> None:
@@ -267,6 +243,33 @@ async def test_a_stream_that_is_closed_makes_room_for_another(servers: tuple[Ser
             return (await ada.request("GET", "/api/stream?limit=1")).status_code == 200
 
         await eventually(there_is_room)
+
+
+async def test_whoever_comes_back_hears_what_they_missed(client: httpx.AsyncClient, ada: Member) -> None:
+    async def first(last_event_id: int | None = None) -> Heard:
+        headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
+        response = await ada.request("GET", "/api/stream?limit=1", headers=headers)
+        return await Stream(response).next()
+
+    hello = await first()
+    assert (hello.event, hello.what) == ("hello", [])
+    await ada.track()
+    seen = await first(hello.version)
+    assert seen == Heard("change", str(hello.version + 1), hello.version + 1, ["events"])
+    await ada.request("POST", "/api/budgets", json={"limit": 1})
+    await ada.request("POST", "/api/projects", json={"name": "search"})
+
+    async def both_counted() -> bool:
+        return (await first(seen.version)).what == ["budgets", "projects"]
+
+    await eventually(both_counted)
+    # Whoever knows the present version is told of the next one.
+    present = await first()
+    waiting = asyncio.create_task(first(present.version))
+    await ada.track()
+    assert (await waiting)[2:] == (present.version + 1, ["events"])
+    # A version that nobody counted comes from another database.
+    assert (await first(present.version + 100)).event == "hello"
 
 
 async def test_a_stream_ends_after_as_many_messages_as_were_asked_for(client: httpx.AsyncClient, ada: Member) -> None:
@@ -328,7 +331,11 @@ async def endings(ada: Member, bob: Member) -> list[Ending]:
     ]
 
 
-async def test_who_may_watch_no_longer_is_told_nothing_more(ada: Member, bob: Member, app: FastAPI) -> None:
+async def test_who_may_watch_no_longer_is_told_nothing_more(
+    ada: Member, bob: Member, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It does not wait for the next sign of life.
+    monkeypatch.setattr(engines.live, "_SIGN_OF_LIFE_SECONDS", 3600.0)
     for ending in await endings(ada, bob):
         reading = asyncio.create_task(messages_of(await watch_of(app, ending.watcher)))
         response = await ending.by.request(ending.method, ending.path)
@@ -375,6 +382,26 @@ async def test_a_database_that_is_away_ends_no_stream(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == len(set(said)), "each is said once"
     assert "Changes are not counted: The database cannot be reached; try again in a moment" in said
+
+
+async def test_a_server_that_listens_is_told_and_does_not_ask(
+    url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_LISTENING_SECONDS", 3600.0)
+    settings = settings_for(tmp_path, database_url=url)
+    async with running(settings) as one, running(settings) as two, client_of(one) as client:
+        ada = await sign_up(client, "Ada")
+        messages = (await watch_of(two, ada)).messages()
+        await anext(messages)
+        for _ in range(3):
+            await eventually(partial(sql.fetchval, LISTENERS))
+            await ada.track()
+            async with asyncio.timeout(PATIENCE):
+                assert (message := await anext(messages))
+                assert message.what == ["events"]
+            # When its connection is dropped it listens again.
+            listener = await sql.fetchval("select pid from pg_stat_activity where application_name = $1", LISTENER)
+            await sql.execute("select pg_terminate_backend($1, 10000)", listener)
 
 
 async def test_what_changed_last_is_counted_when_the_server_stops(
