@@ -310,6 +310,7 @@ class TracedRoad:
     def __init__(self, road: Road, tracer: Tracer) -> None:
         self._road = road
         self._tracer = tracer
+        self.listening = road.listening
         self.connections = road.connections
         self.close = road.close
 
