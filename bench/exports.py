@@ -9,7 +9,7 @@ from bench.plan import Bench
 from bench.report import Figure, Goal, absolute
 from bench.server import Account, BenchError, Server, lab
 
-_FORMATS = ("parquet", "csv", "jsonl")
+_FORMATS = ("csv", "jsonl", "parquet")
 # A million in a minute.
 _EVENTS_PER_SECOND = 1_000_000 / 60
 _READ_EVERY_SECONDS = 0.05

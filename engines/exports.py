@@ -1,6 +1,5 @@
 """Exports: events, daily costs, and charges as FOCUS has them, each as one file that is made while it is sent."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -10,7 +9,7 @@ import orjson
 
 from database import Database
 from models import CostKey, CostRange, EventFilter, Identity
-from utils.tables import Column, Format, Page, table
+from utils.tables import Column, Format, Page, aside, table
 from utils.time import midnight, now
 
 _ROWS_AT_ONCE = 500
@@ -131,7 +130,7 @@ class ExportEngine:
     async def _events(self, identity: Identity, wanted: EventFilter) -> AsyncIterator[Page]:
         wanted = replace(wanted, limit=_ROWS_AT_ONCE)
         while text := await self._database.export_events(identity.workspace_id, wanted):
-            page = await asyncio.to_thread(_event_page, text)
+            page = await aside(_event_page, text)
             yield page
             last = datetime.fromisoformat(page["timestamp"][-1]), UUID(page["event_id"][-1])
             wanted = replace(wanted, before=last)
@@ -142,7 +141,7 @@ class ExportEngine:
         while text := await self._database.export_costs(
             identity.workspace_id, start, end, wanted.tz, after, _ROWS_AT_ONCE
         ):
-            page = await asyncio.to_thread(orjson.loads, text)
+            page = await aside(orjson.loads, text)
             yield page
             after = CostKey(
                 date.fromisoformat(page["date"][-1]),
@@ -153,7 +152,7 @@ class ExportEngine:
 
     async def _charges(self, identity: Identity, wanted: CostRange) -> AsyncIterator[Page]:
         async for page in self._costs(identity, wanted):
-            yield await asyncio.to_thread(charges, page, identity.workspace_id, wanted.tz)
+            yield await aside(charges, page, identity.workspace_id, wanted.tz)
 
 
 def _event_page(text: str) -> Page:

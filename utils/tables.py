@@ -4,9 +4,10 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -30,6 +31,8 @@ DECIMAL_PRECISION, DECIMAL_SCALE = 38, 25
 # A row group is written when it has so many rows, or takes so much memory.
 _ROWS_IN_A_GROUP = 5_000
 _BYTES_IN_A_GROUP = 8_000_000
+_THREAD = ThreadPoolExecutor(1, "tables")
+T = TypeVar("T")
 
 
 class Column(NamedTuple):
@@ -49,13 +52,21 @@ class Writer(Protocol):
         """The rest of the file."""
 
 
+async def aside(function: Callable[..., T], *arguments: Any) -> T:
+    """What a function returns that takes too long for the event loop, in the one thread all tables share.
+
+    A second one would speed up nothing, and take memory of its own.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_THREAD, function, *arguments)
+
+
 async def table(columns: Sequence[Column], format: Format, pages: AsyncIterator[Page]) -> AsyncIterator[bytes]:
     """The file in pieces, made beside the event loop."""
-    writer: Writer = await asyncio.to_thread(_WRITERS[format], columns)
+    writer: Writer = await aside(_WRITERS[format], columns)
     async for page in pages:
-        if piece := await asyncio.to_thread(writer.write, page):
+        if piece := await aside(writer.write, page):
             yield piece
-    yield await asyncio.to_thread(writer.end)
+    yield await aside(writer.end)
 
 
 class CsvWriter:
