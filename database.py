@@ -116,6 +116,8 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    # What a statement gets on a connection that Postgres has just taken leave of, and that is not closed yet.
+    asyncpg.InternalClientError,
 )
 
 log = logging.getLogger("llmlab.database")
