@@ -250,8 +250,9 @@ async def test_it_works_by_itself(ada: Member, app: FastAPI, behind: Sql, caplog
     engine.sweeping.every_seconds = 0.01
     with caplog.at_level(logging.INFO, "llmlab.retention"):
         task = asyncio.create_task(engine.sweeping.run())
-        while "Deleted" not in caplog.text:
-            await let_it_be_heard(behind)
+        async with asyncio.timeout(60):
+            while "Deleted" not in caplog.text:
+                await let_it_be_heard(behind)
         engine.sweeping.stop()
         await task
     assert "Deleted 99 expired events" in caplog.text
@@ -309,6 +310,19 @@ async def test_nothing_is_deleted_before_every_server_knows(
     await keep(ada, 10)
     assert await database.retention_sweep(workspace, at, 10, at + HEARD) == nothing
     assert since == await behind.fetchval("select events_since from public.workspaces where id = $1", workspace)
+
+
+async def test_a_server_whose_clock_is_behind_hears_of_it_too(
+    at: datetime, no_deliveries: None, ada: Member, app: FastAPI
+) -> None:
+    event = {"id": "late", "timestamp": (at - timedelta(days=8)).isoformat()}
+    await keep(ada, 8)
+    assert (await ada.track(**event)).status_code == 201
+    workspace, database = UUID(ada.session["workspace_id"]), app.state.retention._database
+    await database.retention_sweep(workspace, None, 10, at + timedelta(hours=2))
+    # What it does by itself within a second.
+    app.state.costs.forget_terms()
+    assert_problem(await ada.track(**event), 422)
 
 
 async def history(client: httpx.AsyncClient, sql: Sql, count: int) -> Member:
