@@ -1676,7 +1676,7 @@ class PlannedCall(Request):
     input_tokens: Tokens = Field(description="The whole prompt")
     max_output_tokens: Tokens = Field(description="The most the model may answer")
     project: Name | None = Field(None, description="Name or id")
-    tags: Annotated[dict[Tag, Name], Field(max_length=8)] = {}
+    tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field({}, json_schema_extra={"additionalProperties": False})
 
 
 class ReservationIn(PlannedCall):

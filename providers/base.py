@@ -192,12 +192,14 @@ def _find(vendor_id: str, name: str) -> Model | None:
     return None if info is None else _model(info, vendor)
 
 
-_compiled: dict[int, Model] = {}
+_compiled: dict[tuple[int, str], Model] = {}
 
 
 def _model(info: ModelInfo, vendor: Vendor) -> Model:
-    # Keyed by the entry, of which there are as many as the list has, not by the names callers make up.
-    model = _compiled.get(id(info))
+    # Keyed by the entry, of which there are as many as the list has, not by the names callers make up. Vendors share
+    # entries, and a price names its vendor.
+    key = (id(info), vendor.id)
+    model = _compiled.get(key)
     if model is None:
-        model = _compiled[id(info)] = Model(info, vendor)
+        model = _compiled[key] = Model(info, vendor)
     return model

@@ -122,7 +122,7 @@ def test_the_admin_and_the_viewer_see_the_same_workspace(demo: Server) -> None:
             assert len(summary["by_date"]) == DAYS
             assert summary["unpriced_calls"] > 0
             assert len(who.get("/api/budgets").json()["budgets"]) == 3
-        good = {row["model"]: row for row in admin.get("/api/metrics/quality?days=90").json()["models"]}
+        good = {row["model"]: row for row in admin.get("/api/metrics/quality?days=90").json()["data"]}
         assert good["claude-sonnet-4-5"]["average_rating"] > good["gpt-4o-mini"]["average_rating"]
         assert viewer.post("/api/projects", json={"name": "mine"}).status_code == 403
 

@@ -154,6 +154,12 @@ def test_a_long_prompt_moves_every_token_to_the_dearer_rates() -> None:
     assert cached.cost == Decimal("0.29000025")  # 100,000 x 2.50 + 100,001 x 0.25 + 1,000 x 15
 
 
+def test_a_price_names_the_vendor_it_is_of_also_where_vendors_share_one() -> None:
+    for vendor in ("azure", "anthropic", "azure"):
+        price = PriceBook().price(vendor, "claude-sonnet-4-5", Usage(10, output_tokens=2), NOW)
+        assert price.pricing.endswith(f":{vendor}/claude-sonnet-4-5")
+
+
 def test_the_callers_cost_comes_before_every_list() -> None:
     price = PRICES.price("openai", "gpt-4o", Usage(1000), NOW, given=Decimal("0.5"))
     assert price == (Decimal("0.5"), "caller")

@@ -404,7 +404,7 @@ async def test_a_sweep_that_is_killed_leaves_every_total_as_it_was(
         await victim.execute("select public.retention_sweep($1, null, 50, now())", workspace)
         assert await victim.fetchval("select count(*) from public.events") == 21
         await sql.execute("select pg_terminate_backend($1)", victim.get_server_pid())
-        await victim.close()
+        victim.terminate()
         for left in (71, 1):
             assert len(await events(sql, ada)) == left
             assert await answers(ada) == told
