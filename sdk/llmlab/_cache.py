@@ -1,6 +1,7 @@
 """Answers that were given before, in memory: bounded in bytes and in age."""
 
 import hashlib
+import itertools
 import json
 import pickle
 import threading
@@ -9,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from llmlab._usage import Reading, read
 
@@ -30,6 +32,18 @@ class _Entry:
     pickled: bytes
     kept_at: float
     saving: Saving
+
+
+_numbers = itertools.count()
+_functions: "WeakKeyDictionary[Any, int]" = WeakKeyDictionary()
+
+
+def number_of(function: Any) -> int:
+    """A number for a function; another of the same name, or with other variables around it, has another one."""
+    try:
+        return _functions.setdefault(function, next(_numbers))
+    except TypeError:
+        return next(_numbers)
 
 
 class NotJson(TypeError):

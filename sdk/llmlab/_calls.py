@@ -218,7 +218,7 @@ class ObservedCall:
                 self._runtime.outbox.unreadable()
                 return False
             if found.call_id and len(found.call_id) + len(self.provider) < _LONGEST_ID:
-                self.id = f"{self.provider}:{found.call_id}"
+                self.id = f"{self.provider.strip().lower()}:{found.call_id}"
             self._record({**facts, **given})
         except Exception:
             complain("record", "A call could not be recorded", fault=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from llmlab._bounds import bounded
 from llmlab._errors import BudgetExceeded, LLMLabError, ModelDisabled, TokenLimitExceeded, Unreachable
 from llmlab._http import Http, detail, retry_after
 from llmlab._logs import complain
@@ -123,7 +124,7 @@ class Guard:
         if self._is_quiet():
             self._without("LLMLab did not answer a moment ago")
             return None
-        known = {key: value for key, value in planned.items() if value is not None}
+        known = bounded({key: value for key, value in planned.items() if value is not None})
         assumed = {
             "model": "unknown",
             "input_tokens": ASSUMED_INPUT_TOKENS,
@@ -134,7 +135,8 @@ class Guard:
                 "POST", "/api/budgets/reservations", timeout=self._settings.timeout, json={**assumed, **known}
             )
             body = json.loads(response.content, parse_float=Decimal)
-        except (httpx.HTTPError, ValueError) as error:
+        except Exception as error:
+            # Whatever it is, it must not become an error of the user's call.
             self._pause()
             self._without(f"LLMLab cannot be reached: {type(error).__name__}")
             return None

@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from llmlab._bounds import bounded
 from llmlab._cache import Saving
 from llmlab._http import Http, detail, retry_after
 from llmlab._logs import complain
@@ -32,7 +32,6 @@ _QUIET_SECONDS = 5.0
 _LOOK_SECONDS = 60.0
 _METADATA_BYTES = 16 * 1024
 _NEVER = sys.maxsize
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Stats(NamedTuple):
@@ -391,7 +390,7 @@ class Outbox:
 
 def _line(event: Mapping[str, Any]) -> bytes:
     """The event as JSON, within the bounds that LLMLab has."""
-    told = {key: value for key, value in event.items() if value is not None}
+    told = bounded({key: value for key, value in event.items() if value is not None})
     timestamp = told["timestamp"]
     if isinstance(timestamp, float):
         timestamp = datetime.fromtimestamp(timestamp, timezone.utc)
@@ -399,12 +398,6 @@ def _line(event: Mapping[str, Any]) -> bytes:
         told["timestamp"] = timestamp.isoformat()
     if "latency_ms" in told:
         told["latency_ms"] = round(min(max(told["latency_ms"], 0.0), 86_400_000.0), 3)
-    for name, longest in (("provider", 64), ("model", 256), ("project", 128), ("error_message", 2000)):
-        if name in told:
-            told[name] = _clean(told[name], longest)
-    if "tags" in told:
-        pairs = list(told["tags"].items())[:8]
-        told["tags"] = {_clean(key, 64): _clean(value, 128) for key, value in pairs if str(key) and str(value)}
     metadata = _metadata(told.pop("metadata", None), told.pop("saving", None))
     if metadata:
         told["metadata"] = metadata
@@ -438,10 +431,6 @@ def _metadata(given: Mapping[str, Any] | None, saving: Saving | None) -> dict[st
         why = f"has no JSON form: {error}"
     complain("metadata", f"The metadata of a call is left out: it {why}")
     return {}
-
-
-def _clean(value: Any, longest: int) -> str:
-    return _CONTROL.sub(" ", str(value))[:longest]
 
 
 def _with_counts(line: bytes) -> bytes | None:

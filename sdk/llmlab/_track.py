@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, TypeVar, cast
 
+from llmlab._cache import number_of
 from llmlab._calls import MISSING, ObservedCall
 from llmlab._logs import complain
 from llmlab._usage import Reading, Stream, read
@@ -141,7 +142,7 @@ def track_cost(
         )
 
     def decorate(function: Function) -> Function:
-        name = f"{function.__module__}.{getattr(function, '__qualname__', '')}"
+        number = number_of(function)
         tracked: Callable[..., Any]
         if inspect.isasyncgenfunction(function):
 
@@ -189,7 +190,7 @@ def track_cost(
 
             async def tracked(*arguments: Any, **options: Any) -> Any:
                 call = of(function, arguments, options)
-                if cache and (answer := call.cached([name, arguments, options])) is not MISSING:
+                if cache and (answer := call.cached([number, arguments, options])) is not MISSING:
                     return answer
                 async with call:
                     answer = call.response(await function(*arguments, **options))
@@ -200,7 +201,7 @@ def track_cost(
 
             def tracked(*arguments: Any, **options: Any) -> Any:
                 call = of(function, arguments, options)
-                if cache and (answer := call.cached([name, arguments, options])) is not MISSING:
+                if cache and (answer := call.cached([number, arguments, options])) is not MISSING:
                     return answer
                 with call:
                     answer = call.response(function(*arguments, **options))
@@ -291,7 +292,13 @@ def _cut_short(call: ObservedCall, seen: Stream, error: BaseException) -> None:
 
 
 def _tokens(given: Tokens, arguments: tuple[Any, ...], options: dict[str, Any]) -> int | None:
-    return given(*arguments, **options) if callable(given) else given
+    if not callable(given):
+        return given
+    try:
+        return given(*arguments, **options)
+    except Exception:
+        complain("tokens", "How many tokens a call may take could not be told", fault=True)
+        return None
 
 
 def _watched(inner: Generator[Any, Any, Any], seen: Stream) -> Generator[Any, Any, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypedDict
 
+from llmlab._cache import number_of
 from llmlab._calls import MISSING
 from llmlab._errors import ConfigurationError
 from llmlab._track import Tracked
@@ -107,7 +108,7 @@ class LLMObservabilityWrapper:
         `fn` is called: BudgetExceeded, ModelDisabled, TokenLimitExceeded, Unreachable.
         """
         call = self._call(prompt)
-        if (answer := call.cached([_name(fn), prompt, options])) is not MISSING:
+        if (answer := call.cached([number_of(fn), prompt, options])) is not MISSING:
             return _hit(call, answer)
         call.begin()
         started = time.perf_counter()
@@ -132,7 +133,7 @@ class LLMObservabilityWrapper:
     async def acall_llm(self, fn: Callable[..., Awaitable[Any]], prompt: Any, **options: Any) -> CallResult:
         """The same for an async function."""
         call = self._call(prompt)
-        if (answer := call.cached([_name(fn), prompt, options])) is not MISSING:
+        if (answer := call.cached([number_of(fn), prompt, options])) is not MISSING:
             return _hit(call, answer)
         await call.abegin()
         started = time.perf_counter()
@@ -183,15 +184,11 @@ def _result(
     }
 
 
-def _name(fn: Any) -> str:
-    return f"{getattr(fn, '__module__', '')}.{getattr(fn, '__qualname__', type(fn).__qualname__)}"
-
-
 def _provider_of(client: Any) -> str:
     if isinstance(client, str):
         return client
     for kind in type(client).__mro__:
         vendor = _VENDORS.get(kind.__module__.split(".")[0])
         if vendor is not None:
-            return "azure" if "Azure" in type(client).__name__ else vendor
+            return "azure" if "Azure" in kind.__name__ else vendor
     raise ConfigurationError(f"which provider {type(client).__name__} calls is not known; name it: provider=...")
