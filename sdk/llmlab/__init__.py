@@ -7,7 +7,7 @@ llmlab.log_call("openai", "gpt-4o-mini", input_tokens=1200, output_tokens=300)
 """
 
 from os import PathLike
-from typing import Any, Literal
+from typing import Literal
 
 from llmlab import _runtime
 from llmlab._calls import ObservedCall
@@ -23,6 +23,7 @@ from llmlab._errors import (
 from llmlab._outbox import Stats
 from llmlab._track import Tracked, log_call, track, track_cost
 from llmlab._wrapper import CallResult, LLMObservabilityWrapper, Metrics
+from llmlab.instruments import instrument, uninstrument
 
 __all__ = [
     "BudgetExceeded",
@@ -84,17 +85,3 @@ def stats() -> Stats:
     """What became of the calls that this process has recorded since `configure`."""
     runtime = _runtime.current()
     return Stats(0, 0, 0, 0, 0, 0) if runtime is None else runtime.outbox.stats()
-
-
-def instrument(*vendors: str) -> Any:
-    """Records every call of the vendors' installed clients from now on; of all that are known if none is named."""
-    from llmlab import instruments
-
-    return instruments.instrument(*vendors)
-
-
-def uninstrument(*vendors: str) -> Any:
-    """Leaves the vendors' clients as they were."""
-    from llmlab import instruments
-
-    return instruments.uninstrument(*vendors)

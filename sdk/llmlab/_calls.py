@@ -1,7 +1,6 @@
 """One call of a model, from before it is made until what it used is on its way to LLMLab."""
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -9,12 +8,15 @@ from typing import Any, Final
 
 from llmlab import _runtime
 from llmlab._errors import LLMLabError
+from llmlab._ids import event_id, next_number
 from llmlab._logs import complain
-from llmlab._usage import Reading, estimate_tokens, excerpt
+from llmlab._usage import Reading, estimate_tokens, pick
 
 MISSING: Final = object()
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LONGEST_ID = 128
+# Servers that make up ids of a few digits repeat them, and calls that share an id are counted once.
+_SHORTEST_ID = 16
 
 
 class ObservedCall:
@@ -24,8 +26,11 @@ class ObservedCall:
         "_api_flavor",
         "_cache_key",
         "_done",
+        "_found",
+        "_id",
         "_max_output_tokens",
         "_metadata",
+        "_number",
         "_project",
         "_prompt",
         "_reservation_id",
@@ -33,7 +38,6 @@ class ObservedCall:
         "_started",
         "_tags",
         "_timestamp",
-        "id",
         "input_tokens",
         "model",
         "provider",
@@ -66,8 +70,17 @@ class ObservedCall:
         self._reservation_id: str | None = None
         self._cache_key: str | None = None
         self._done = False
-        self.id = ""
+        self._found: Reading | None = None
+        self._id: str | None = None
+        self._number = 0
         self._timestamp = self._started = 0.0
+
+    @property
+    def id(self) -> str:
+        """The id of the event. It may become another one at the end, when the vendor's id of the call is known."""
+        if self._id is None:
+            self._id = event_id(self._timestamp, self._number)
+        return self._id
 
     # Before the call
 
@@ -155,7 +168,11 @@ class ObservedCall:
         Of a response only the model and the usage are sent, never text. `call_id` is the vendor's id of the response:
         the same call arriving by another way is then counted once.
         """
-        self._end("success", Reading(response, usage, model, call_id), {})
+        picked = None if response is None else pick(response)
+        if model is None and picked is not None:
+            told = picked.get("model") or picked.get("modelVersion") or picked.get("model_version")
+            model = told if isinstance(told, str) else None
+        self._end("success", Reading(picked, usage, model, call_id))
 
     def fail(
         self,
@@ -172,9 +189,12 @@ class ObservedCall:
         status = "timeout" if _is_timeout(error) else "error"
         self._end(status, Reading(None, usage, model, call_id), {"error_message": _kind(error)})
 
-    def past(self, status: str, found: Reading, given: dict[str, Any]) -> str | None:
+    def past(self, status: str, found: Reading, given: dict[str, Any], id: str | None) -> str | None:
         """Records a call that was made before, with the facts that are given; returns its id if it is recorded."""
         self._start()
+        self._id = id
+        if id is not None:
+            found = found._replace(call_id=None)
         recorded = self._end(status, found, {"latency_ms": None, **given})
         return self.id if recorded else None
 
@@ -195,11 +215,11 @@ class ObservedCall:
         }
 
     def _start(self) -> None:
-        self.id = _new_id()
+        self._number = next_number()
         self._timestamp = time.time()
         self._started = time.perf_counter()
 
-    def _end(self, status: str, found: Reading, given: dict[str, Any]) -> bool:
+    def _end(self, status: str, found: Reading, given: dict[str, Any] | None = None) -> bool:
         """Records the call unless that has been done; returns whether it is."""
         if self._runtime is None or self._done:
             return False
@@ -210,16 +230,19 @@ class ObservedCall:
                 facts.update(input_tokens=0, output_tokens=0)
                 facts.update(found.usage)
             elif found.response is not None:
-                facts["response"] = excerpt(found.response)
+                # Cleaned when it is written for sending, which is not on the caller's time.
+                facts["response"] = found.response
                 facts["api_flavor"] = self._api_flavor
             elif status != "success":
                 facts.update(input_tokens=0, output_tokens=0, model=facts["model"] or "unknown")
             else:
                 self._runtime.outbox.unreadable()
                 return False
-            if found.call_id and len(found.call_id) + len(self.provider) < _LONGEST_ID:
-                self.id = f"{self.provider.strip().lower()}:{found.call_id}"
-            self._record({**facts, **given})
+            if found.call_id is not None and _SHORTEST_ID <= len(found.call_id) < _LONGEST_ID - len(self.provider):
+                self._id = f"{self.provider.strip().lower()}:{found.call_id}"
+            if given:
+                facts.update(given)
+            self._record(facts)
         except Exception:
             complain("record", "A call could not be recorded", fault=True)
             return False
@@ -231,7 +254,8 @@ class ObservedCall:
         assert runtime is not None
         settings = runtime.settings
         event: dict[str, Any] = {
-            "id": self.id,
+            "id": self._id,
+            "number": self._number,
             "provider": self.provider,
             "timestamp": self._timestamp,
             "latency_ms": (time.perf_counter() - self._started) * 1000,
@@ -239,23 +263,16 @@ class ObservedCall:
             "metadata": self._metadata,
             "reservation_id": self._reservation_id,
         }
-        if self._tags or settings.tags:
-            event["tags"] = {**settings.tags, **(self._tags or {})}
+        if settings.tags and self._tags:
+            event["tags"] = {**settings.tags, **self._tags}
+        else:
+            event["tags"] = self._tags or settings.tags or None
         event.update(facts)
-        self.id = event["id"]
         self._send(event)
 
     def _send(self, event: dict[str, Any]) -> None:
         assert self._runtime is not None
         self._runtime.outbox.put(event)
-
-
-def _new_id() -> str:
-    """A version 7 UUID: the ledger's key stays append-mostly. A seeded `random` must not make the same one twice."""
-    chance = os.urandom(10).hex()
-    moment = f"{time.time_ns() // 1_000_000:012x}"
-    variant = "89ab"[int(chance[3], 16) & 3]
-    return f"{moment[:8]}-{moment[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
 
 
 def _is_timeout(error: BaseException) -> bool:

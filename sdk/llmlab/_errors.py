@@ -25,11 +25,15 @@ class ConfigurationError(LLMLabError):
 class BudgetExceeded(LLMLabError):
     """A hard budget has not enough left for the call. `remaining` is in USD."""
 
-    def __init__(self, detail: str, *, budget_id: str | None, budget: str | None, remaining: Decimal | None) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, budget_id: str | None, budget: str | None, remaining: Decimal | None) -> None:
+        super().__init__(detail, budget_id, budget, remaining)
+        self.detail = detail
         self.budget_id = budget_id
         self.budget = budget
         self.remaining = remaining
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 class PolicyViolation(LLMLabError):

@@ -82,8 +82,9 @@ class Guard:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """In the child nobody holds the lock any more, and there are no threads."""
+        """In the child nobody holds a lock any more, and there are no threads."""
         self._asking = threading.Lock()
+        self._making_threads = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
         self._failures = 0
         self._quiet_until = 0.0
@@ -104,7 +105,7 @@ class Guard:
 
     def submit(self, planned: dict[str, Any]) -> "Future[str | None]":
         """`admit` in a thread, for callers with an event loop."""
-        with self._asking:
+        with self._making_threads:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="llmlab-guard")
             threads = self._threads

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import httpx
@@ -16,10 +17,11 @@ import httpx
 from llmlab._bounds import bounded
 from llmlab._cache import Saving
 from llmlab._http import Http, detail, retry_after
+from llmlab._ids import event_id
 from llmlab._logs import complain
 from llmlab._settings import Settings
 from llmlab._spool import Spool
-from llmlab._usage import counts
+from llmlab._usage import counts, excerpt, has_usage
 
 _BATCH_EVENTS = 500
 _BATCH_BYTES = 900_000
@@ -54,6 +56,10 @@ class Away(Exception):
         self.busy = busy
 
 
+class Unreadable(ValueError):
+    """There is no usage in a response."""
+
+
 class Outbox:
     """Takes events without waiting, and sees to it that LLMLab gets each. `idle` is called now and then."""
 
@@ -75,7 +81,8 @@ class Outbox:
         self._lines: deque[bytes] = deque()
         self._sending: list[bytes] = []
         self._limit = self._settings.queue_size
-        self._wake = threading.Event()
+        # Unlike an Event's, its put may be called by the garbage collector in the midst of another call of it.
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._wake_at = _NEVER
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -101,7 +108,7 @@ class Outbox:
         queue.append(event)
         if len(queue) >= self._wake_at:
             self._wake_at = _NEVER
-            self._wake.set()
+            self._wake.put(None)
         if self._thread is None:
             self.start()
 
@@ -109,7 +116,10 @@ class Outbox:
         """Starts the thread, if it does not run yet."""
         if self._thread is not None:
             return
-        with self._starting:
+        # Who does not get the lock need not start it.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, args=(self._queue,), name="llmlab", daemon=True)
                 try:
@@ -124,6 +134,8 @@ class Outbox:
 
                     if parent_process() is not None:
                         util.Finalize(None, self.close, (self._settings.exit_timeout,), exitpriority=10)
+        finally:
+            self._starting.release()
 
     def unreadable(self) -> None:
         """Counts a call whose usage nobody could read."""
@@ -137,10 +149,13 @@ class Outbox:
     def flush(self, timeout: float) -> bool:
         """Sends what there is; returns whether LLMLab has all of it. Tries once if LLMLab is away."""
         self.start()
+        if self._thread is None:
+            self._deliver(forced=True)
+            return not (self._queue or self._lines or self._spooled)
         with self._turn:
             self._asked += 1
             mine = self._asked
-            self._wake.set()
+            self._wake.put(None)
             done = self._turn.wait_for(lambda: self._answered >= mine, timeout)
             return done and self._delivered
 
@@ -160,6 +175,7 @@ class Outbox:
                     self._sent += 1
                     return None if cost is None else Decimal(cost)
             except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                # Or the event cannot be written, as the queue will find too.
                 self._quiet_until = time.monotonic() + _QUIET_SECONDS
         self.put(event)
         return None
@@ -171,10 +187,8 @@ class Outbox:
             self._deliver(forced=True)
         elif thread is not None:
             self._closing = True
-            self._wake.set()
+            self._wake.put(None)
             thread.join(timeout)
-            self._closing = False
-            self._thread = None
         # A spool of its own: the thread may still be at the other one.
         left = Spool(self._settings.spool_dir, self._settings.spool_bytes, self._target)
         self._keep([*self._sending, *self._take_lines(), *self._take(_NEVER)], left)
@@ -203,22 +217,33 @@ class Outbox:
                 self._answered = asked
                 self._turn.notify_all()
             if closing:
+                # An event that comes all the same starts another thread.
+                self._closing, self._thread = False, None
                 return
 
     def _wait(self) -> None:
         """Returns when there are events, and some time to gather more has passed; or when something else is due."""
-        self._wake.clear()
+        self._sleep(0)
         if self._is_urgent():
             return
         self._wake_at = 1
         if not self._queue:
-            self._wake.wait(self._until_due())
-            self._wake.clear()
+            self._sleep(self._until_due())
         if self._queue and not self._is_urgent():
             self._wake_at = _BATCH_EVENTS
             if len(self._queue) < _BATCH_EVENTS or time.monotonic() < self._away_until:
-                self._wake.wait(self._settings.flush_interval)
+                self._sleep(self._settings.flush_interval)
         self._wake_at = _NEVER
+
+    def _sleep(self, seconds: float) -> None:
+        """Until woken, for at most so long; forgets how often it was."""
+        try:
+            if seconds > 0:
+                self._wake.get(timeout=seconds)
+            while True:
+                self._wake.get_nowait()
+        except Empty:
+            return
 
     def _is_urgent(self) -> bool:
         return self._closing or self._asked != self._answered
@@ -303,6 +328,8 @@ class Outbox:
             try:
                 self._price(event)
                 lines.append(_line(event))
+            except Unreadable:
+                self.unreadable()
             except Exception:
                 self._rejected += 1
                 complain("line", "A call could not be written as JSON", fault=True)
@@ -391,13 +418,18 @@ class Outbox:
 def _line(event: Mapping[str, Any]) -> bytes:
     """The event as JSON, within the bounds that LLMLab has."""
     told = bounded({key: value for key, value in event.items() if value is not None})
-    timestamp = told["timestamp"]
+    timestamp, number = told["timestamp"], told.pop("number", 0)
     if isinstance(timestamp, float):
+        told.setdefault("id", event_id(timestamp, number))
         timestamp = datetime.fromtimestamp(timestamp, timezone.utc)
     if isinstance(timestamp, datetime):
         told["timestamp"] = timestamp.isoformat()
     if "latency_ms" in told:
         told["latency_ms"] = round(min(max(told["latency_ms"], 0.0), 86_400_000.0), 3)
+    if "response" in told:
+        told["response"] = excerpt(told["response"])
+        if not has_usage(told["response"]):
+            raise Unreadable
     metadata = _metadata(told.pop("metadata", None), told.pop("saving", None))
     if metadata:
         told["metadata"] = metadata

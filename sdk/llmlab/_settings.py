@@ -54,8 +54,9 @@ class Settings:
         if len(self.tags) > 8:
             raise ConfigurationError("at most 8 tags can be set")
         for name in ("timeout", "flush_interval", "exit_timeout", "queue_size", "policy_seconds"):
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(f"{name} must be greater than 0")
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not value > 0:
+                raise ConfigurationError(f"{name} must be a number greater than 0, not {value!r}")
 
     @classmethod
     def of(cls, **given: Any) -> "Settings":

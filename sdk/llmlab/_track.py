@@ -14,26 +14,18 @@ from llmlab._logs import complain
 from llmlab._usage import Reading, Stream, read
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+NOTHING = Reading()
 Tokens = int | Callable[..., int | None] | None
 
 
 class Tracked(ObservedCall):
     """A call within `with llmlab.track(...)`: say `call.response(...)` or `call.usage(...)` before its end."""
 
-    __slots__ = ("_call_id", "_counts", "_response")
-
-    def __init__(self, provider: str, model: str | None, **options: Any) -> None:
-        super().__init__(provider, model, **options)
-        self._response: Mapping[str, Any] | None = None
-        self._counts: Mapping[str, int] | None = None
-        self._call_id: str | None = None
+    __slots__ = ()
 
     def response(self, answer: Any) -> Any:
         """Reads model and usage from the vendor's answer, and hands the answer back."""
-        found = _read(answer)
-        if found is not None:
-            self._response, self._counts, self._call_id = found.response, found.usage, found.call_id
-            self.model = found.model or self.model
+        self._found = _read(answer) or self._found
         return answer
 
     def usage(
@@ -47,7 +39,7 @@ class Tracked(ObservedCall):
         reasoning_tokens: int = 0,
     ) -> None:
         """Says what the call used. `input_tokens` is the whole prompt, its cached part included."""
-        self._counts = {
+        counts = {
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
             "cache_read_tokens": cache_read_tokens,
@@ -55,6 +47,7 @@ class Tracked(ObservedCall):
             "cache_write_1h_tokens": cache_write_1h_tokens,
             "reasoning_tokens": reasoning_tokens,
         }
+        self._found = (self._found or NOTHING)._replace(usage=counts)
 
     def __enter__(self) -> "Tracked":
         self.begin()
@@ -67,12 +60,10 @@ class Tracked(ObservedCall):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None and self._response is None and self._counts is None:
+        if error is not None and self._found is None:
             self.fail(error)
-        elif self._counts is not None:
-            self.finish(usage=self._counts, call_id=self._call_id)
         else:
-            self.finish(response=self._response, call_id=self._call_id)
+            self._end("success", self._found or NOTHING)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -240,7 +231,7 @@ def log_call(
     you know better than LLMLab's price list. `id` makes it harmless to record the same call again.
     """
     call = ObservedCall(provider, model, project=project, tags=tags, metadata=metadata)
-    found = (_read(response) if response is not None else None) or Reading()
+    found = (_read(response) if response is not None else None) or NOTHING
     if input_tokens is not None or output_tokens is not None:
         found = found._replace(
             usage={
@@ -255,9 +246,7 @@ def log_call(
     given: dict[str, Any] = {"cost": cost, "latency_ms": latency_ms, "error_message": error_message}
     if timestamp is not None:
         given["timestamp"] = timestamp.astimezone()
-    if id is not None:
-        given["id"] = id
-    return call.past(status, found, given)
+    return call.past(status, found, given, id)
 
 
 def _read(answer: Any) -> Reading | None:
@@ -276,7 +265,7 @@ def _look(seen: Stream, chunk: Any) -> None:
 
 
 def _finish(call: ObservedCall, seen: Stream) -> None:
-    found = seen.reading() or Reading()
+    found = seen.reading() or NOTHING
     call.finish(response=found.response, usage=found.usage, model=found.model, call_id=found.call_id)
 
 

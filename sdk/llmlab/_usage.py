@@ -25,6 +25,10 @@ _PLACES = (
 _MODELS = (("model", "model"), ("model_version", "modelVersion"), ("modelVersion", "modelVersion"))
 _IDS = ("id", "response_id", "responseId")
 _WRAPPERS = ("message", "response")
+_NESTED = ("response", "result")
+_PICKED = ("model", "model_version", "modelVersion", "usage", "usage_metadata", "usageMetadata", "usage_info", "meta")
+# What a usage is not.
+_NO_USAGE = (str, bytes, bool, int, float, list, tuple)
 _OURS = frozenset(
     {
         "input_tokens",
@@ -43,7 +47,7 @@ _BYTES_PER_TOKEN = 3
 
 
 class Reading(NamedTuple):
-    """What was read: `response` as on the wire, with only model and usage in it, or `usage` as counts in our names."""
+    """What was found: model and usage of an answer as they came, for `excerpt` to clean, or counts in our names."""
 
     response: Mapping[str, Any] | None = None
     usage: Mapping[str, int] | None = None
@@ -53,13 +57,15 @@ class Reading(NamedTuple):
     @property
     def counts(self) -> Mapping[str, int]:
         """The counts in our names, however they were read; empty if there are none."""
-        return self.usage if self.usage is not None else counts(self.response or {})
+        return self.usage if self.usage is not None else counts(excerpt(self.response or {}))
 
 
 def read(answer: Any) -> Reading | None:
     """The usage that came with an answer; None if there is none that can be read."""
     if isinstance(answer, tuple) and len(answer) == 2:
         return _pair(*answer)
+    if isinstance(answer, Mapping) and not isinstance(answer, dict):
+        answer = dict(answer)
     found = _container(answer)
     if found is not None:
         return found
@@ -88,7 +94,7 @@ class Stream:
         self._model = found.model or self._model
         self._call_id = self._call_id or found.call_id
         if found.response is not None:
-            self._response = cast("dict[str, Any]", most(self._response or {}, found.response))
+            self._response = cast("dict[str, Any]", most(self._response or {}, excerpt(found.response)))
         if found.usage is not None:
             self._usage = cast("dict[str, int]", most(self._usage, found.usage))
 
@@ -110,28 +116,43 @@ def most(one: Any, other: Any) -> Any:
     return other
 
 
+def pick(response: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a vendor's response body the parts that `excerpt` looks at: the rest need not be kept until then."""
+    picked = {name: response[name] for name in _PICKED if name in response}
+    for name in _NESTED:
+        if isinstance(inner := response.get(name), Mapping):
+            picked[name] = pick(inner)
+    return picked
+
+
 def excerpt(response: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a vendor's response body its model and usage, never text."""
+    """Of a vendor's response body its model and usage as on the wire, never text."""
     kept: dict[str, Any] = {}
     for name, spelt in _MODELS:
         if isinstance(model := response.get(name), str) and model:
             kept[spelt] = model
     for name, spelt in _PLACES:
-        if isinstance(usage := response.get(name), Mapping):
-            kept[spelt] = _on_the_wire(usage)
-    if "meta" in kept:
-        kept["meta"] = {key: value for key, value in kept["meta"].items() if key in ("billed_units", "tokens")}
-    for name in ("response", "result"):
+        usage = _mapping(response.get(name))
+        if usage is not None and spelt == "meta":
+            usage = {key: value for key, value in usage.items() if key in ("billed_units", "tokens")}
+        if usage is not None and (told := _on_the_wire(usage)):
+            kept[spelt] = told
+    for name in _NESTED:
         if isinstance(inner := response.get(name), Mapping) and (told := excerpt(inner)):
             kept[name] = told
     return kept
+
+
+def has_usage(told: Mapping[str, Any]) -> bool:
+    """Whether an excerpt has a usage in it."""
+    return any(spelt in told for _, spelt in _PLACES) or any(has_usage(told[name]) for name in _NESTED if name in told)
 
 
 def counts(response: Mapping[str, Any]) -> dict[str, int]:
     """The counts of a response body in our names, as well as they can be told without its vendor."""
     usage = next((response[spelt] for _, spelt in _PLACES if isinstance(response.get(spelt), Mapping)), None)
     if usage is None:
-        inner = next((response[name] for name in ("response", "result") if isinstance(response.get(name), dict)), None)
+        inner = next((response[name] for name in _NESTED if isinstance(response.get(name), dict)), None)
         return {} if inner is None else counts(inner)
     if isinstance(usage.get("billed_units") or usage.get("tokens"), Mapping):
         usage = usage.get("billed_units") or usage["tokens"]
@@ -150,33 +171,38 @@ def _pair(result: Any, usage: Any) -> Reading | None:
         return Reading(usage=given)
     found = _container(usage)
     if found is None and (told := _mapping(usage)) is not None:
-        # The vendor's own usage, taken off its response.
-        found = _container({"usageMetadata" if _is_google(told) else "usage": told})
-    return found if found is not None else read(result)
+        # Perhaps the vendor's own usage, taken off its response.
+        found = Reading({"usageMetadata" if _is_google(told) else "usage": told})
+    return found if found is not None and found.counts else read(result)
 
 
 def _container(answer: Any) -> Reading | None:
-    if isinstance(answer, (str, bytes)) or answer is None:
+    """Finds the usage in an answer and looks no further: the caller waits."""
+    if answer is None or isinstance(answer, _NO_USAGE):
         return None
-    kept: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, spelt in _PLACES:
-        usage = _mapping(_get(answer, name))
-        if usage is not None and (told := _on_the_wire(usage)):
-            kept[spelt] = told
+        usage = _get(answer, name)
+        if usage is not None and not isinstance(usage, _NO_USAGE) and not callable(usage):
+            found[spelt] = dict(usage) if isinstance(usage, dict) else usage
             break
-    if not kept or not counts(kept):
+    else:
         return None
-    call_id = next((value for name in _IDS if isinstance(value := _get(answer, name), str) and value), None)
     model = None
     for name, spelt in _MODELS:
         if isinstance(value := _get(answer, name), str) and value:
-            kept[spelt] = model = value
+            found[spelt] = model = value
             break
-    return Reading(response=kept, model=model, call_id=call_id)
+    for name in _IDS:
+        if isinstance(value := _get(answer, name), str) and value:
+            return Reading(found, None, model, value)
+    return Reading(found, None, model)
 
 
 def _get(answer: Any, name: str) -> Any:
-    return answer.get(name) if isinstance(answer, Mapping) else getattr(answer, name, None)
+    if isinstance(answer, dict):
+        return answer.get(name)
+    return getattr(answer, name, None)
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from llmlab._cache import number_of
 from llmlab._calls import MISSING
 from llmlab._errors import ConfigurationError
-from llmlab._track import Tracked
+from llmlab._track import NOTHING, Tracked
 from llmlab._usage import Reading
 
 # The module of a vendor's client, and what LLMLab calls the vendor.
@@ -62,7 +62,7 @@ class _AskedCall(Tracked):
 
     def reading(self) -> Reading:
         """What was read of the answer."""
-        return Reading(self._response, self._counts)
+        return self._found or NOTHING
 
     @property
     def log_id(self) -> str | None:

@@ -1,5 +1,6 @@
 """Nothing is lost and nothing counted twice: while LLMLab is away, when the queue is full, over forks, at the end."""
 
+import gc
 import json
 import os
 import stat
@@ -266,6 +267,33 @@ def test_many_threads_lose_nothing(configure: Configure, workspace: Workspace) -
     assert workspace.count() == 2_000
 
 
+def test_calls_that_end_in_the_garbage_collector_are_recorded(configure: Configure, workspace: Workspace) -> None:
+    class Forgotten:
+        """Ends its call whenever it is collected, whatever the thread is doing then."""
+
+        def __init__(self) -> None:
+            self.itself = self
+            self.call = llmlab.ObservedCall("openai", "gpt-4o")
+            self.call.begin()
+
+        def __del__(self) -> None:
+            self.call.finish(usage={"input_tokens": 1, "output_tokens": 0})
+
+    configure(flush_interval=0.001)
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for number in range(1_000):
+            Forgotten()
+            if number % 100 == 0:
+                assert llmlab.flush(30)
+    finally:
+        gc.set_threshold(*before)
+        gc.collect()
+    assert llmlab.flush(30)
+    assert workspace.count() == 1_000
+
+
 def test_one_bad_event_does_not_take_others_with_it(
     configure: Configure, workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -382,7 +410,7 @@ def test_prompts_and_answers_never_leave_the_process(
             return canary
 
     answer = {
-        "id": "chatcmpl-1",
+        "id": "chatcmpl-0123456789",
         "model": "gpt-4o",
         "choices": [{"message": {"content": canary}}],
         "usage": {

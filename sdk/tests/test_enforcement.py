@@ -1,6 +1,7 @@
 """With enforce_budget no more is spent than a hard budget has; what the workspace's settings forbid is not called."""
 
 import asyncio
+import pickle
 import threading
 import time
 from collections import Counter
@@ -105,6 +106,9 @@ def test_what_is_refused_says_which_budget_and_what_is_left(configure: Configure
         llmlab.track("openai", "gpt-4o", input_tokens=8_000, max_output_tokens=0).begin()
     assert (refused.value.budget_id, refused.value.budget) == (made["id"], "hard")
     assert refused.value.remaining == Decimal("0.01")
+    # As one that comes back from another process.
+    copy = pickle.loads(pickle.dumps(refused.value))
+    assert (str(copy), copy.remaining) == (str(refused.value), Decimal("0.01"))
     assert llmlab.flush()
     assert workspace.count() == 0
 

@@ -1,5 +1,6 @@
 """The package as users get it: its public names, its README, and its wheel in an environment that has nothing else."""
 
+import ast
 import inspect
 import os
 import re
@@ -60,6 +61,15 @@ def test_errors_are_one_tree() -> None:
     }
     for error, parent in tree.items():
         assert error.__bases__ == (parent,)
+
+
+@pytest.mark.parametrize("path", sorted((SDK / "llmlab").glob("**/*.py")), ids=lambda path: path.stem)
+def test_the_core_needs_only_httpx_and_everything_python_3_10(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 10))
+    if path.parent.name == "llmlab":
+        names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        assert {name.split(".")[0] for name in names} <= {"httpx", "llmlab"} | sys.stdlib_module_names
 
 
 def needed(name: str, found: dict[str, Path]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 from pydantic import BaseModel, ConfigDict
@@ -14,10 +15,13 @@ from pydantic.alias_generators import to_camel
 
 import llmlab
 from conftest import Workspace
+from llmlab import _ids
 
 Configure = Callable[..., None]
 # 1,000 and 500 tokens of gpt-4o cost 0.0075 USD.
-ANSWER = {"id": "chatcmpl-1", "model": "gpt-4o", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
+ANSWER = {"id": "chatcmpl-0123456789", "model": "gpt-4o", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
+# Shorter ones are not taken for those of a vendor.
+ID = "an id of a vendor "
 COST = Decimal("0.0075")
 
 
@@ -27,7 +31,7 @@ class Usage(BaseModel):
 
 
 class Completion(BaseModel):
-    id: str = "chatcmpl-2"
+    id: str = "chatcmpl-1234567890"
     model: str = "gpt-4o"
     choices: list[str] = ["never sent"]
     usage: Usage = Usage(prompt_tokens=1000, completion_tokens=500)
@@ -41,24 +45,24 @@ async def test_all_four_kinds_of_function_are_tracked(configure: Configure, work
 
     @llmlab.track_cost("openai")
     def plain(prompt: str) -> dict[str, Any]:
-        return {**ANSWER, "id": prompt}
+        return {**ANSWER, "id": ID + prompt}
 
     @llmlab.track_cost("openai")
     async def coroutine(prompt: str) -> dict[str, Any]:
-        return {**ANSWER, "id": prompt}
+        return {**ANSWER, "id": ID + prompt}
 
     @llmlab.track_cost("openai")
     def stream(prompt: str) -> Generator[dict[str, Any], None, None]:
-        yield {"id": prompt, "model": "gpt-4o", "usage": None}
-        yield {**ANSWER, "id": prompt}
+        yield {"id": ID + prompt, "model": "gpt-4o", "usage": None}
+        yield {**ANSWER, "id": ID + prompt}
 
     @llmlab.track_cost("openai")
     async def astream(prompt: str) -> AsyncGenerator[dict[str, Any], None]:
-        yield {"id": prompt, "model": "gpt-4o", "usage": None}
-        yield {**ANSWER, "id": prompt}
+        yield {"id": ID + prompt, "model": "gpt-4o", "usage": None}
+        yield {**ANSWER, "id": ID + prompt}
 
-    assert plain("a") == {**ANSWER, "id": "a"}
-    assert await coroutine("b") == {**ANSWER, "id": "b"}
+    assert plain("a") == {**ANSWER, "id": ID + "a"}
+    assert await coroutine("b") == {**ANSWER, "id": ID + "b"}
     assert len(list(stream("c"))) == 2
     assert len([chunk async for chunk in astream("d")]) == 2
     assert llmlab.flush()
@@ -69,7 +73,7 @@ async def test_all_four_kinds_of_function_are_tracked(configure: Configure, work
         assert (event["input_tokens"], event["output_tokens"]) == (1000, 500)
         assert (event["project"], event["tags"], event["status"]) == ("search", {"team": "discovery"}, "success")
     for id in "abcd":
-        assert workspace.ask("GET", f"/api/events/openai:{id}")["cost"] == COST
+        assert workspace.ask("GET", f"/api/events/openai:{ID}{id}")["cost"] == COST
 
 
 @pytest.mark.parametrize(
@@ -135,13 +139,13 @@ def test_usage_is_read_from_objects_of_any_kind(configure: Configure, workspace:
     class Response:
         usage_metadata: Metadata
         model_version: str = "gemini-2.5-pro"
-        response_id: str = "g1"
+        response_id: str = "g123456789012345"
 
     configure()
     llmlab.log_call("google", response=Response(Metadata(prompt_token_count=12)))
     assert llmlab.flush()
     assert (workspace.event()["model"], workspace.event()["input_tokens"]) == ("gemini-2.5-pro", 12)
-    assert workspace.ask("GET", "/api/events/google:g1")["output_tokens"] == 0
+    assert workspace.ask("GET", "/api/events/google:g123456789012345")["output_tokens"] == 0
 
 
 def test_the_parts_of_a_stream_are_put_together(configure: Configure, workspace: Workspace) -> None:
@@ -149,7 +153,11 @@ def test_the_parts_of_a_stream_are_put_together(configure: Configure, workspace:
 
     @llmlab.track_cost("anthropic")
     def stream() -> Generator[dict[str, Any], None, None]:
-        message = {"id": "msg_1", "model": "claude-sonnet-4-5", "usage": {"input_tokens": 20, "output_tokens": 1}}
+        message = {
+            "id": "msg_123456789012",
+            "model": "claude-sonnet-4-5",
+            "usage": {"input_tokens": 20, "output_tokens": 1},
+        }
         yield {"type": "message_start", "message": message}
         yield {"type": "message_delta", "usage": {"output_tokens": 30}}
         yield {"type": "message_delta", "usage": {"output_tokens": 50}}
@@ -328,6 +336,23 @@ def test_the_same_call_seen_twice_is_counted_once(configure: Configure, workspac
     llmlab.log_call("OpenAI", response=ANSWER)
     assert llmlab.flush()
     assert workspace.count() == 1
+
+
+def test_short_ids_are_not_trusted_to_be_the_calls_own(configure: Configure, workspace: Workspace) -> None:
+    configure()
+    for _ in range(2):
+        llmlab.log_call("openai", response={**ANSWER, "id": "chatcmpl-123"})
+    assert llmlab.flush()
+    assert workspace.count() == 2
+
+
+def test_ids_begin_with_the_time_and_tell_calls_and_processes_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [UUID(_ids.event_id(1_800_000_000.123, number)) for number in (0, 1, 2**24 - 1)]
+    assert {id.version for id in ids} == {7}
+    assert {id.variant for id in ids} == {RFC_4122}
+    assert {id.int >> 80 for id in ids} == {1_800_000_000_123}
+    monkeypatch.setattr(_ids, "_process", _ids._process ^ 1)
+    assert len({*ids, UUID(_ids.event_id(1_800_000_000.123, 0))}) == 4
 
 
 def test_a_seeded_random_does_not_make_the_same_ids(configure: Configure, workspace: Workspace) -> None:

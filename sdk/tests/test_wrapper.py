@@ -10,7 +10,7 @@ import llmlab
 from conftest import Double, Workspace
 
 Configure = Callable[..., None]
-ANSWER = {"id": "chatcmpl-1", "model": "gpt-4o", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
+ANSWER = {"id": "chatcmpl-0123456789", "model": "gpt-4o", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
 
 
 class AzureOpenAI:
@@ -106,7 +106,7 @@ def test_without_llmlab_the_answer_comes_and_the_event_waits(
     for _ in range(2):
         result = wrapper.call_llm(answer, "hi")
         assert (result["response"], result["metrics"]["estimated_cost"]) == (ANSWER, None)
-        assert result["log_id"] == "openai:chatcmpl-1"
+        assert result["log_id"] == "openai:chatcmpl-0123456789"
     assert llmlab.stats().waiting == 2
 
 
