@@ -18,14 +18,15 @@ import mistralai.client.embeddings
 import mistralai.client.fim
 import openai
 import pytest
-from conftest import Workspace
 from google.genai import types
 from openai.types.chat import ChatCompletion
-from vendors import clients
-from vendors.server import Vendors
 
 import llmlab
+from conftest import Workspace
+from llmlab import _runtime
 from llmlab.instruments import openai as openai_instrument
+from vendors import clients
+from vendors.server import Vendors
 
 METHODS: list[tuple[Any, str]] = [
     (openai.OpenAI, "request"),
@@ -75,6 +76,15 @@ def instrumented(configure: Callable[..., None]) -> None:
     """The clients are instrumented."""
     configure()
     llmlab.instrument()
+
+
+def know_policy() -> None:
+    """Waits until the settings of the workspace have been heard of."""
+    runtime = _runtime.current()
+    assert runtime is not None
+    runtime.guard.policy_due = 0
+    llmlab.flush()
+    assert runtime.guard.policy is not None
 
 
 def functions() -> list[Any]:
@@ -368,7 +378,7 @@ def test_compatible_vendors_are_known_by_their_host(url: str, provider: str) -> 
 def test_a_budget_is_asked_before_the_vendor_is(
     vendors: Vendors, workspace: Workspace, configure: Callable[..., None]
 ) -> None:
-    workspace.ask("POST", "/api/budgets", {"name": "All", "amount": "0.01", "period": "monthly", "hard_limit": True})
+    workspace.ask("POST", "/api/budgets", {"name": "all", "limit": 0.01, "hard": True})
     configure(enforce_budget=True)
     llmlab.instrument()
     with clients.openai_client(vendors.url) as client:
@@ -391,7 +401,7 @@ def test_a_budget_is_asked_before_the_vendor_is(
 def test_a_refusal_reaches_the_caller_of_every_client(
     way: str, vendor: str, vendors: Vendors, workspace: Workspace, configure: Callable[..., None]
 ) -> None:
-    workspace.ask("PATCH", "/api/settings", {"disabled_models": [clients.WAYS[vendor].model]})
+    workspace.ask("PUT", "/api/settings", {"disabled_models": [clients.WAYS[vendor].model]})
     configure(enforce_budget=True)
     llmlab.instrument()
 
@@ -402,6 +412,45 @@ def test_a_refusal_reaches_the_caller_of_every_client(
     with pytest.raises(llmlab.ModelDisabled):
         assert asyncio.run(call()) if way == "async" else list(clients.WAYS[vendor].stream(vendors.url, "Hi"))
     assert len(vendors.requests) == before
+
+
+def test_a_prompt_that_is_too_long_is_refused(
+    vendors: Vendors, workspace: Workspace, configure: Callable[..., None]
+) -> None:
+    workspace.ask("PUT", "/api/settings", {"max_tokens_per_request": 100})
+    configure()
+    know_policy()
+    llmlab.instrument()
+    before = len(vendors.requests)
+    with clients.openai_client(vendors.url) as client:
+        create = client.responses.create
+        # 360 letters are 90 tokens.
+        create(model="gpt-4o", input="x" * 360, max_output_tokens=10)
+        with pytest.raises(llmlab.TokenLimitExceeded, match="100 tokens per request, not 101"):
+            create(model="gpt-4o", input="x" * 360, max_output_tokens=11)
+    assert len(vendors.requests) == before + 1
+
+
+@pytest.mark.parametrize("vendor", list(clients.WAYS))
+def test_the_same_question_is_answered_from_the_cache(
+    vendor: str, vendors: Vendors, workspace: Workspace, configure: Callable[..., None]
+) -> None:
+    workspace.ask("PUT", "/api/settings", {"enable_caching": True})
+    configure()
+    know_policy()
+    llmlab.instrument()
+    way = clients.WAYS[vendor]
+    before = len(vendors.requests)
+    assert [way.whole(vendors.url, f"{vendor} again"), way.whole(vendors.url, f"{vendor} again")] == ["Hello world"] * 2
+    assert len(vendors.requests) == before + 1
+    assert way.whole(vendors.url, f"{vendor} anew") == "Hello world"
+    assert "".join(way.stream(vendors.url, f"{vendor} again")) == "Hello world"
+    assert len(vendors.requests) == before + 3
+    assert llmlab.flush()
+    events = sorted(workspace.events(), key=lambda event: event["cost"])
+    assert [event["cost"] for event in events] == [0, way.cost, way.cost, way.cost]
+    saved = events[0]["metadata"]["cache"]
+    assert (saved["saved_input_tokens"], saved["saved_output_tokens"]) == (1000, 500)
 
 
 def test_without_a_key_clients_work_and_nothing_is_recorded(vendors: Vendors, workspace: Workspace) -> None:

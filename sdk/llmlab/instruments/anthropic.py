@@ -25,6 +25,9 @@ def _plan(client: Any, options: Any, cacheable: Any) -> Observation | None:
     if options.url.partition("?")[0] != "/v1/messages" or not isinstance(body, Mapping):
         return None
     vendor = _vendor(client)
+    if vendor == "aws" and body.get("stream"):
+        # Bedrock streams in a binary format of its own.
+        return None
     return Observation(
         vendor,
         body.get("model"),

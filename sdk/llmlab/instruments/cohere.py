@@ -11,6 +11,8 @@ from llmlab.instruments.readers import Reader, plain
 from llmlab.instruments.streams import watch
 
 _PROMPT = ("messages", "message", "chat_history", "preamble", "documents", "tools", "tool_results", "texts", "inputs")
+# What Cohere's client passes for an argument that was not given.
+_OMITTED = ...
 _IDS = ("id", "response_id", "generation_id")
 
 
@@ -32,7 +34,7 @@ def patches() -> list[Patch]:
     return wanted
 
 
-def _plan(_: Any, __: tuple[Any, ...], named: Mapping[str, Any]) -> Observation | None:
+def _plan(_: Any, __: tuple[Any, ...], named: Mapping[str, Any], is_stream: bool = False) -> Observation | None:
     model, limit = named.get("model"), named.get("max_tokens")
     return Observation(
         "cohere",
@@ -41,6 +43,7 @@ def _plan(_: Any, __: tuple[Any, ...], named: Mapping[str, Any]) -> Observation 
         ChatReader(),
         prompt=[named.get(name) for name in _PROMPT],
         max_output_tokens=limit,
+        cacheable=None if is_stream else {name: value for name, value in named.items() if value is not _OMITTED},
     )
 
 
@@ -48,13 +51,13 @@ def _take(seen: Observation, answer: Any) -> None:
     data = answer.data
     told = {name: getattr(data, name, None) for name in ("id", "response_id", "generation_id")}
     usage = getattr(data, "usage", None) or getattr(data, "meta", None)
-    seen.answered({**told, "usage": plain(usage)})
+    seen.answered({**told, "usage": plain(usage)}, answer)
 
 
 def _streamed(original: Function, gate: Gate) -> Function:
     @contextmanager
     def chat_stream(client: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
-        seen = gate.observe(_plan, client, arguments, named)
+        seen = gate.observe(_plan, client, arguments, named, True)
         if seen is None:
             with original(client, *arguments, **named) as answer:
                 yield answer
@@ -76,7 +79,7 @@ def _streamed(original: Function, gate: Gate) -> Function:
 def _astreamed(original: Function, gate: Gate) -> Function:
     @asynccontextmanager
     async def chat_stream(client: Any, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
-        seen = gate.observe(_plan, client, arguments, named)
+        seen = gate.observe(_plan, client, arguments, named, True)
         if seen is None:
             async with original(client, *arguments, **named) as answer:
                 yield answer

@@ -60,15 +60,15 @@ class Observation:
 
     def begin(self) -> Any:
         """Starts the call, which may be refused. Returns the answer it was given before, or MISSING."""
-        if self._cacheable is not None and (answer := self._call.cached(self._cacheable)) is not MISSING:
-            return answer
+        if self._cacheable is not None and (kept := self._call.cached(self._cacheable)) is not MISSING:
+            return kept[0]
         self._call.begin()
         return MISSING
 
     async def abegin(self) -> Any:
         """The same for async callers."""
-        if self._cacheable is not None and (answer := self._call.cached(self._cacheable)) is not MISSING:
-            return answer
+        if self._cacheable is not None and (kept := self._call.cached(self._cacheable)) is not MISSING:
+            return kept[0]
         await self._call.abegin()
         return MISSING
 
@@ -77,7 +77,7 @@ class Observation:
         self.reader.read(told)
         self.end()
         if answer is not None and self._cacheable is not None:
-            self._call.keep(answer)
+            self._call.keep((answer, self.reader.counts))
 
     def follow(self, stream: Any) -> None:
         """The call ends when nobody has the stream any more, if not before, and at the latest with the process."""
@@ -93,7 +93,7 @@ class Observation:
             if reader.error is not None:
                 self._fail(VendorError(reader.error))
             elif reader.complete:
-                self._call.finish(response=reader.response, call_id=self._call_id)
+                self._call.finish(response=reader.response, model=reader.model, call_id=self._call_id)
             else:
                 self._call.finish(usage=self._estimate(), model=reader.model, call_id=self._call_id)
         except Exception:
@@ -154,6 +154,12 @@ def guarded(look: Callable[..., object], *arguments: Any) -> None:
         look(*arguments)
     except Exception:
         complain("instruments", "An answer could not be read", fault=True)
+
+
+def is_caching() -> bool:
+    """Whether answers are kept to be given again."""
+    runtime = _runtime.current()
+    return runtime is not None and runtime.caching
 
 
 def _is_limited() -> bool:

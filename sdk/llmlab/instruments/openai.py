@@ -5,6 +5,7 @@ and the extra event, which holds nothing else, is kept from the caller.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from llmlab.instruments.observation import Observation
@@ -48,15 +49,8 @@ def _plan(client: Any, options: Any, cacheable: Any) -> Observation | None:
     if flavor is None or options.method.lower() != "post" or not isinstance(body, Mapping):
         return None
     vendor = _vendor(client)
-    asks = flavor == "chat" and bool(body.get("stream")) and _may_ask(client, vendor)
-    extra = getattr(options, "extra_json", None) or {}
-    stream_options = {**(body.get("stream_options") or {}), **(extra.get("stream_options") or {})}
-    hides = asks and "include_usage" not in stream_options
-    if hides:
-        where = "extra_json" if "stream_options" in extra else "json_data"
-        asked = {**getattr(options, where), "stream_options": {**stream_options, "include_usage": True}}
-        setattr(options, where, asked)
-    limit = next((body[name] for name in _LIMITS if isinstance(body.get(name), int)), None)
+    hides = flavor == "chat" and bool(body.get("stream")) and _may_ask(client, vendor) and _ask(options)
+    limit = next((limit for name in _LIMITS if isinstance(limit := body.get(name), int)), None)
     return Observation(
         vendor,
         body.get("model"),
@@ -70,10 +64,27 @@ def _plan(client: Any, options: Any, cacheable: Any) -> Observation | None:
     )
 
 
+def _ask(options: Any) -> bool:
+    """Asks for the usage of a stream; returns whether the caller had not said."""
+    extra = getattr(options, "extra_json", None) or {}
+    where = "extra_json" if "stream_options" in extra else "json_data"
+    body = getattr(options, where)
+    said = body.get("stream_options") or {}
+    if "include_usage" in said:
+        return False
+    setattr(options, where, {**body, "stream_options": {**said, "include_usage": True}})
+    return True
+
+
 def _vendor(client: Any) -> str:
-    if any(kind.__name__ == "BaseAzureClient" for kind in type(client).__mro__):
+    kind: Any = type(client)
+    return _vendor_at(kind, client.base_url.host)
+
+
+@lru_cache(maxsize=1024)
+def _vendor_at(kind: type, host: str) -> str:
+    if any(base.__name__ == "BaseAzureClient" for base in kind.__mro__):
         return "azure"
-    host = client.base_url.host
     return next((vendor for end, vendor in _VENDORS.items() if host == end or host.endswith("." + end)), "openai")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmlab.instruments.calls import aobserved, observed
-from llmlab.instruments.observation import Observation
+from llmlab.instruments.observation import Observation, is_caching
 from llmlab.instruments.patches import Patch
 from llmlab.instruments.readers import plain
 from llmlab.instruments.streams import watch
@@ -29,10 +29,25 @@ def client_patches(client: type, aclient: type, plan: Callable[[Any, Any, Any], 
 
 def _options(cast_to: Any, options: Any, *_: Any, stream: bool = False, **__: Any) -> tuple[Any, Any]:
     """The options of a request, and all that its answer depends on: None if the answer is more than a model."""
-    headers = options.headers if isinstance(options.headers, Mapping) else {}
-    if stream or any(name.lower() == _RAW for name in headers):
+    if stream or not is_caching():
         return options, None
-    return options, [options.url, repr(cast_to), options.json_data, getattr(options, "extra_json", None)]
+    headers = _given(options.headers)
+    if any(name.lower() == _RAW for name in headers):
+        return options, None
+    return options, [
+        options.url,
+        repr(cast_to),
+        headers,
+        _given(options.json_data),
+        getattr(options, "extra_json", None),
+    ]
+
+
+def _given(arguments: Any) -> dict[str, Any]:
+    """The arguments without those that stand for nothing."""
+    if not isinstance(arguments, Mapping):
+        return {}
+    return {name: value for name, value in arguments.items() if type(value).__name__ not in ("NotGiven", "Omit")}
 
 
 def _take(seen: Observation, answer: Any) -> None:

@@ -91,7 +91,8 @@ def watch(response: Any, seen: Observation) -> None:
     """
     response._llmlab_tap = Tap(seen, response.headers.get("content-type", ""))
     # A function put into the response itself would refer to it, and leave it to the garbage collector.
-    response.__class__ = _watched(type(response))
+    kind: Any = type(response)
+    response.__class__ = _watched(kind)
     seen.follow(response)
 
 

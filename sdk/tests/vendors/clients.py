@@ -239,12 +239,12 @@ async def acohere_stream(url: str, prompt: str) -> AsyncIterator[str]:
 
 def cohere_v1_chat(url: str, prompt: str) -> str:
     with cohere.Client(KEY, base_url=url) as client:
-        return client.chat(model=COMMAND, message=prompt).text
+        return str(client.chat(model=COMMAND, message=prompt).text)
 
 
 async def acohere_v1_chat(url: str, prompt: str) -> str:
     async with cohere.AsyncClient(KEY, base_url=url) as client:
-        return (await client.chat(model=COMMAND, message=prompt)).text
+        return str((await client.chat(model=COMMAND, message=prompt)).text)
 
 
 def cohere_v1_stream(url: str, prompt: str) -> Iterator[str]:
