@@ -96,6 +96,15 @@ def _warn() -> None:
     log.warning("LLMLab is not used: set LLMLAB_API_KEY or call llmlab.configure(api_key=...)")
 
 
+def shut() -> None:
+    """Sends what is left and forgets the settings."""
+    global _runtime, _configured
+    with _lock:
+        old, _runtime, _configured = _runtime, None, False
+    if old is not None:
+        old.close()
+
+
 def _at_exit() -> None:
     try:
         if _runtime is not None:

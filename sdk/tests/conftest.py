@@ -137,9 +137,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delenv(name)
     _logs._said.clear()
     yield
-    if _runtime._runtime is not None:
-        _runtime._runtime.close()
-    _runtime._runtime, _runtime._configured = None, False
+    _runtime.shut()
 
 
 @pytest.fixture
