@@ -111,7 +111,7 @@ def test_a_call_that_fails_is_one_error_that_costs_nothing(
     assert llmlab.flush()
     event = workspace.event()
     assert (event["status"], event["model"], event["cost"]) == ("error", way.model, 0)
-    assert (event["input_tokens"], event["output_tokens"]) == (0, 0)
+    assert (event["input_tokens"], event["output_tokens"], event["metadata"]) == (0, 0, {})
     # Of an error its kind, never its text.
     assert event["error_message"].startswith(type(refusal.value).__name__)
     assert "Slow down" not in event["error_message"]
