@@ -327,9 +327,12 @@ def test_large_events_are_sent_in_batches_that_llmlab_takes(configure: Configure
 def test_a_child_has_its_own_events_and_the_parents_are_sent_once(workspace: Workspace, spool: Path) -> None:
     code = """
         import os, llmlab
+        from llmlab import _ids
         for number in range(10):
             llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+        process = _ids._process
         child = os.fork()
+        assert (_ids._process == process) == bool(child)
         for number in range(7):
             llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
         assert llmlab.flush()
