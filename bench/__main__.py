@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import uvloop
 
-from bench import exports, ingest, loop, memory, pricing, reads, retention, storage, supabase_road
+from bench import exports, ingest, loop, memory, pricing, reads, retention, sdk, storage, supabase_road
 from bench.plan import QUICK, USUAL, Bench
 from bench.report import RESULTS, Report, Row
 
@@ -28,6 +28,7 @@ SECTIONS = {
     "memory": memory.growth,
     "exports": exports.exports,
     "loop": loop.standstill,
+    "sdk": sdk.overhead,
     "supabase": supabase_road.compare,
 }
 

@@ -27,6 +27,7 @@ class Sizes:
     storage_events: int
     export_events: int
     pricing_calls: int
+    sdk_calls: int
 
 
 QUICK = Sizes(
@@ -45,6 +46,7 @@ QUICK = Sizes(
     storage_events=30_000,
     export_events=30_000,
     pricing_calls=2_000,
+    sdk_calls=500,
 )
 USUAL = Sizes(
     repeats=4,
@@ -62,6 +64,7 @@ USUAL = Sizes(
     storage_events=150_000,
     export_events=200_000,
     pricing_calls=10_000,
+    sdk_calls=3_000,
 )
 
 

@@ -1,0 +1,78 @@
+"""The one HTTP client of a process, made when it is first needed."""
+
+import platform
+import threading
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import httpx
+
+from llmlab._settings import Settings
+
+# Less than the five seconds after which servers hang up on an idle connection.
+_KEEPALIVE_SECONDS = 3.0
+
+
+class Http:
+    """Requests to LLMLab, from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._of_parent: list[httpx.Client] = []
+
+    def request(self, method: str, path: str, *, timeout: float, **options: Any) -> httpx.Response:
+        """Sends a request. Raises httpx.HTTPError."""
+        client = self._client or self._open()
+        try:
+            return client.request(method, path, timeout=timeout, **options)
+        except httpx.RemoteProtocolError:
+            # The server hung up on a connection that had nothing to do.
+            return client.request(method, path, timeout=timeout, **options)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def after_fork(self) -> None:
+        """The connections belong to the parent; closing them is too."""
+        if self._client is not None:
+            self._of_parent.append(self._client)
+        self._lock = threading.Lock()
+        self._client = None
+
+    def _open(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                self._client = httpx.Client(
+                    base_url=self._settings.base_url,
+                    headers={"Authorization": f"Bearer {self._settings.api_key}", "User-Agent": _user_agent()},
+                    limits=httpx.Limits(keepalive_expiry=_KEEPALIVE_SECONDS),
+                )
+            return self._client
+
+
+def _user_agent() -> str:
+    try:
+        ours = version("llmlab-sdk")
+    except PackageNotFoundError:
+        ours = "unknown"
+    return f"llmlab-sdk/{ours} Python/{platform.python_version()}"
+
+
+def retry_after(response: httpx.Response) -> float:
+    """How many seconds the server asks to be left alone; 0 if it does not."""
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isdigit() else 0.0
+
+
+def detail(response: httpx.Response) -> str:
+    """What the server says is wrong."""
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"it answered with status {response.status_code}"

@@ -1,0 +1,449 @@
+"""Nothing is lost and nothing counted twice: while LLMLab is away, when the queue is full, over forks, at the end."""
+
+import gc
+import json
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llmlab
+from conftest import Double, Workspace
+from llmlab import _runtime
+from llmlab._spool import Spool
+from tests.product import Server
+
+Configure = Callable[..., None]
+SDK = Path(__file__).parent.parent
+
+
+def log(number: int, **facts: Any) -> str | None:
+    """Logs a call that costs 0.0000025 USD."""
+    return llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0, metadata={"n": number}, **facts)
+
+
+def lines(spool: Path) -> list[dict[str, Any]]:
+    """What is on disk, oldest first."""
+    return [json.loads(line) for path in sorted(spool.glob("*/*")) for line in path.read_text().splitlines()]
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program that uses the SDK, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SDK), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """An LLMLab that a test may stop."""
+    server = Server(tmp_path / "data")
+    server.start()
+    yield server
+    if server.process is not None and server.process.poll() is None:
+        server.stop()
+
+
+# While LLMLab is away
+
+
+def test_an_llmlab_that_stops_for_a_while_gets_every_call_once(own_server: Server, spool: Path) -> None:
+    workspace = Workspace(own_server.url)
+    llmlab.configure(api_key=workspace.key, base_url=own_server.url, spool_dir=spool, flush_interval=0.05)
+    stopping: threading.Thread | None = None
+    for number in range(10_000):
+        if number == 3_000:
+            # Stops while events are being sent.
+            stopping = threading.Thread(target=own_server.stop)
+            stopping.start()
+        if number == 7_000:
+            assert stopping is not None
+            stopping.join()
+            llmlab.flush()
+            assert llmlab.stats().on_disk > 0
+            own_server.start()
+        with llmlab.track("openai", "gpt-4o", metadata={"n": number}) as call:
+            call.usage(1, 0)
+        if number % 100 == 0:
+            time.sleep(0.01)
+    assert llmlab.flush(60)
+    assert workspace.count() == 10_000
+    assert llmlab.stats() == (10_000, 0, llmlab.stats().on_disk, 0, 0, 0)
+    assert lines(spool) == []
+
+
+def test_events_wait_on_disk_in_order_and_for_nobody_else(
+    configure: Configure, nowhere: str, spool: Path, workspace: Workspace
+) -> None:
+    configure(base_url=nowhere)
+    for number in range(20):
+        log(number)
+    assert not llmlab.flush()
+    assert [event["metadata"]["n"] for event in lines(spool)] == list(range(20))
+    (folder,) = spool.iterdir()
+    (segment,) = folder.iterdir()
+    assert stat.S_IMODE(spool.stat().st_mode) == stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(segment.stat().st_mode) == 0o600
+    assert workspace.key not in segment.read_text()
+    assert workspace.key not in str(folder)
+
+
+def test_what_is_on_disk_is_sent_first_and_in_order(double: Double, configure: Configure, spool: Path) -> None:
+    double.answers = [(503, {}, b"{}")]
+    configure(base_url=double.url, flush_interval=60)
+    log(0)
+    assert not llmlab.flush()
+    assert [event["metadata"]["n"] for event in lines(spool)] == [0]
+    log(1)
+    assert llmlab.flush()
+    sent = [json.loads(body[body.index(b'{"events"') :])["events"] for body in double.batches()]
+    assert [[event["metadata"]["n"] for event in batch] for batch in sent] == [[0], [0], [1]]
+    assert sent[0] == sent[1]
+    assert lines(spool) == []
+
+
+def test_a_busy_llmlab_is_left_alone_for_as_long_as_it_asks(
+    double: Double, configure: Configure, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double.answers = [(429, {"Retry-After": "7"}, b"{}")]
+    configure(base_url=double.url)
+    runtime = _runtime.current()
+    assert runtime is not None
+    log(0)
+    assert not llmlab.flush()
+    assert 6 < runtime.outbox._away_until - time.monotonic() <= 7
+    # It will take them soon, so they need not go to disk.
+    assert (llmlab.stats().waiting, lines(spool)) == (1, [])
+    assert llmlab.flush()
+    assert len(double.batches()) == 2
+
+
+def test_pauses_grow_and_differ(nowhere: str, configure: Configure) -> None:
+    configure(base_url=nowhere)
+    runtime = _runtime.current()
+    assert runtime is not None
+    pauses = []
+    for number in range(12):
+        log(number)
+        assert not llmlab.flush()
+        pauses.append(runtime.outbox._away_until - time.monotonic())
+    assert pauses[0] < 0.5 < 12 < pauses[-1] <= 30
+    assert len({round(pause, 2) for pause in pauses[-4:]}) > 1
+
+
+def test_a_refused_key_loses_nothing(configure: Configure, workspace: Workspace, spool: Path) -> None:
+    configure(api_key="llmlab_sk_wrong")
+    log(0)
+    assert not llmlab.flush()
+    assert len(lines(spool)) == 1
+
+
+def test_events_of_a_process_that_is_gone_are_sent_by_the_next(
+    workspace: Workspace, spool: Path, nowhere: str, configure: Configure
+) -> None:
+    code = """
+        import llmlab
+        for number in range(50):
+            llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+    """
+    # The spool belongs to an address; what listens there comes and goes.
+    environment = {"LLMLAB_API_KEY": workspace.key, "LLMLAB_SPOOL_DIR": str(spool)}
+    run(code, LLMLAB_URL=nowhere, **environment)
+    assert len(lines(spool)) == 50
+    (folder,) = spool.iterdir()
+    configure()
+    runtime = _runtime.current()
+    assert runtime is not None
+    folder.rename(runtime.outbox._spool._directory or "")
+    log(0)
+    assert llmlab.flush()
+    assert workspace.count() == 51
+    assert lines(spool) == []
+
+
+def test_several_processes_share_the_spool_and_send_each_event_once(
+    double: Double, spool: Path, tmp_path: Path
+) -> None:
+    target = "target"
+    writer, other = (Spool(spool, 10**6, target) for _ in range(2))
+    writer.append([b'{"n":0}', b'{"n":1}'])
+    # The writer is still at its segment.
+    assert list(other.replay()) == []
+    writer.release()
+    replaying = other.replay()
+    assert next(replaying) == [b'{"n":0}', b'{"n":1}']
+    assert list(writer.replay()) == []
+    assert list(replaying) == []
+    assert not writer.anything()
+
+
+def test_a_line_cut_off_by_the_end_of_a_process_is_no_event(spool: Path) -> None:
+    writer = Spool(spool, 10**6, "target")
+    writer.append([b'{"n":0}'])
+    writer.release()
+    (segment,) = spool.glob("*/*")
+    with segment.open("ab") as file:
+        file.write(b'{"n":')
+    assert list(writer.replay()) == [[b'{"n":0}']]
+
+
+def test_the_spool_is_bounded(configure: Configure, nowhere: str, spool: Path) -> None:
+    configure(base_url=nowhere, spool_bytes=2_000, queue_size=30)
+    for number in range(30):
+        log(number)
+    assert not llmlab.flush()
+    assert 1_000 < sum(path.stat().st_size for path in spool.glob("*/*")) <= 2_000
+    stats = llmlab.stats()
+    assert (stats.on_disk + stats.waiting, stats.dropped) == (30, 0)
+    for number in range(30):
+        log(number)
+    assert llmlab.stats().waiting <= 30
+    assert llmlab.stats().dropped == 60 - stats.on_disk - 30
+
+
+def test_without_a_disk_events_wait_in_memory(configure: Configure, double: Double, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    double.answers = [(500, {}, b"{}")]
+    configure(base_url=double.url, spool_dir=tmp_path / "file" / "spool")
+    log(0)
+    assert not llmlab.flush()
+    assert llmlab.stats().waiting == 1
+    assert llmlab.flush()
+    assert llmlab.stats()[:2] == (1, 0)
+
+
+# The queue
+
+
+def test_a_full_queue_drops_calls_and_says_so_and_the_caller_gets_his_answer(
+    configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(queue_size=100, flush_interval=60)
+    runtime = _runtime.current()
+    assert runtime is not None
+    # The thread that would send is held up.
+    held = threading.Event()
+    runtime.outbox._idle = held.wait  # type: ignore[assignment]
+
+    @llmlab.track_cost("openai", "gpt-4o")
+    def call(number: int) -> tuple[int, dict[str, int]]:
+        return number, {"input_tokens": 1, "output_tokens": 0}
+
+    for number in range(1_000):
+        assert call(number)[0] == number
+    assert llmlab.stats().dropped == 900
+    assert len([record for record in caplog.records if "queue is full" in record.getMessage()]) == 1
+    held.set()
+    assert llmlab.flush()
+    assert llmlab.stats()[:4] == (100, 0, 0, 900)
+
+
+def test_many_threads_lose_nothing(configure: Configure, workspace: Workspace) -> None:
+    configure()
+
+    def many() -> None:
+        for number in range(200):
+            log(number)
+
+    threads = [threading.Thread(target=many) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert llmlab.flush()
+    assert workspace.count() == 2_000
+
+
+def test_calls_that_end_in_the_garbage_collector_are_recorded(configure: Configure, workspace: Workspace) -> None:
+    class Forgotten:
+        """Ends its call whenever it is collected, whatever the thread is doing then."""
+
+        def __init__(self) -> None:
+            self.itself = self
+            self.call = llmlab.ObservedCall("openai", "gpt-4o")
+            self.call.begin()
+
+        def __del__(self) -> None:
+            self.call.finish(usage={"input_tokens": 1, "output_tokens": 0})
+
+    configure(flush_interval=0.001)
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for number in range(1_000):
+            Forgotten()
+            if number % 100 == 0:
+                assert llmlab.flush(30)
+    finally:
+        gc.set_threshold(*before)
+        gc.collect()
+    assert llmlab.flush(30)
+    assert workspace.count() == 1_000
+
+
+def test_one_bad_event_does_not_take_others_with_it(
+    configure: Configure, workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    deep: Any = "bottom"
+    for _ in range(300):
+        deep = [deep]
+    configure()
+    for number in range(20):
+        log(number)
+    llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0, metadata={"deep": deep})
+    llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0, cache_read_tokens=5)
+    assert llmlab.flush()
+    assert workspace.count() == 20
+    assert llmlab.stats().rejected == 2
+    assert "LLMLab has refused" in caplog.text
+
+
+def test_large_events_are_sent_in_batches_that_llmlab_takes(configure: Configure, workspace: Workspace) -> None:
+    configure()
+    for number in range(150):
+        llmlab.log_call(
+            "openai", "gpt-4o", input_tokens=1, output_tokens=0, metadata={"text": "x" * 15_000, "n": number}
+        )
+    assert llmlab.flush()
+    assert workspace.count() == 150
+
+
+# Forks and ends
+
+
+def test_a_child_has_its_own_events_and_the_parents_are_sent_once(workspace: Workspace, spool: Path) -> None:
+    code = """
+        import os, llmlab
+        from llmlab import _ids
+        for number in range(10):
+            llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+        process = _ids._process
+        child = os.fork()
+        assert (_ids._process == process) == bool(child)
+        for number in range(7):
+            llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+        assert llmlab.flush()
+        assert llmlab.stats().sent == (17 if child else 7), llmlab.stats()
+        if child:
+            assert os.waitpid(child, 0)[1] == 0
+    """
+    environment = {"LLMLAB_API_KEY": workspace.key, "LLMLAB_URL": workspace.url, "LLMLAB_SPOOL_DIR": str(spool)}
+    run(code, LLMLAB_FLUSH_INTERVAL="60", **environment)
+    assert workspace.count() == 24
+
+
+def test_a_child_of_multiprocessing_sends_what_it_has(workspace: Workspace, spool: Path) -> None:
+    code = """
+        import multiprocessing, llmlab
+        def work(number):
+            llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+        for _ in range(2):
+            process = multiprocessing.get_context("fork").Process(target=work, args=(1,))
+            process.start()
+            process.join()
+            assert process.exitcode == 0
+    """
+    environment = {"LLMLAB_API_KEY": workspace.key, "LLMLAB_URL": workspace.url, "LLMLAB_SPOOL_DIR": str(spool)}
+    run(code, LLMLAB_FLUSH_INTERVAL="60", **environment)
+    assert workspace.count() == 2
+
+
+def test_the_end_of_a_process_sends_what_is_left(workspace: Workspace, spool: Path) -> None:
+    code = """
+        import llmlab
+        for number in range(1_200):
+            llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+    """
+    environment = {"LLMLAB_API_KEY": workspace.key, "LLMLAB_URL": workspace.url, "LLMLAB_SPOOL_DIR": str(spool)}
+    done = run(code, LLMLAB_FLUSH_INTERVAL="60", **environment)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert workspace.count() == 1_200
+
+
+def test_the_end_of_a_process_does_not_wait_for_an_llmlab_that_hangs(spool: Path) -> None:
+    code = """
+        import socket, llmlab
+        silent = socket.create_server(("127.0.0.1", 0))
+        llmlab.configure(api_key="k", base_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
+        for number in range(30):
+            llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+    """
+    run(code, LLMLAB_FLUSH_INTERVAL="60", LLMLAB_SPOOL_DIR=str(spool), LLMLAB_EXIT_TIMEOUT="0.5")
+    assert len({event["id"] for event in lines(spool)}) == 30
+
+
+def test_changing_the_settings_sends_what_was_recorded_before(
+    configure: Configure, workspace: Workspace, server: Server
+) -> None:
+    other = Workspace(server.url)
+    configure(flush_interval=60)
+    log(0)
+    configure(api_key=other.key, flush_interval=60)
+    log(1)
+    assert llmlab.flush()
+    assert (workspace.count(), other.count()) == (1, 1)
+
+
+# What is sent
+
+
+def test_prompts_and_answers_never_leave_the_process(
+    double: Double, configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
+    canary = "CANARY"
+    configure(base_url=double.url)
+
+    class Refused(Exception):
+        code = f"the prompt was {canary}"
+
+        def __str__(self) -> str:
+            return canary
+
+    answer = {
+        "id": "chatcmpl-0123456789",
+        "model": "gpt-4o",
+        "choices": [{"message": {"content": canary}}],
+        "usage": {
+            "prompt_tokens": 3,
+            "completion_tokens": 4,
+            "note": canary,
+            "details": [{"modality": "TEXT", "x": 1}],
+        },
+        "meta": {"prompt": canary},
+    }
+
+    @llmlab.track_cost("openai")
+    def call(prompt: str) -> dict[str, Any]:
+        return answer
+
+    @llmlab.track_cost("openai", "gpt-4o")
+    def refused(prompt: str) -> None:
+        raise Refused
+
+    call(canary)
+    with pytest.raises(Refused):
+        refused(canary)
+    observed = llmlab.ObservedCall("openai", "gpt-4o")
+    observed.begin()
+    observed.finish(response={**answer, "result": {"usage": {"total_tokens": 1, "text": canary}, "text": canary}})
+    llmlab.LLMObservabilityWrapper("openai", "gpt-4o", cost_timeout=0).call_llm(call, canary)
+    llmlab.log_call("openai", response=answer, id="past")
+    assert llmlab.flush()
+    wire = b"".join(part for path, body in double.requests for part in (path.encode(), body))
+    assert wire.count(b'"provider":"openai"') == 6
+    assert b'"modality":"TEXT"' in wire
+    assert canary.encode() not in wire
+    assert canary not in caplog.text

@@ -1,0 +1,287 @@
+"""With enforce_budget no more is spent than a hard budget has; what the workspace's settings forbid is not called."""
+
+import asyncio
+import pickle
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import llmlab
+from conftest import Double, Workspace
+from llmlab import _runtime
+from llmlab._guard import fits
+from utils.patterns import Pattern
+
+Configure = Callable[..., None]
+CENT_TOKENS = 4_000  # 4,000 tokens into gpt-4o cost exactly a cent.
+
+
+def budget(workspace: Workspace, cents: int) -> dict[str, Any]:
+    limit = {"limit": cents / 100, "hard": True, "name": "hard"}
+    made: dict[str, Any] = workspace.ask("POST", "/api/budgets", limit)
+    return made
+
+
+def state(workspace: Workspace) -> tuple[Decimal | int, Decimal | int]:
+    """What the only budget has spent and what it holds."""
+    (found,) = workspace.ask("GET", "/api/budgets")["budgets"]
+    return found["current_spend"], found["reserved"]
+
+
+def known_policy() -> None:
+    """Waits until the settings of the workspace have been heard of."""
+    runtime = _runtime.current()
+    assert runtime is not None
+    runtime.guard.policy_due = 0
+    llmlab.flush()
+    assert runtime.guard.policy is not None
+
+
+@llmlab.track_cost("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=0)
+def cent(made: list[int]) -> dict[str, Any]:
+    """Costs a cent."""
+    made.append(1)
+    return {"model": "gpt-4o", "usage": {"prompt_tokens": CENT_TOKENS, "completion_tokens": 0}}
+
+
+# Budgets
+
+
+def test_fifty_threads_make_exactly_the_calls_a_budget_has_room_for(configure: Configure, workspace: Workspace) -> None:
+    budget(workspace, 20)
+    configure(enforce_budget=True, timeout=30)
+    made: list[int] = []
+    became: Counter[str] = Counter()
+
+    def one() -> None:
+        try:
+            cent(made)
+            became["made"] += 1
+        except llmlab.BudgetExceeded:
+            became["refused"] += 1
+
+    threads = [threading.Thread(target=one) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert became == {"made": 20, "refused": 30}
+    assert len(made) == 20
+    assert llmlab.flush()
+    assert state(workspace) == (Decimal("0.2"), 0)
+    assert workspace.count() == 20
+
+
+async def test_many_coroutines_do_too_and_the_loop_goes_on(configure: Configure, workspace: Workspace) -> None:
+    budget(workspace, 5)
+    configure(enforce_budget=True, timeout=30)
+    ticks = 0
+
+    @llmlab.track_cost("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=0)
+    async def call() -> dict[str, Any]:
+        return {"model": "gpt-4o", "usage": {"prompt_tokens": CENT_TOKENS, "completion_tokens": 0}}
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(tick())
+    results = await asyncio.gather(*[call() for _ in range(20)], return_exceptions=True)
+    ticking.cancel()
+    assert Counter(type(result) for result in results) == {dict: 5, llmlab.BudgetExceeded: 15}
+    assert ticks > 10
+
+
+def test_what_is_refused_says_which_budget_and_what_is_left(configure: Configure, workspace: Workspace) -> None:
+    made = budget(workspace, 1)
+    configure(enforce_budget=True)
+    with pytest.raises(llmlab.BudgetExceeded, match=r"The budget 'hard' has 0\.01 USD left") as refused:
+        llmlab.track("openai", "gpt-4o", input_tokens=8_000, max_output_tokens=0).begin()
+    assert (refused.value.budget_id, refused.value.budget) == (made["id"], "hard")
+    assert refused.value.remaining == Decimal("0.01")
+    # As one that comes back from another process.
+    copy = pickle.loads(pickle.dumps(refused.value))
+    assert (str(copy), copy.remaining) == (str(refused.value), Decimal("0.01"))
+    assert llmlab.flush()
+    assert workspace.count() == 0
+
+
+def test_a_failed_call_gives_its_money_back_and_a_cheap_one_the_rest(
+    configure: Configure, workspace: Workspace
+) -> None:
+    budget(workspace, 10)
+    configure(enforce_budget=True)
+    with pytest.raises(KeyError), llmlab.track("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=0):
+        assert state(workspace) == (0, Decimal("0.01"))
+        raise KeyError
+    assert llmlab.flush()
+    assert state(workspace) == (0, 0)
+    with llmlab.track("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=1_000) as call:
+        assert state(workspace) == (0, Decimal("0.02"))
+        call.usage(CENT_TOKENS, 0)
+    assert llmlab.flush()
+    assert state(workspace) == (Decimal("0.01"), 0)
+
+
+def test_a_call_of_unknown_size_holds_what_it_is_assumed_to_take(configure: Configure, workspace: Workspace) -> None:
+    budget(workspace, 100)
+    configure(enforce_budget=True)
+
+    @llmlab.track_cost("openai", "gpt-4o", max_output_tokens=0)
+    def call(prompt: str) -> tuple[None, dict[str, int]]:
+        # A third of its bytes: 1,000 tokens of 2.50 USD per million.
+        assert state(workspace) == (0, Decimal("0.0025"))
+        return None, {"input_tokens": 1, "output_tokens": 1}
+
+    call("x" * 3_000)
+    assert llmlab.flush()
+    with llmlab.track("openai", "gpt-4o") as block:
+        # 4,096 of 2.50 USD and as many of 10 USD.
+        assert state(workspace)[1] == Decimal("0.0512")
+        block.usage(1, 1)
+
+
+async def test_money_held_for_a_call_that_is_cancelled_is_given_back(
+    configure: Configure, workspace: Workspace
+) -> None:
+    budget(workspace, 10)
+    configure(enforce_budget=True)
+    asking = asyncio.create_task(
+        llmlab.track("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=0).abegin()
+    )
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    runtime = _runtime.current()
+    assert runtime is not None and runtime.guard._threads is not None
+    await asyncio.to_thread(runtime.guard._threads.shutdown)
+    assert state(workspace) == (0, 0)
+
+
+def test_generators_ask_before_they_begin(configure: Configure, workspace: Workspace) -> None:
+    budget(workspace, 1)
+    configure(enforce_budget=True)
+
+    @llmlab.track_cost("openai", "gpt-4o", input_tokens=8_000, max_output_tokens=0)
+    def stream() -> Generator[str, None, None]:
+        raise AssertionError("the call was made")
+        yield ""
+
+    with pytest.raises(llmlab.BudgetExceeded):
+        next(stream())
+
+
+# When LLMLab cannot be asked
+
+
+def test_calls_are_allowed_while_llmlab_is_away_unless_they_shall_not(
+    configure: Configure, nowhere: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made: list[int] = []
+    configure(enforce_budget=True, base_url=nowhere)
+    for _ in range(3):
+        cent(made)
+    assert len(made) == 3
+    assert caplog.text.count("without asking whether the budget allows") == 1
+    configure(enforce_budget=True, base_url=nowhere, on_unreachable="refuse")
+    for _ in range(3):
+        with pytest.raises(llmlab.Unreachable):
+            cent(made)
+    assert len(made) == 3
+
+
+def test_a_refused_key_counts_as_unreachable(configure: Configure) -> None:
+    configure(enforce_budget=True, api_key="llmlab_sk_wrong", on_unreachable="refuse")
+    with pytest.raises(llmlab.Unreachable, match="LLMLab cannot hold the money for a call: "):
+        cent([])
+
+
+def test_an_llmlab_that_is_away_is_not_asked_for_every_call(configure: Configure, double: Double) -> None:
+    configure(enforce_budget=True, base_url=double.url, flush_interval=60)
+    made: list[int] = []
+    for _ in range(50):
+        cent(made)
+    assert len(made) == 50
+    assert sum(path == "POST /api/budgets/reservations" for path, _ in double.requests) < 5
+
+
+def test_it_is_asked_again_after_a_while(configure: Configure, workspace: Workspace, double: Double) -> None:
+    configure(enforce_budget=True, on_unreachable="refuse")
+    runtime = _runtime.current()
+    assert runtime is not None
+    runtime.guard._pause()
+    with pytest.raises(llmlab.Unreachable):
+        cent([])
+    assert 0 < runtime.guard._quiet_until - time.monotonic() < 1
+    runtime.guard._quiet_until = 0
+    cent([])
+
+
+# The workspace's settings
+
+
+@pytest.mark.parametrize("enforced", [False, True], ids=["told", "enforced"])
+def test_a_disabled_model_is_not_called(enforced: bool, configure: Configure, workspace: Workspace) -> None:
+    workspace.ask("PUT", "/api/settings", {"disabled_models": ["GPT-4o*"], "claude_haiku_45_enabled": False})
+    configure(enforce_budget=enforced)
+    if not enforced:
+        with llmlab.track("cohere", "command-r") as call:
+            call.usage(1, 1)
+        known_policy()
+    for provider, model in ("openai", "gpt-4o-mini"), ("anthropic", "claude-haiku-4-5-20251001"):
+        with pytest.raises(llmlab.ModelDisabled, match=f"disable the model '{model}'"):
+            llmlab.track(provider, model).begin()
+    with llmlab.track("openai", "o3") as call:
+        call.usage(1, 1)
+
+
+@pytest.mark.parametrize("enforced", [False, True], ids=["told", "enforced"])
+async def test_a_call_of_too_many_tokens_is_not_made(
+    enforced: bool, configure: Configure, workspace: Workspace
+) -> None:
+    workspace.ask("PUT", "/api/settings", {"max_tokens_per_request": 1_000})
+    configure(enforce_budget=enforced)
+    if not enforced:
+        known_policy()
+    with pytest.raises(llmlab.TokenLimitExceeded, match="allow 1000 tokens per request, not 1001"):
+        async with llmlab.track("openai", "gpt-4o", input_tokens=900, max_output_tokens=101):
+            raise AssertionError("the call was made")
+    async with llmlab.track("openai", "gpt-4o", input_tokens=900, max_output_tokens=100) as call:
+        call.usage(1, 1)
+
+
+def test_llmlab_refuses_by_settings_that_have_just_changed(configure: Configure, workspace: Workspace) -> None:
+    configure(enforce_budget=True, policy_seconds=3600)
+    cent([])
+    workspace.ask("PUT", "/api/settings", {"disabled_models": ["gpt-4o"]})
+    with pytest.raises(llmlab.ModelDisabled):
+        cent([])
+    workspace.ask("PUT", "/api/settings", {"disabled_models": [], "max_tokens_per_request": 10})
+    with pytest.raises(llmlab.TokenLimitExceeded):
+        cent([])
+
+
+def test_changed_settings_are_heard_of_in_the_background(configure: Configure, workspace: Workspace) -> None:
+    configure()
+    known_policy()
+    cent([])
+    workspace.ask("PUT", "/api/settings", {"disabled_models": ["gpt-4o"]})
+    deadline = time.monotonic() + 30
+    with pytest.raises(llmlab.ModelDisabled):
+        while time.monotonic() < deadline:
+            cent([])
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("pattern", ["gpt-4o", "GPT*", "*4o*", "a*b*c", "*", "*-mini", "gpt-4o*mini"])
+@pytest.mark.parametrize("name", ["gpt-4o", "Gpt-4o-mini", "abc", "aXbYc", "ab", "gpt-4omini"])
+def test_patterns_mean_what_they_mean_to_llmlab(pattern: str, name: str) -> None:
+    assert fits(pattern, name) == Pattern(pattern).fits(name)
