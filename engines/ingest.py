@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from models import BatchResult, EventBatch, Identity, Rejection
 from providers import (
@@ -247,10 +247,18 @@ def _project(identity: Identity, span: Span) -> str | None:
     named = span.attributes.get(PROJECT) or span.resource.get(PROJECT)
     if named is not None or identity.project is not None:
         return None if named is None else str(named)
-    service = str(span.resource.get("service.name") or "")
-    # What the exporter says of applications that have no name.
-    unnamed = not service or service.startswith("unknown_service") or is_uuid(service)
-    return None if unnamed or len(service) > _LONGEST_NAME or not service.isprintable() else service
+    service = _service(span.resource)
+    return None if service is None or is_uuid(service) else service
+
+
+def _service(resource: Mapping[str, Any]) -> str | None:
+    """The name of the application; None where it has none, which exporters call by what runs it."""
+    name = resource.get("service.name")
+    return name if _is_name(name) and not name.startswith("unknown_service") else None
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
 def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
@@ -258,15 +266,10 @@ def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
     tags = {key.removeprefix(TAG): str(value) for key, value in resource.items() if key.startswith(TAG)}
     told = {
         "environment": resource.get("deployment.environment.name") or resource.get("deployment.environment"),
-        "service": resource.get("service.name"),
+        "service": _service(resource),
         "namespace": resource.get("service.namespace"),
     }
     for key, value in told.items():
-        if (
-            isinstance(value, str)
-            and 0 < len(value) <= _LONGEST_NAME
-            and value.isprintable()
-            and len(tags) < _MOST_TAGS
-        ):
+        if _is_name(value) and len(tags) < _MOST_TAGS:
             tags.setdefault(key, value)
     return tags

@@ -516,8 +516,9 @@ def test_what_is_no_call_is_ignored(attributes: dict[str, Any]) -> None:
 def test_of_texts_none_is_looked_at() -> None:
     for key in (
         "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.prompt", "gen_ai.prompt.0.content", "input.value",
-        "gen_ai.completion.0.content", "gen_ai.system_instructions", "llm.input_messages.0.message.content", "ai.prompt",
-        "ai.prompt.messages", "ai.response.text", "llm.prompts", "traceloop.entity.input", "exception.message",
+        "gen_ai.completion.0.content", "gen_ai.system_instructions", "llm.input_messages.0.message.content",
+        "ai.prompt", "ai.prompt.messages", "ai.response.text", "llm.prompts", "traceloop.entity.input",
+        "exception.message",
     ):  # fmt: skip
         assert not wanted(key)
 
@@ -624,7 +625,9 @@ async def test_the_project_is_that_of_the_span_then_of_its_resource_then_the_ser
     await send(ada, request_of(span(2, CHAT), llmlab__project="two", service__name="three"))
     await send(ada, request_of(span(3, CHAT), service__name="three"))
     await send(ada, request_of(span(4, CHAT), service__name="unknown_service:python"))
-    assert [event["project"] for event in reversed(await events_of(ada))] == ["one", "two", "three", None]
+    filed = {event["metadata"]["span_id"][-1]: event for event in await events_of(ada)}
+    assert [filed[id]["project"] for id in "1234"] == ["one", "two", "three", None]
+    assert filed["4"]["tags"] == {}
 
 
 async def test_a_key_of_a_project_files_what_it_sends_there(ada: Member) -> None:
