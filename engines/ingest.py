@@ -40,11 +40,15 @@ _MOST_RECORDS = 10_000
 _DEEPEST = 100
 
 
-class _Found(NamedTuple):
-    """A span that is a model call."""
+_Key = tuple[str, str]
 
-    span: Span
-    call: ToldCall
+
+class _Found(NamedTuple):
+    """What became of a span that is a model call: an event, its counts, or what is wrong with it."""
+
+    event: dict[str, Any]
+    counts: Counts | None
+    fault: str | None
 
 
 class IngestEngine:
@@ -72,13 +76,13 @@ class IngestEngine:
             turn = _Turn()
             if encoding.strip().lower() == "gzip":
                 pieces = []
-                for piece in inflated(body):
+                for piece in inflated(body, media_type):
                     pieces.append(piece)
                     await turn.share()
                 body = b"".join(pieces)
             faults: list[str] = []
-            found: dict[tuple[str, str], _Found] = {}
-            parents: dict[tuple[str, str], str] = {}
+            found: dict[_Key, _Found] = {}
+            parents: dict[_Key, str] = {}
             for span in read_spans(body, media_type, wanted):
                 await turn.share()
                 if span is not None:
@@ -87,25 +91,26 @@ class IngestEngine:
                     if call is not None and not span.identified:
                         faults.append("a span without a trace id and a span id")
                     elif call is not None:
-                        found[span.trace_id, span.span_id] = _Found(span, call)
-            sums = await _sums_of_others(found, parents, turn)
-        events: list[dict[str, Any]] = []
-        for key, (span, call) in found.items():
-            await turn.share()
-            if key not in sums:
-                try:
-                    events.append(self._event(identity, span, call))
-                except Invalid as error:
-                    faults.append(error.detail)
+                        found[span.trace_id, span.span_id] = self._found(identity, span, call)
+            for key in await _sums_of_others(found, parents, turn):
+                del found[key]
+        faults += [call.fault for call in found.values() if call.fault is not None]
+        events = [call.event for call in found.values() if call.fault is None]
         result = await self._track(identity, events)
         faults += [rejection.detail for rejection in result.rejected]
         said = ", ".join(f"{text} ({times})" for text, times in Counter(faults).most_common(_MOST_FAULTS))
         return traces_answer(media_type, len(faults), f"Model calls that were not recorded: {said}"), media_type
 
-    def _event(self, identity: Identity, span: Span, call: ToldCall) -> dict[str, Any]:
-        """The fields of the event that a span tells of. Raises Invalid for one that does not tell enough."""
+    def _found(self, identity: Identity, span: Span, call: ToldCall) -> _Found:
         if call.counts is None and not span.failed:
-            raise Invalid("a call without token counts; streams have them if the application asks for them")
+            return _Found({}, None, "a call without token counts; streams have them if the application asks for them")
+        try:
+            return _Found(self._event(identity, span, call), call.counts, None)
+        except Invalid as error:
+            return _Found({}, call.counts, error.detail)
+
+    def _event(self, identity: Identity, span: Span, call: ToldCall) -> dict[str, Any]:
+        """The fields of the event that a span tells of. Raises Invalid for a time that is none."""
         provider = self._provider(call)
         own_id = f"{span.trace_id}:{span.span_id}"
         event: dict[str, Any] = {
@@ -211,21 +216,19 @@ def _lines(reader: JsonReader) -> Iterator[None]:
         yield None
 
 
-async def _sums_of_others(
-    found: Mapping[tuple[str, str], _Found], parents: Mapping[tuple[str, str], str], turn: _Turn
-) -> set[tuple[str, str]]:
+async def _sums_of_others(found: Mapping[_Key, _Found], parents: Mapping[_Key, str], turn: _Turn) -> set[_Key]:
     """The calls that only tell again what the calls within them tell: their counts are the sums of those."""
-    within: dict[tuple[str, str], list[Counts | None]] = {}
-    for trace_id, span_id in found:
+    within: dict[_Key, list[Counts | None]] = {}
+    for key, call in found.items():
         await turn.share()
-        above = parents[trace_id, span_id]
+        above = (key[0], parents[key])
         for _ in range(_DEEPEST):
-            if (trace_id, above) in found:
-                within.setdefault((trace_id, above), []).append(found[trace_id, span_id].call.counts)
-            if (trace_id, above) in found or (trace_id, above) not in parents:
+            if above in found:
+                within.setdefault(above, []).append(call.counts)
+            if above in found or above not in parents:
                 break
-            above = parents[trace_id, above]
-    return {key for key, counted in within.items() if _is_sum(found[key].call.counts, counted)}
+            above = (above[0], parents[above])
+    return {key for key, counted in within.items() if _is_sum(found[key].counts, counted)}
 
 
 def _is_sum(told: Counts | None, parts: list[Counts | None]) -> bool:

@@ -45,6 +45,9 @@ POST   /api/events/batch                            401    403    200   200    4
 GET    /api/events                                  401    200    200   403    200     200      401     401     404
 GET    /api/events/{event_id}                       401    200    200   403    200     200      401     401     404
 
+POST   /v1/traces                                   401    403    200   200    403     200      401     401     404
+POST   /api/ingest/litellm                          401    403    200   200    403     200      401     401     404
+
 POST   /api/llm/log-call                            401    403    200   200    403     200      401     401     404
 GET    /api/llm/models                              401    200    200   403    200     200      401     401     404
 POST   /llm/log-call                                401    403    200   200    403     200      401     401     404

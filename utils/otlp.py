@@ -22,7 +22,14 @@ JSON = "application/json"
 TRACES_PATH = "/v1/traces"
 MOST_SPANS = 10_000
 MAX_BYTES = 16 * 1024 * 1024
+# JSON is slower to read, and what one value of it holds is read without a pause.
+MAX_JSON_BYTES = 4 * 1024 * 1024
 
+# More steps than a request of so many spans takes, and an end for those that hold millions of nothings.
+_MOST_STEPS = 50 * MOST_SPANS
+# Of a larger span only the parts that somebody wants are read.
+_LARGE = 64 * 1024
+_ATTRIBUTES, _EVENTS, _LINKS = 9, 11, 13
 _PIECE = 256 * 1024
 _FAILED = 2
 _LENGTH_DELIMITED = 2
@@ -62,11 +69,12 @@ def media_type_of(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def inflated(body: bytes) -> Iterator[bytes]:
+def inflated(body: bytes, media_type: str) -> Iterator[bytes]:
     """The pieces of a body that was compressed with gzip.
 
-    Raises BadRequest for what is not gzip, PayloadTooLarge when there are more than 16 MiB of it.
+    Raises BadRequest for what is not gzip, PayloadTooLarge for more than 16 MiB of it, or 4 MiB of JSON.
     """
+    most = MAX_BYTES if media_type == PROTOBUF else MAX_JSON_BYTES
     total = 0
     while body:
         member = zlib.decompressobj(wbits=31)
@@ -79,8 +87,8 @@ def inflated(body: bytes) -> Iterator[bytes]:
                 raise BadRequest("The body is cut short")
             body = member.unconsumed_tail
             total += len(piece)
-            if total > MAX_BYTES:
-                raise PayloadTooLarge("The request body is larger than 16 MiB when decompressed")
+            if total > most:
+                raise PayloadTooLarge(f"The request body is larger than {most // 1024 // 1024} MiB when decompressed")
             yield piece
         body = member.unused_data
 
@@ -90,11 +98,12 @@ def read_spans(body: bytes, media_type: str, keep: Keep) -> Iterator[Span | None
 
     Raises BadRequest for what cannot be read, PayloadTooLarge for more than 10,000 spans.
     """
-    found = 0
+    found = steps = 0
     try:
         for span in _protobuf(memoryview(body), keep) if media_type == PROTOBUF else _json(body, keep):
             found += span is not None
-            if found > MOST_SPANS:
+            steps += 1
+            if found > MOST_SPANS or steps > _MOST_STEPS:
                 raise PayloadTooLarge(f"The request has more than {MOST_SPANS} spans")
             yield span
     except (DecodeError, IndexError):
@@ -134,46 +143,73 @@ def status_answer(media_type: str, message: str) -> bytes:
 
 
 def _protobuf(body: memoryview, keep: Keep) -> Iterator[Span | None]:
-    for number, resource_spans in _fields(body):
+    for number, resource_spans, _ in _fields(body):
         yield None
         if number != 1:
             continue
         resource: dict[str, Any] = {}
-        for number, part in _fields(resource_spans):
-            if number == 1:
-                resource |= _kept(Resource.FromString(bytes(part)).attributes, keep)
-        for number, scope_spans in _fields(resource_spans):
+        for number, part, _ in _fields(resource_spans):
             yield None
-            if number != 2:
-                continue
-            scope = ""
-            for number, part in _fields(scope_spans):
-                if number == 1:
-                    scope = InstrumentationScope.FromString(bytes(part)).name
-            for number, span in _fields(scope_spans):
-                yield None
-                if number == 2:
-                    yield _of_message(SpanMessage.FromString(bytes(span)), scope, resource, keep)
+            if number == 1 and len(part) <= _LARGE:
+                resource |= _kept(Resource.FromString(bytes(part)).attributes, keep)
+        for number, scope_spans, _ in _fields(resource_spans):
+            yield None
+            if number == 2:
+                yield from _spans_of_scope(scope_spans, resource, keep)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The fields of a message that hold other messages, by number. Raises DecodeError, or IndexError where it ends."""
+def _spans_of_scope(scope_spans: memoryview, resource: Mapping[str, Any], keep: Keep) -> Iterator[Span | None]:
+    scope = ""
+    for number, part, _ in _fields(scope_spans):
+        yield None
+        if number == 1 and len(part) <= _LARGE:
+            scope = InstrumentationScope.FromString(bytes(part)).name
+    for number, part, _ in _fields(scope_spans):
+        yield None
+        if number == 2:
+            span = bytes(part)
+            if len(part) > _LARGE:
+                parts: list[bytes] = []
+                for raw in _wanted_parts(part, keep):
+                    parts.append(raw)
+                    yield None
+                span = b"".join(parts)
+            yield _of_message(SpanMessage.FromString(span), scope, resource, keep)
+
+
+def _wanted_parts(span: memoryview, keep: Keep) -> Iterator[bytes]:
+    """The fields of a span, without attributes that nobody wants, without links and whatever else is large."""
+    for number, part, raw in _fields(span):
+        wanted = number not in (_EVENTS, _LINKS) or (number == _EVENTS and len(part) <= _LARGE)
+        if number == _ATTRIBUTES:
+            key = next((bytes(value) for field, value, _ in _fields(part) if field == 1), b"")
+            wanted = keep(key.decode(errors="replace"))
+        yield bytes(raw) if wanted and len(part) <= _LARGE else b""
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
+    """The fields of a message: number, value where that has a length, and the whole field.
+
+    Raises DecodeError, or IndexError where it ends too early.
+    """
     at = 0
     while at < len(message):
+        start = at
         tag, at = _varint(message, at)
         kind = tag & 7
+        length = 0
         if kind == _LENGTH_DELIMITED:
             length, at = _varint(message, at)
-            if at + length > len(message):
-                raise DecodeError("cut short")
-            yield tag >> 3, message[at : at + length]
-            at += length
         elif kind == 0:
             _, at = _varint(message, at)
         elif kind in (1, 5):
             at += 8 if kind == 1 else 4
         else:
             raise DecodeError("no wire type")
+        if at + length > len(message):
+            raise DecodeError("cut short")
+        yield tag >> 3, message[at : at + length], message[start : at + length]
+        at += length
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
@@ -264,14 +300,23 @@ def _read_scope(reader: JsonReader, spans: list[Span], resource: Mapping[str, An
             reader.value()
         else:
             for _ in reader.elements():
-                spans.append(_of_json(reader.value(), resource, keep))
+                told: dict[str, Any] = {}
+                attributes: dict[str, Any] = {}
+                for name in reader.members():
+                    if name != "attributes":
+                        told[name] = reader.value()
+                        continue
+                    for _ in reader.elements():
+                        attributes |= _kept_json([reader.value()], keep)
+                        yield None
+                spans.append(_of_json(told, attributes, resource))
                 if len(spans) > MOST_SPANS:
                     raise PayloadTooLarge(f"The request has more than {MOST_SPANS} spans")
                 yield None
     spans[first:] = [span._replace(scope=scope) for span in spans[first:]]
 
 
-def _of_json(span: dict[str, Any], resource: Mapping[str, Any], keep: Keep) -> Span:
+def _of_json(span: Mapping[str, Any], attributes: Mapping[str, Any], resource: Mapping[str, Any]) -> Span:
     exceptions = [
         value
         for event in span.get("events") or ()
@@ -287,7 +332,7 @@ def _of_json(span: dict[str, Any], resource: Mapping[str, Any], keep: Keep) -> S
         failed=(span.get("status") or {}).get("code") == _FAILED,
         exception=str(exceptions[-1]) if exceptions else None,
         scope="",
-        attributes=_kept_json(span.get("attributes"), keep),
+        attributes=attributes,
         resource=resource,
     )
 
