@@ -72,6 +72,12 @@ _ANSWER: dict[str, Any] = {
     "type": "object",
     "properties": {"partialSuccess": _PARTIAL_SUCCESS},
 }
+_TRACES = (
+    "A span is a model call if it says so in the attributes of the GenAI semantic conventions, "
+    "OpenInference, OpenLLMetry or Vercel's AI SDK. Others are accepted and ignored, and so are those "
+    "that only sum up the calls within them. Prompts and answers in attributes are neither stored nor "
+    "logged. Sending again is harmless."
+)
 
 
 def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -89,6 +95,7 @@ def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     TRACES_PATH,
     response_class=Response,
     summary="Take traces of OpenTelemetry (OTLP over HTTP); the model calls among their spans become events",
+    description=_TRACES,
     responses={
         200: {"description": "What was recorded", "content": {JSON: {"schema": _ANSWER}, PROTOBUF: _BYTES}},
         **_failures(400, 401, 403, 413, 415, 422, 429, 503),
@@ -108,10 +115,6 @@ def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 )
 @needs("events:write")
 async def traces(call: Call) -> Response:
-    """A span is a model call if it says so in the attributes of the GenAI semantic conventions, OpenInference,
-    OpenLLMetry or Vercel's AI SDK. Others are accepted and ignored, and so are those that only sum up the calls within
-    them. Prompts and answers in attributes are neither stored nor logged. Sending again is harmless.
-    """
     answer, media_type = await call.ingest.traces(call.caller, await call.body(), call.content_type, call.encoding)
     return Response(answer, media_type=media_type)
 
