@@ -28,6 +28,7 @@ from engines.costs import CostEngine
 from engines.exports import ExportEngine
 from engines.feedback import FeedbackEngine
 from engines.identities import IdentityEngine
+from engines.ingest import IngestEngine
 from engines.keys import KeyEngine
 from engines.live import LiveEngine
 from engines.metrics import MetricsEngine
@@ -39,7 +40,14 @@ from engines.server import ServerEngine
 from engines.settings import SettingsEngine
 from engines.watch import WatchEngine
 from engines.workspaces import WorkspaceEngine
-from middleware import AuthMiddleware, BodyLimitMiddleware, RateLimitMiddleware, RequestMiddleware, refuse
+from middleware import (
+    AuthMiddleware,
+    BodyLimitMiddleware,
+    OtlpErrorMiddleware,
+    RateLimitMiddleware,
+    RequestMiddleware,
+    refuse,
+)
 from models import Identity
 from providers import PriceBook
 from routes import (
@@ -52,6 +60,7 @@ from routes import (
     exact,
     exports,
     feedback,
+    ingest,
     keys,
     live,
     llm,
@@ -90,6 +99,7 @@ TAGS = [
     {"name": "prices", "description": "What you pay by contracts of your own"},
     {"name": "settings", "description": "Which calls may be made, and how long they are kept"},
     {"name": "events", "description": "The model calls an application made"},
+    {"name": "ingest", "description": "Calls that others tell of: OpenTelemetry and LiteLLM"},
     {"name": "llm", "description": "Calls as an application saw them, and the models of the price list"},
     {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
     {"name": "metrics", "description": "How they went: tokens, latency, errors, cost, and what good answers cost"},
@@ -139,6 +149,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         cipher = Cipher(settings.encryption_keys())
         app.state.keyring = KeyEngine(database, cipher, rights_changed)
         app.state.costs = CostEngine(database, book, changes.changed)
+        app.state.ingest = IngestEngine(book, app.state.costs.track_batch)
         app.state.projects = ProjectEngine(database, app.state.costs.forget_terms, changes.changed)
         app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms, changes.changed)
         app.state.settings = SettingsEngine(database, app.state.costs.forget_terms, changes.changed)
@@ -205,6 +216,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     app.add_middleware(limit)
     app.add_middleware(AuthMiddleware, identify=identify, refuse=limit(refuse))
     app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(OtlpErrorMiddleware)
     app.add_middleware(RequestMiddleware)
     if settings.cors_origins:
         app.add_middleware(
@@ -225,6 +237,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     # The busiest first: a request is held against one after the other.
     for router in (
         events.events,
+        ingest.ingest,
         llm.llm,
         costs.costs,
         metrics.metrics,

@@ -18,6 +18,7 @@ from limits.errors import StorageError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models import Identity
+from utils import json
 from utils.errors import (
     PROBLEM_JSON,
     Invalid,
@@ -29,11 +30,14 @@ from utils.errors import (
     problem,
 )
 from utils.metrics import count_request
+from utils.otlp import JSON, PROTOBUF, TRACES_PATH, media_type_of, status_answer
 from utils.tokens import bearer_token
 
 Identify = Callable[[str, UUID | None], Awaitable[Identity]]
 
 MAX_BODY_BYTES = 1024 * 1024
+# LiteLLM sends 512 records of 14 kB at once, and cannot compress them.
+LARGER_BODIES = {"/api/ingest/litellm": 16 * MAX_BODY_BYTES}
 PUBLIC_PATHS = frozenset(
     {
         "/",
@@ -145,7 +149,7 @@ class RequestMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies over 1 MiB, also those that come in chunks of which nobody says how many."""
+    """Refuses bodies over 1 MiB, or the limit of the path, also those in chunks of which nobody says how many."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -154,9 +158,11 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        most = LARGER_BODIES.get(scope["path"], MAX_BODY_BYTES)
+        too_large = PayloadTooLarge(f"The request body is larger than {most // 1024 // 1024} MiB")
         length = _header(scope, b"content-length") or "0"
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            await send_error(scope, send, PayloadTooLarge())
+        if not length.isdigit() or int(length) > most:
+            await send_error(scope, send, too_large)
             return
         if _header(scope, b"transfer-encoding") is None:
             # The server reads no more than the length that was declared.
@@ -168,18 +174,50 @@ class BodyLimitMiddleware:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise PayloadTooLarge
+            if received > most:
+                raise too_large
             return message
 
         async def send_unless_too_large(message: Message) -> None:
             # Whoever read the body may have made another error of ours; the answer is still this one.
-            if received <= MAX_BODY_BYTES:
+            if received <= most:
                 await send(message)
             elif message["type"] == "http.response.start":
-                await send_error(scope, send, PayloadTooLarge())
+                await send_error(scope, send, too_large)
 
         await self.app(scope, receive_limited, send_unless_too_large)
+
+
+class OtlpErrorMiddleware:
+    """Says what went wrong at /v1/traces as OTLP wants it: as a Status, in the encoding of the request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        media_type = media_type_of(_header(scope, b"content-type") or "") if scope["type"] == "http" else ""
+        if scope.get("path") != TRACES_PATH or media_type not in (PROTOBUF, JSON):
+            await self.app(scope, receive, send)
+            return
+        start: Message | None = None
+        body = b""
+
+        async def send_as_status(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                start = message
+            elif start is None:
+                await send(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    status = status_answer(media_type, json.loads(body)["detail"])
+                    own = {b"content-type": media_type.encode(), b"content-length": b"%d" % len(status)}
+                    others = [(name, value) for name, value in start["headers"] if name.lower() not in own]
+                    await send({**start, "headers": [*others, *own.items()]})
+                    await send({"type": "http.response.body", "body": status})
+
+        await self.app(scope, receive, send_as_status)
 
 
 class AuthMiddleware:

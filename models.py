@@ -923,6 +923,14 @@ class Event(Request):
         ]
         | None
     ) = Field(None, description="USD, if you know better than the price list")
+    fallback_cost: (
+        Annotated[
+            Decimal,
+            Field(ge=0, le=10_000_000, max_digits=24, decimal_places=15),
+            WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10_000_000}),
+        ]
+        | None
+    ) = Field(None, description="USD by your own reckoning; stands if no price is known")
     latency_ms: Annotated[float, Field(ge=0, le=86_400_000), BeforeValidator(_number)] | None = Field(
         None,
         validation_alias=AliasChoices("latency_ms", "duration_ms"),

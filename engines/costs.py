@@ -279,6 +279,9 @@ class CostEngine:
                 raise Invalid("The response's model name cannot be stored", loc=("body", "response", "model"))
         assert model is not None
         usage = usage or event.usage()
+        price = self._prices.price(event.provider, model, usage, timestamp, event.cost, known.prices)
+        if price.cost is None and event.fallback_cost is not None:
+            price = self._prices.price(event.provider, model, usage, timestamp, event.fallback_cost)
         return NewEvent(
             id=uuid7(timestamp) if event.id is None else event_uuid(event.id),
             user_id=identity.user_id,
@@ -286,7 +289,7 @@ class CostEngine:
             provider=event.provider,
             model=model,
             usage=usage,
-            price=self._prices.price(event.provider, model, usage, timestamp, event.cost, known.prices),
+            price=price,
             project=(identity.project if event.project is None else known.project(event.project)) or "",
             status=event.status,
             latency_ms=None if event.latency_ms is None else round(event.latency_ms, 3),

@@ -25,6 +25,7 @@ from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
 from engines.exports import ExportEngine
 from engines.feedback import FeedbackEngine
+from engines.ingest import IngestEngine
 from engines.keys import KeyEngine
 from engines.live import LiveEngine
 from engines.metrics import MetricsEngine
@@ -60,6 +61,8 @@ _PROBLEMS = {
     403: "Not allowed to this role or API key",
     404: "Not found in this workspace",
     409: "This contradicts what is there",
+    413: "The request body is too large",
+    415: "The body is in a form that this path does not take",
     422: "The request does not say what is needed",
     429: "Too many requests; see Retry-After",
     503: "The database cannot be reached; see Retry-After",
@@ -137,6 +140,16 @@ class Call(Request):
         return key
 
     @property
+    def content_type(self) -> str:
+        """What the body is said to be."""
+        return self.headers.get("content-type", "")
+
+    @property
+    def encoding(self) -> str:
+        """How the body is said to be compressed."""
+        return self.headers.get("content-encoding", "")
+
+    @property
     def address(self) -> str:
         """Where the request comes from."""
         return self.client.host if self.client else ""
@@ -164,6 +177,11 @@ class Call(Request):
     @property
     def costs(self) -> CostEngine:
         engine: CostEngine = self.app.state.costs
+        return engine
+
+    @property
+    def ingest(self) -> IngestEngine:
+        engine: IngestEngine = self.app.state.ingest
         return engine
 
     @property

@@ -43,7 +43,7 @@ class Tables:
         # A request body is described where it is sent, everything else among the types.
         self._bodies: dict[str, str] = {}
         for heading, operation in self._operations.items():
-            if "requestBody" in operation:
+            if "$ref" in _content(operation.get("requestBody", {})):
                 self._bodies.setdefault(_name(_content(operation["requestBody"])), heading)
 
     def render(self, text: str) -> str:
@@ -73,12 +73,11 @@ class Tables:
             ]
             parts.append(_table(("parameter", "type", "default", "meaning"), rows))
         if "requestBody" in operation:
-            schema = self._schemas[_name(_content(operation["requestBody"]))]
+            said = _content(operation["requestBody"])
+            schema = self._schemas[_name(said)] if "$ref" in said else said
             required = schema.get("required", ())
-            rows = [
-                (f"`{field}`", *self._input(value, required=field in required))
-                for field, value in schema["properties"].items()
-            ]
+            fields = schema.get("properties") or {"the body": schema}
+            rows = [(f"`{field}`", *self._input(value, required=field in required)) for field, value in fields.items()]
             parts.append(_table(("body field", "type", "default", "meaning"), rows))
         answers = ((status, *self._answer(answer)) for status, answer in sorted(operation["responses"].items()))
         parts.append(_table(("status", "answer", "meaning"), answers))
@@ -120,8 +119,9 @@ class Tables:
         schema = _content(answer)
         if not schema:
             return ", ".join(f"`{kind}`" for kind in answer.get("content", ())) or "no body", _said(answer)
-        name = _name(schema)
-        return self._kind(schema), _said(answer) or self._schemas[name].get("description", "")
+        if "$ref" not in schema:
+            return str(schema.get("title") or self._kind(schema)), _said(answer)
+        return self._kind(schema), _said(answer) or self._schemas[_name(schema)].get("description", "")
 
     def _kind(self, schema: Json) -> str:
         """A schema's type in words."""

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from main import create_app
 from tests.conftest import client_of, running, settings_for
 from tests.team import PASSWORD, Member, assert_problem, call, new_api_key, sign_up
+from tests.test_otlp import CHAT, message_of, request_of, span
 
 # What each caller is answered. The viewer, the admin and the keys belong to one workspace. The stranger is the admin of
 # another, and names things of this one by their ids, or where there is no id the workspace itself by X-Workspace-Id.
@@ -44,6 +45,9 @@ POST   /api/events/track                            401    403    201   201    4
 POST   /api/events/batch                            401    403    200   200    403     200      401     401     404
 GET    /api/events                                  401    200    200   403    200     200      401     401     404
 GET    /api/events/{event_id}                       401    200    200   403    200     200      401     401     404
+
+POST   /v1/traces                                   401    403    200   200    403     200      401     401     404
+POST   /api/ingest/litellm                          401    403    200   200    403     200      401     401     404
 
 POST   /api/llm/log-call                            401    403    200   200    403     200      401     401     404
 GET    /api/llm/models                              401    200    200   403    200     200      401     401     404
@@ -247,6 +251,7 @@ async def world(
         ada.workspace_id = second["id"]
         # The keys are hers too, and still cannot accept it.
         to_admin = await made(ada, "/api/workspaces/invitations", email=admin.email)
+        record = {"id": "chatcmpl-9f8c2a44d2f34f0a", "model": "gpt-4o", "prompt_tokens": 1, "status": "success"}
         observed = {"model": "gpt-4o", "prompt_tokens": 1, "completion_tokens": 1, "latency_ms": 1, "status": "success"}
         newcomer = {"email": "somebody@example.com", "password": PASSWORD, "name": "Somebody"}
         world = World(
@@ -287,6 +292,8 @@ async def world(
                 "PATCH /api/auth/me": {"name": "Countess"},
                 "POST /api/events/track": call(),
                 "POST /api/events/batch": {"events": [call()]},
+                "POST /v1/traces": request_of(span(1, CHAT)),
+                "POST /api/ingest/litellm": [{**record, "startTime": 1790000000, "endTime": 1790000001}],
                 "POST /api/llm/log-call": observed,
                 "POST /llm/log-call": observed,
                 "POST /api/feedback": {"event_id": event, "rating": 4},
@@ -355,6 +362,8 @@ async def test_everybody_is_answered_as_the_table_says_and_who_is_refused_change
             response = await world.ask(operation, caller)
             if response.status_code != status:
                 wrong.append(f"{operation}: {caller} got {response.status_code}, not {status}: {response.text[:200]}")
+            elif status >= 400 and operation == "POST /v1/traces":
+                assert message_of(response)
             elif status >= 400:
                 assert_problem(response, status)
             changed = await world.rows() != before

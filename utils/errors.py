@@ -8,6 +8,7 @@ LLMLabError
   x NotFound              404
   x Conflict              409
   x PayloadTooLarge       413
+  x UnsupportedMediaType  415
   x Invalid               422
   x TooManyRequests       429
   x Unavailable           503
@@ -80,6 +81,12 @@ class PayloadTooLarge(LLMLabError):
     """The request body is larger than 1 MiB"""
 
     status = 413
+
+
+class UnsupportedMediaType(LLMLabError):
+    """The body is in a form that this path does not take"""
+
+    status = 415
 
 
 class Invalid(LLMLabError):

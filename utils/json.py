@@ -1,12 +1,17 @@
 """JSON in and out without losing a digit."""
 
 import json
+import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import jiter
 import orjson
 from pydantic import BaseModel
+
+_BLANKS = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder(parse_float=Decimal)
 
 
 def loads(data: bytes) -> Any:
@@ -34,3 +39,65 @@ def _default(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.__dict__
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+class JsonReader:
+    """Reads JSON value by value, so that whoever reads a large text can let others have their turn in between.
+
+    All of its methods raise ValueError for what is not JSON, or RecursionError. Fractions become Decimal.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._text = data.decode()
+        self._at = 0
+
+    def value(self) -> Any:
+        """The value that comes next."""
+        value, self._at = _DECODER.raw_decode(self._text, self._blanks())
+        return value
+
+    def members(self) -> Iterator[str]:
+        """The names in the object that comes next; after each of them its value must be read. null has none."""
+        for _ in self._items("{", "}"):
+            name = self.value()
+            if not isinstance(name, str) or not self._takes(":"):
+                raise ValueError("no name")
+            yield name
+
+    def elements(self) -> Iterator[None]:
+        """Yields before each element of the array that comes next, which must be read then. null has none."""
+        return self._items("[", "]")
+
+    def starts_with(self, character: str) -> bool:
+        """Whether the next value starts so."""
+        return self._text.startswith(character, self._blanks())
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing follows."""
+        return self._blanks() == len(self._text)
+
+    def _items(self, start: str, stop: str) -> Iterator[None]:
+        if self.starts_with("n") and self.value() is None:
+            return
+        if not self._takes(start):
+            raise ValueError(f"no {start}")
+        if self._takes(stop):
+            return
+        yield None
+        while not self._takes(stop):
+            if not self._takes(","):
+                raise ValueError("no comma")
+            yield None
+
+    def _takes(self, character: str) -> bool:
+        taken = self.starts_with(character)
+        self._at += taken
+        return taken
+
+    def _blanks(self) -> int:
+        """Passes over what stands between values."""
+        match = _BLANKS.match(self._text, self._at)
+        assert match is not None
+        self._at = match.end()
+        return self._at

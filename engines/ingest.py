@@ -1,0 +1,278 @@
+"""Calls that others tell of: OpenTelemetry's spans and LiteLLM's records, as events."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeGuard
+
+from models import BatchResult, EventBatch, Identity, Rejection
+from providers import (
+    ERROR_TYPE,
+    PROJECT,
+    TAG,
+    Counts,
+    PriceBook,
+    ToldCall,
+    error_fields,
+    event_id,
+    litellm_event,
+    told_call,
+    wanted,
+)
+from utils.errors import BadRequest, Invalid, UnsupportedMediaType
+from utils.ids import is_uuid
+from utils.json import JsonReader
+from utils.otlp import JSON, PROTOBUF, Span, inflated, media_type_of, read_spans, traces_answer
+
+TrackBatch = Callable[[Identity, EventBatch], Awaitable[BatchResult]]
+
+_BATCH = 1_000
+# Seconds of work before other requests get their turn.
+_TURN = 0.004
+_LONGEST_NAME = 128
+_MOST_TAGS = 8
+_MOST_FAULTS = 5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_RECORDS = 10_000
+# By how many parents a call is followed up: more than traces are deep, and an end for those that go round.
+_DEEPEST = 100
+
+
+_Key = tuple[str, str]
+
+
+class _Found(NamedTuple):
+    """What became of a span that is a model call: an event, its counts, or what is wrong with it."""
+
+    event: dict[str, Any]
+    counts: Counts | None
+    fault: str | None
+
+
+class IngestEngine:
+    """Turns what others send into events, and has them tracked.
+
+    One body is read at a time, and in turns with other requests, so that large ones cost neither memory nor patience.
+    """
+
+    def __init__(self, prices: PriceBook, track_batch: TrackBatch) -> None:
+        self._prices = prices
+        self._track_batch = track_batch
+        self._reading = asyncio.Lock()
+
+    async def traces(self, identity: Identity, body: bytes, content_type: str, encoding: str) -> tuple[bytes, str]:
+        """Records the model calls among the spans of an OTLP request; its answer and the media type of that.
+
+        Raises UnsupportedMediaType, BadRequest for what cannot be read, PayloadTooLarge.
+        """
+        media_type = media_type_of(content_type)
+        if media_type not in (PROTOBUF, JSON):
+            raise UnsupportedMediaType(f"Send traces as {PROTOBUF} or {JSON}")
+        if encoding.strip().lower() not in ("", "identity", "gzip"):
+            raise UnsupportedMediaType("Compress traces with gzip, or not at all")
+        async with self._reading:
+            turn = _Turn()
+            if encoding.strip().lower() == "gzip":
+                pieces = []
+                for piece in inflated(body, media_type):
+                    pieces.append(piece)
+                    await turn.share()
+                body = b"".join(pieces)
+            faults: list[str] = []
+            found: dict[_Key, _Found] = {}
+            parents: dict[_Key, str] = {}
+            for span in read_spans(body, media_type, wanted):
+                await turn.share()
+                if span is not None:
+                    parents[span.trace_id, span.span_id] = span.parent_id
+                    call = told_call(span)
+                    if call is not None and not span.identified:
+                        faults.append("a span without a trace id and a span id")
+                    elif call is not None:
+                        found[span.trace_id, span.span_id] = self._found(identity, span, call)
+            for key in await _sums_of_others(found, parents, turn):
+                del found[key]
+        faults += [call.fault for call in found.values() if call.fault is not None]
+        events = [call.event for call in found.values() if call.fault is None]
+        result = await self._track(identity, events)
+        faults += [rejection.detail for rejection in result.rejected]
+        said = ", ".join(f"{text} ({times})" for text, times in Counter(faults).most_common(_MOST_FAULTS))
+        return traces_answer(media_type, len(faults), f"Model calls that were not recorded: {said}"), media_type
+
+    def _found(self, identity: Identity, span: Span, call: ToldCall) -> _Found:
+        if call.counts is None and not span.failed:
+            return _Found({}, None, "a call without token counts; streams have them if the application asks for them")
+        try:
+            return _Found(self._event(identity, span, call), call.counts, None)
+        except Invalid as error:
+            return _Found({}, call.counts, error.detail)
+
+    def _event(self, identity: Identity, span: Span, call: ToldCall) -> dict[str, Any]:
+        """The fields of the event that a span tells of. Raises Invalid for a time that is none."""
+        provider = self._provider(call)
+        own_id = f"{span.trace_id}:{span.span_id}"
+        event: dict[str, Any] = {
+            **(call.counts or Counts(0, 0)).fields(),
+            **(error_fields(span.attributes.get(ERROR_TYPE) or span.exception) if span.failed else {}),
+            "provider": provider,
+            "model": call.model,
+            "id": event_id(provider, call.response_id) or own_id,
+            "timestamp": _time(span.start),
+            "tags": _tags(span.resource),
+            "metadata": {"trace_id": span.trace_id, "span_id": span.span_id, "scope": span.scope[:_LONGEST_NAME]},
+        }
+        if span.end >= span.start:
+            event["latency_ms"] = (span.end - span.start) / 1_000_000
+        if call.free:
+            event["cost"] = 0
+        elif call.cost is not None:
+            event["fallback_cost"] = call.cost
+        project = _project(identity, span)
+        return event | ({} if project is None else {"project": project})
+
+    def _provider(self, call: ToldCall) -> str:
+        """The provider by the name that the price list has for it, or that its model is known by."""
+        if call.provider:
+            # Of names such as `groq.chat` the first part is the vendor's.
+            vendor = self._prices.provider(call.provider) or self._prices.provider(call.provider.split(".")[0])
+            return call.provider if vendor is None else vendor.id
+        return self._prices.provider_of(call.model) or "unknown"
+
+    async def litellm(self, identity: Identity, body: bytes) -> BatchResult:
+        """Records the calls of which LiteLLM's generic API callback tells: a list, a single one, or one in each line.
+
+        Raises BadRequest for what cannot be read.
+        """
+        events: list[dict[str, Any]] = []
+        places: list[int] = []
+        rejected: list[Rejection] = []
+        async with self._reading:
+            turn = _Turn()
+            index = 0
+            try:
+                reader = JsonReader(body)
+                is_list = reader.starts_with("[")
+                rest = reader.elements() if is_list else _lines(reader)
+                for index, _ in enumerate(rest):
+                    payload = reader.value()
+                    if index >= _MOST_RECORDS:
+                        raise BadRequest(f"The request has more than {_MOST_RECORDS} records")
+                    if not isinstance(payload, dict):
+                        raise ValueError("no object")
+                    try:
+                        event = self._litellm_event(identity, payload)
+                    except Invalid as error:
+                        rejected.append(Rejection(index=index, detail=error.detail))
+                    else:
+                        if event is not None:
+                            events.append(event)
+                            places.append(index)
+                    await turn.share()
+                if not reader.at_end:
+                    raise ValueError("more than one value")
+            except (ValueError, RecursionError):
+                raise BadRequest("The body is not a list of LiteLLM's StandardLoggingPayload in JSON") from None
+        result = await self._track(identity, events)
+        rejected += [rejection.model_copy(update={"index": places[rejection.index]}) for rejection in result.rejected]
+        return result.model_copy(update={"rejected": sorted(rejected, key=lambda rejection: rejection.index)})
+
+    def _litellm_event(self, identity: Identity, payload: Mapping[str, Any]) -> dict[str, Any] | None:
+        event = litellm_event(payload)
+        if event is not None and identity.project is not None:
+            event.pop("project", None)
+        return event
+
+    async def _track(self, identity: Identity, events: list[dict[str, Any]]) -> BatchResult:
+        """Tracks any number of events; those rejected bear their places among all of them."""
+        recorded = duplicates = 0
+        rejected: list[Rejection] = []
+        for start in range(0, len(events), _BATCH):
+            batch = EventBatch.model_construct(events=events[start : start + _BATCH])
+            result = await self._track_batch(identity, batch)
+            recorded += result.recorded
+            duplicates += result.duplicates
+            rejected += [Rejection(index=start + each.index, detail=each.detail) for each in result.rejected]
+        return BatchResult(recorded=recorded, duplicates=duplicates, rejected=rejected)
+
+
+class _Turn:
+    """A stretch of work on the event loop."""
+
+    def __init__(self) -> None:
+        self._ends = time.perf_counter() + _TURN
+
+    async def share(self) -> None:
+        """Lets others work if this one has for long enough."""
+        if time.perf_counter() >= self._ends:
+            await asyncio.sleep(0)
+            self._ends = time.perf_counter() + _TURN
+
+
+def _lines(reader: JsonReader) -> Iterator[None]:
+    """Yields before each of several values in a row."""
+    while not reader.at_end:
+        yield None
+
+
+async def _sums_of_others(found: Mapping[_Key, _Found], parents: Mapping[_Key, str], turn: _Turn) -> set[_Key]:
+    """The calls that only tell again what the calls within them tell: their counts are the sums of those."""
+    within: dict[_Key, list[Counts | None]] = {}
+    for key, call in found.items():
+        await turn.share()
+        above = (key[0], parents[key])
+        for _ in range(_DEEPEST):
+            if above in found:
+                within.setdefault(above, []).append(call.counts)
+            if above in found or above not in parents:
+                break
+            above = (above[0], parents[above])
+    return {key for key, counted in within.items() if _is_sum(found[key].counts, counted)}
+
+
+def _is_sum(told: Counts | None, parts: list[Counts | None]) -> bool:
+    counted = [part for part in parts if part is not None]
+    if told is None:
+        return bool(counted)
+    return (told.input, told.output) == (sum(part.input for part in counted), sum(part.output for part in counted))
+
+
+def _time(nanoseconds: int) -> datetime:
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        raise Invalid("a span whose time is none") from None
+
+
+def _project(identity: Identity, span: Span) -> str | None:
+    """What the span or its resource says; else the project of the API key, which None stands for; else the service."""
+    named = span.attributes.get(PROJECT) or span.resource.get(PROJECT)
+    if named is not None or identity.project is not None:
+        return None if named is None else str(named)
+    service = _service(span.resource)
+    return None if service is None or is_uuid(service) else service
+
+
+def _service(resource: Mapping[str, Any]) -> str | None:
+    """The name of the application; None where it has none, which exporters call by what runs it."""
+    name = resource.get("service.name")
+    return name if _is_name(name) and not name.startswith("unknown_service") else None
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
+
+
+def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
+    """Those the sender has chosen, and of the others those there is room for."""
+    tags = {key.removeprefix(TAG): str(value) for key, value in resource.items() if key.startswith(TAG)}
+    told = {
+        "environment": resource.get("deployment.environment.name") or resource.get("deployment.environment"),
+        "service": _service(resource),
+        "namespace": resource.get("service.namespace"),
+    }
+    for key, value in told.items():
+        if _is_name(value) and len(tags) < _MOST_TAGS:
+            tags.setdefault(key, value)
+    return tags

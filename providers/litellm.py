@@ -1,0 +1,72 @@
+"""LiteLLM's record of a call, its StandardLoggingPayload: https://docs.litellm.ai/docs/proxy/logging_spec"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from providers.calls import billed, count, error_fields, event_id, mapping, openai_counts, vendor_name
+from utils.errors import Invalid
+
+_MOST_TAGS = 8
+# LiteLLM adds these to the tags by itself.
+_OWN_TAGS = "User-Agent:"
+_KINDS = ("audio_tokens", "image_tokens", "video_tokens")
+
+
+def litellm_event(payload: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The fields of the event a payload tells of; None for one that is no model call, such as the listing of files.
+
+    They still have to be checked. Raises Invalid for times that are none.
+    """
+    metadata, answer = mapping(payload.get("metadata")), mapping(payload.get("response"))
+    provider = vendor_name(str(payload.get("custom_llm_provider") or "")) or "unknown"
+    told = mapping(metadata.get("usage_object"))
+    counts = openai_counts(told) or openai_counts(payload)
+    cost = billed(payload.get("response_cost"))
+    failed = payload.get("status") != "success"
+    if counts is None or not (failed or cost or counts.input or counts.output):
+        return None
+    own_id = payload.get("id")
+    event: dict[str, Any] = {
+        **counts.fields(),
+        **(error_fields(mapping(payload.get("error_information")).get("error_class")) if failed else {}),
+        **_times(payload.get("startTime"), payload.get("endTime")),
+        "provider": provider,
+        "model": answer.get("model") or payload.get("model"),
+        "tags": _tags(payload.get("request_tags"), metadata),
+        "id": (event_id(provider, own_id) if isinstance(own_id, str) else None) or payload.get("litellm_call_id"),
+    }
+    if metadata.get("user_api_key_project_alias"):
+        event["project"] = metadata["user_api_key_project_alias"]
+    if payload.get("cache_hit") is True:
+        event["cost"] = Decimal(0)
+    elif cost is not None:
+        event["cost" if _is_beyond_text(told, counts.input + counts.output) else "fallback_cost"] = cost
+    return event
+
+
+def _is_beyond_text(usage: Mapping[str, Any], tokens: int) -> bool:
+    """Whether the call was billed by something else than tokens of text, which is all that our counts tell."""
+    details = [mapping(usage.get(f"{side}_tokens_details")) for side in ("prompt", "completion")]
+    return not tokens or any(count(side.get(kind)) for side in details for kind in _KINDS)
+
+
+def _times(started: object, ended: object) -> dict[str, Any]:
+    try:
+        start, end = float(started), float(ended)  # type: ignore[arg-type]
+        at = datetime.fromtimestamp(start, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise Invalid("startTime and endTime must be seconds since 1970") from None
+    return {"timestamp": at, "latency_ms": max(end - start, 0) * 1000}
+
+
+def _tags(request_tags: object, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Key and team by their names, then what the request was tagged with: `key:value`, or `key`, which is true."""
+    named = {"key": metadata.get("user_api_key_alias"), "team": metadata.get("user_api_key_team_alias")}
+    tags = {key: value for key, value in named.items() if isinstance(value, str) and value}
+    for tag in request_tags if isinstance(request_tags, list) else ():
+        if isinstance(tag, str) and not tag.startswith(_OWN_TAGS):
+            key, _, value = tag.partition(":")
+            tags.setdefault(key, value.strip() or "true")
+    return dict(list(tags.items())[:_MOST_TAGS])

@@ -1,0 +1,162 @@
+"""Calls that others tell of: OpenTelemetry exporters and LiteLLM."""
+
+from typing import Any
+
+from fastapi import Response
+
+from models import BatchResult
+from routes.exact import Call, needs, problems, router
+from utils.errors import PROBLEM_JSON
+from utils.otlp import JSON, PROTOBUF, TRACES_PATH
+
+ingest = router("", "ingest")
+
+_PROBLEM: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_STATUS: dict[str, Any] = {
+    "schema": {
+        "title": "Status",
+        "type": "object",
+        "properties": {"message": {"type": "string"}},
+        "required": ["message"],
+    }
+}
+_RESOURCE_SPANS: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "object"},
+    "description": "As in opentelemetry/proto/trace/v1/trace.proto: each has its `resource` and `scopeSpans`",
+}
+_REQUEST: dict[str, Any] = {
+    "title": "ExportTraceServiceRequest",
+    "type": "object",
+    "properties": {"resourceSpans": _RESOURCE_SPANS},
+    "examples": [
+        {
+            "resourceSpans": [
+                {
+                    "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "search"}}]},
+                    "scopeSpans": [
+                        {
+                            "spans": [
+                                {
+                                    "traceId": "5b8efff798038103d269b633813fc60c",
+                                    "spanId": "eee19b7ec3c1b174",
+                                    "name": "chat gpt-4o-mini",
+                                    "startTimeUnixNano": "1790000000000000000",
+                                    "endTimeUnixNano": "1790000000840500000",
+                                    "attributes": [
+                                        {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+                                        {"key": "gen_ai.provider.name", "value": {"stringValue": "openai"}},
+                                        {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o-mini"}},
+                                        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "1200"}},
+                                        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "300"}},
+                                    ],
+                                }
+                            ]
+                        }
+                    ],
+                }
+            ]
+        }
+    ],
+}
+_PARTIAL_SUCCESS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "rejectedSpans": {"type": "string", "description": "How many model calls were not recorded"},
+        "errorMessage": {"type": "string", "description": "Why"},
+    },
+}
+_ANSWER: dict[str, Any] = {
+    "title": "ExportTraceServiceResponse",
+    "type": "object",
+    "properties": {"partialSuccess": _PARTIAL_SUCCESS},
+}
+_TRACES = (
+    "A span is a model call if it says so in the attributes of the GenAI semantic conventions, "
+    "OpenInference, OpenLLMetry or Vercel's AI SDK. Others are accepted and ignored, and so are those "
+    "that only sum up the calls within them. Prompts and answers in attributes are neither stored nor "
+    "logged. Sending again is harmless."
+)
+
+
+def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers in the encodings of OTLP, and as everywhere else where a request has neither of them."""
+    return {
+        status: {
+            "description": said["description"],
+            "content": {JSON: _STATUS, PROTOBUF: _BYTES, PROBLEM_JSON: _PROBLEM},
+        }
+        for status, said in problems(*statuses).items()
+    }
+
+
+@ingest.post(
+    TRACES_PATH,
+    response_class=Response,
+    summary="Take traces of OpenTelemetry (OTLP over HTTP); the model calls among their spans become events",
+    description=_TRACES,
+    responses={
+        200: {"description": "What was recorded", "content": {JSON: {"schema": _ANSWER}, PROTOBUF: _BYTES}},
+        **_failures(400, 401, 403, 413, 415, 422, 429, 503),
+    },
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "Content-Encoding",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "enum": ["gzip", "identity"]},
+                "description": "gzip if the body is compressed",
+            }
+        ],
+        "requestBody": {"required": True, "content": {JSON: {"schema": _REQUEST}, PROTOBUF: _BYTES}},
+    },
+)
+@needs("events:write")
+async def traces(call: Call) -> Response:
+    answer, media_type = await call.ingest.traces(call.caller, await call.body(), call.content_type, call.encoding)
+    return Response(answer, media_type=media_type)
+
+
+@ingest.post(
+    "/api/ingest/litellm",
+    summary="Take the records of LiteLLM's generic API callback; the good ones are kept",
+    responses=problems(400, 413),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {
+                    "schema": {
+                        "title": "StandardLoggingPayloads",
+                        "type": "array",
+                        "items": {"type": "object"},
+                        "description": "A list of LiteLLM's StandardLoggingPayload, a single one, or one in each line",
+                        "examples": [
+                            [
+                                {
+                                    "id": "chatcmpl-9f8c2a44d2f34f0a",
+                                    "custom_llm_provider": "openai",
+                                    "model": "gpt-4o-mini",
+                                    "status": "success",
+                                    "startTime": 1790000000.0,
+                                    "endTime": 1790000000.84,
+                                    "prompt_tokens": 1200,
+                                    "completion_tokens": 300,
+                                    "request_tags": ["team:discovery"],
+                                }
+                            ]
+                        ],
+                    }
+                }
+            },
+        }
+    },
+)
+@needs("events:write")
+async def litellm(call: Call) -> BatchResult:
+    """Calls are priced as all are; what LiteLLM reckons stands where no price is known. Prompts and answers are neither
+    stored nor logged. Sending again is harmless.
+    """
+    return await call.ingest.litellm(call.caller, await call.body())

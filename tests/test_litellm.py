@@ -1,0 +1,166 @@
+"""LiteLLM: what its generic API callback and its OTLP exporter send becomes events, once each.
+
+`litellm_payloads.json` and `litellm_traces.pb` are what LiteLLM 1.109.1 sent of the same four calls, made at
+`tests.vendors`: one of OpenAI, one as a stream, one of Anthropic, and one that was refused. Prices of models, traces of
+the program and hidden parameters were taken out.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.team import Caller, Member, assert_problem, new_api_key
+
+RECORDED: list[dict[str, Any]] = json.loads(Path(__file__).with_name("litellm_payloads.json").read_text())
+TRACES = Path(__file__).with_name("litellm_traces.pb").read_bytes()
+# 0.005615 twice for OpenAI, 0.0075 for Anthropic.
+TOTAL = 0.01873
+
+
+def payload(**changes: Any) -> dict[str, Any]:
+    """The record of a call to OpenAI."""
+    return {**RECORDED[0], "id": "chatcmpl-9f8c2a44d2f34f0a", **changes}
+
+
+async def post(caller: Caller, body: Any, **headers: str) -> Any:
+    """What the door for LiteLLM answers; it must succeed."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **headers}
+    response = await caller.request("POST", "/api/ingest/litellm", content=content, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def events_of(caller: Caller) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await caller.get("/api/events"))["events"]
+    return found
+
+
+async def test_both_ways_tell_the_same_calls_which_are_counted_once(ada: Member) -> None:
+    application = await new_api_key(ada)
+    assert await post(application, RECORDED) == {"recorded": 4, "duplicates": 0, "rejected": []}
+    before = sorted(await events_of(ada), key=str)
+    headers = {"Content-Type": "application/x-protobuf"}
+    traces = await application.request("POST", "/v1/traces", content=TRACES, headers=headers)
+    assert (traces.status_code, traces.content) == (200, b"")
+    assert await post(application, RECORDED) == {"recorded": 0, "duplicates": 4, "rejected": []}
+    assert sorted(await events_of(ada), key=str) == before
+    summary = await ada.get("/api/costs/summary", start="2026-11-21", end="2026-11-21")
+    assert (summary["call_count"], summary["total_cost"], summary["unpriced_calls"]) == (4, TOTAL, 0)
+
+
+async def test_its_traces_alone_are_complete(ada: Member) -> None:
+    headers = {"Content-Type": "application/x-protobuf"}
+    for _ in range(2):
+        answer = await ada.request("POST", "/v1/traces", content=TRACES, headers=headers)
+        assert (answer.status_code, answer.content) == (200, b"")
+    summary = await ada.get("/api/costs/summary", start="2026-11-21", end="2026-11-21")
+    assert (summary["call_count"], summary["total_cost"], summary["unpriced_calls"]) == (4, TOTAL, 0)
+
+
+async def test_a_record_tells_all_there_is_to_know(ada: Member) -> None:
+    await post(ada, RECORDED)
+    events = {(event["provider"], event["status"], len(event["tags"])): event for event in await events_of(ada)}
+    openai, anthropic = events["openai", "success", 3], events["anthropic", "success", 1]
+    assert openai["tags"] == {"key": "k", "team": "search", "prod": "true"}
+    assert openai["model"] == "gpt-4o-2024-08-06"
+    assert openai["latency_ms"] == 1185.407
+    assert openai["timestamp"] == "2026-11-21T09:46:48.885017Z"
+    counts = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost")
+    assert [openai[name] for name in counts] == [2006, 1920, 0, 300, 64, 0.005615]
+    assert [anthropic[name] for name in counts] == [3050, 2000, 1000, 200, 0, 0.0075]
+    refused = events["openai", "error", 0]
+    assert (refused["error_message"], refused["cost"], refused["total_tokens"]) == ("RateLimitError", 0, 0)
+
+
+async def test_a_single_record_and_one_in_each_line_are_taken_too(ada: Member) -> None:
+    assert (await post(ada, RECORDED[0]))["recorded"] == 1
+    lines = "\n".join(json.dumps(each) for each in RECORDED).encode()
+    assert await post(ada, lines) == {"recorded": 3, "duplicates": 1, "rejected": []}
+    assert await post(ada, []) == {"recorded": 0, "duplicates": 0, "rejected": []}
+
+
+async def test_its_reckoning_stands_where_nobody_knows_a_price_or_counts_cannot_tell(ada: Member) -> None:
+    def named(number: int, **changes: Any) -> dict[str, Any]:
+        return payload(id=f"chatcmpl-9f8c2a44d2f34f0{number}", response=None, request_tags=[f"n:{number}"], **changes)
+
+    audio = {**RECORDED[0]["metadata"]["usage_object"], "completion_tokens_details": {"audio_tokens": 200}}
+    none = {"prompt_tokens": 0, "completion_tokens": 0, "metadata": {}}
+    answer = await post(
+        ada,
+        [
+            named(0, response_cost=9.5),
+            named(1, model="house-model", response_cost=0.0075000000000000006),
+            named(2, model="house-model", response_cost=0.0),
+            named(3, cache_hit=True, response_cost=0.0),
+            named(4, metadata={"usage_object": audio}, response_cost=0.012),
+            named(5, model="dall-e-3", response_cost=0.04, **none),
+            # Neither tokens nor a cost: a listing of files, or the like.
+            named(6, response_cost=0.0, **none),
+        ],
+    )
+    assert answer == {"recorded": 6, "duplicates": 0, "rejected": []}
+    events = {event["tags"]["n"]: event for event in await events_of(ada)}
+    assert [events[n]["cost"] for n in "012345"] == [0.005615, 0.0075, None, 0, 0.012, 0.04]
+    assert [events[n]["pricing"] for n in "12345"] == ["caller", "unpriced", "caller", "caller", "caller"]
+
+
+async def test_the_project_of_its_key_is_ours_and_the_good_ones_are_kept(ada: Member) -> None:
+    filed = payload(metadata={"user_api_key_project_alias": "search", "user_api_key_team_alias": "discovery"})
+    answer = await post(
+        ada,
+        [
+            filed,
+            payload(id="chatcmpl-9f8c2a44d2f34f0b", model=None, response=None),
+            payload(id="chatcmpl-9f8c2a44d2f34f0c", startTime="yesterday"),
+            payload(id="chatcmpl-9f8c2a44d2f34f0d", request_tags=["User-Agent: curl", {"a": 1}, "tier:gold"]),
+        ],
+    )
+    assert [each["index"] for each in answer["rejected"]] == [1, 2]
+    assert "model" in answer["rejected"][0]["detail"]
+    assert answer["rejected"][1]["detail"] == "startTime and endTime must be seconds since 1970"
+    tagged = {event["project"]: event["tags"] for event in await events_of(ada)}
+    assert tagged == {
+        "search": {"team": "discovery", "prod": "true"},
+        None: {"key": "k", "tier": "gold"},
+    }
+    await ada.request("POST", "/api/projects", json={"name": "mobile"})
+    application = await new_api_key(ada, project="mobile")
+    assert (await post(application, {**filed, "id": "chatcmpl-9f8c2a44d2f34f0e"}))["recorded"] == 1
+
+
+async def test_what_cannot_be_read_is_refused(ada: Member) -> None:
+    for body in (b"", b"[", b"[1]", b"{} x", b'"text"', b"\xff", b"[" * 10_000, b'[{"id": 1'):
+        response = await ada.request("POST", "/api/ingest/litellm", content=body)
+        if body:
+            assert_problem(response, 400)
+        else:
+            assert response.json() == {"recorded": 0, "duplicates": 0, "rejected": []}
+    assert_problem(await ada.request("POST", "/api/ingest/litellm", content=b"[" + b"{}," * 10_001 + b"{}]"), 400)
+
+
+async def test_a_batch_of_the_size_it_sends_is_taken(ada: Member) -> None:
+    batch = [payload(id=f"chatcmpl-9f8c2a44d2f3{n:04}", messages="x" * 10_000) for n in range(512)]
+    assert await post(ada, batch) == {"recorded": 512, "duplicates": 0, "rejected": []}
+    too_large = b" " * (16 * 1024 * 1024 + 1)
+    refused = await ada.request("POST", "/api/ingest/litellm", content=too_large)
+    assert_problem(refused, 413, "The request body is larger than 16 MiB")
+
+
+async def test_what_people_wrote_is_neither_stored_nor_logged(ada: Member, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert "CANARY" in json.dumps(RECORDED)
+    await post(ada, RECORDED)
+    for event in await events_of(ada):
+        assert "CANARY" not in str(await ada.get(f"/api/events/{event['event_id']}"))
+    assert "CANARY" not in caplog.text
+
+
+async def test_nobody_else_sends_records(client: httpx.AsyncClient, ada: Member, bob: Member) -> None:
+    assert_problem(await client.post("/api/ingest/litellm", json=RECORDED), 401)
+    await post(ada, RECORDED)
+    assert await post(bob, RECORDED) == {"recorded": 4, "duplicates": 0, "rejected": []}

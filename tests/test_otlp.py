@@ -1,0 +1,761 @@
+"""Traces of OpenTelemetry: the model calls among their spans become events, once each."""
+
+import asyncio
+import gzip
+import logging
+import os
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from providers import Counts, told_call, wanted
+from tests.product import ROOT, Server
+from tests.team import Caller, Member, assert_problem, new_api_key
+from tests.vendors import Vendors
+from utils.otlp import Span
+
+PROTOBUF = "application/x-protobuf"
+TRACE = "5b8efff798038103d269b633813fc60c"
+CHAT = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.response.model": "gpt-4o-2024-08-06",
+    "gen_ai.usage.input_tokens": 2006,
+    "gen_ai.usage.output_tokens": 300,
+    "gen_ai.usage.cache_read.input_tokens": 1920,
+}
+# 86 tokens at 2.50 USD a million, 1,920 at 1.25 and 300 at 10.
+CHAT_COST = 0.005615
+
+
+def span(number: int, attributes: dict[str, Any], parent: int = 0, **changes: Any) -> dict[str, Any]:
+    """A span of 840.5 ms in OTLP's JSON."""
+    return {
+        "traceId": TRACE,
+        "spanId": f"{number:016x}",
+        **({"parentSpanId": f"{parent:016x}"} if parent else {}),
+        "name": "a span",
+        "startTimeUnixNano": "1790000000000000000",
+        "endTimeUnixNano": "1790000000840500000",
+        "attributes": attributes_of(attributes),
+        **changes,
+    }
+
+
+def attributes_of(attributes: dict[str, Any]) -> list[dict[str, Any]]:
+    def value(raw: Any) -> dict[str, Any]:
+        if isinstance(raw, bool):
+            return {"boolValue": raw}
+        if isinstance(raw, int):
+            return {"intValue": str(raw)}
+        return {"stringValue": raw} if isinstance(raw, str) else {"doubleValue": raw}
+
+    return [{"key": key, "value": value(raw)} for key, raw in attributes.items()]
+
+
+def request_of(*spans: dict[str, Any], scope: str = "a scope", **resource: Any) -> dict[str, Any]:
+    """An ExportTraceServiceRequest in JSON; dots in the resource's attributes are written as two underscores."""
+    told = {key.replace("__", "."): value for key, value in resource.items()}
+    scoped = {"scope": {"name": scope}, "spans": list(spans)}
+    return {"resourceSpans": [{"scopeSpans": [scoped], "resource": {"attributes": attributes_of(told)}}]}
+
+
+def in_protobuf(request: dict[str, Any]) -> bytes:
+    """The same in protobuf."""
+
+    def copy(attributes: list[dict[str, Any]]) -> list[KeyValue]:
+        return [
+            KeyValue(
+                key=each["key"],
+                value=AnyValue(
+                    **{
+                        {
+                            "stringValue": "string_value",
+                            "intValue": "int_value",
+                            "boolValue": "bool_value",
+                            "doubleValue": "double_value",
+                        }[kind]: int(raw) if kind == "intValue" else raw
+                        for kind, raw in each["value"].items()
+                    }
+                ),
+            )
+            for each in attributes
+        ]
+
+    message = ExportTraceServiceRequest()
+    for told in request["resourceSpans"]:
+        resource_spans = message.resource_spans.add()
+        for scope_spans in told["scopeSpans"]:
+            scoped = resource_spans.scope_spans.add()
+            scoped.scope.name = scope_spans["scope"]["name"]
+            for each in scope_spans["spans"]:
+                scoped.spans.add(
+                    trace_id=bytes.fromhex(each["traceId"]),
+                    span_id=bytes.fromhex(each["spanId"]),
+                    parent_span_id=bytes.fromhex(each.get("parentSpanId", "")),
+                    name=each["name"],
+                    start_time_unix_nano=int(each["startTimeUnixNano"]),
+                    end_time_unix_nano=int(each["endTimeUnixNano"]),
+                    attributes=copy(each["attributes"]),
+                    status=each.get("status", {}),
+                )
+        resource_spans.resource.attributes.extend(copy(told["resource"]["attributes"]))
+    return message.SerializeToString()
+
+
+async def send(caller: Caller, request: dict[str, Any]) -> Any:
+    """What a request in JSON is answered; it must succeed."""
+    response = await caller.request("POST", "/v1/traces", json=request)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "application/json"
+    return response.json()
+
+
+async def events_of(caller: Caller) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await caller.get("/api/events"))["events"]
+    return found
+
+
+# The protocol
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+@pytest.mark.parametrize("form", ["protobuf", "json"])
+async def test_a_call_is_the_same_in_each_encoding(ada: Member, form: str, encoding: str) -> None:
+    request = request_of(
+        span(1, CHAT), service__name="search", deployment__environment__name="production", host__name="web-17"
+    )
+    body = in_protobuf(request) if form == "protobuf" else httpx.Request("POST", "http://x", json=request).content
+    media_type = PROTOBUF if form == "protobuf" else "application/json"
+    headers = {"Content-Type": media_type} | ({"Content-Encoding": encoding} if encoding else {})
+    content = gzip.compress(body) if encoding else body
+    for path in ("/v1/traces", "/v1/traces/"):
+        response = await ada.request("POST", path, content=content, headers=headers)
+        assert (response.status_code, response.headers["content-type"]) == (200, media_type)
+        assert response.content == (b"" if form == "protobuf" else b"{}")
+    (event,) = await events_of(ada)
+    assert {name: event[name] for name in ("provider", "model", "project", "tags", "status", "metadata")} == {
+        "provider": "openai",
+        "model": "gpt-4o-2024-08-06",
+        "project": "search",
+        "tags": {"environment": "production", "service": "search"},
+        "status": "success",
+        "metadata": {"trace_id": TRACE, "span_id": f"{1:016x}", "scope": "a scope"},
+    }
+    assert (event["input_tokens"], event["output_tokens"], event["cache_read_tokens"]) == (2006, 300, 1920)
+    assert (event["cost"], event["latency_ms"]) == (CHAT_COST, 840.5)
+    assert event["timestamp"] == "2026-09-21T14:13:20Z"
+
+
+async def test_an_empty_request_is_a_success(ada: Member) -> None:
+    assert await send(ada, {}) == {}
+    assert await send(ada, {"resourceSpans": None, "unknown": [1, {"a": None}]}) == {}
+    response = await ada.request("POST", "/v1/traces", content=b"", headers={"Content-Type": PROTOBUF})
+    assert (response.status_code, response.content) == (200, b"")
+
+
+async def test_the_good_ones_are_kept_and_the_others_are_counted(ada: Member) -> None:
+    request = request_of(
+        span(1, CHAT),
+        span(2, {**CHAT, "gen_ai.usage.output_tokens": 2_000_000_000}),
+        span(3, {key: value for key, value in CHAT.items() if "usage" not in key}),
+        span(4, CHAT, startTimeUnixNano="4102444800000000000", endTimeUnixNano="4102444800000000000"),
+        span(0, CHAT),
+        span(6, {"http.request.method": "POST"}),
+    )
+    answer = (await send(ada, request))["partialSuccess"]
+    assert answer["rejectedSpans"] == "4"
+    for said in ("output_tokens", "without token counts", "more than a day ahead", "without a trace id"):
+        assert said in answer["errorMessage"]
+    response = await ada.request("POST", "/v1/traces", content=in_protobuf(request), headers={"Content-Type": PROTOBUF})
+    partial = ExportTraceServiceResponse.FromString(response.content).partial_success
+    assert (partial.rejected_spans, partial.error_message) == (4, answer["errorMessage"])
+    assert len(await events_of(ada)) == 1
+
+
+def message_of(response: httpx.Response) -> str:
+    """The message of a google.rpc.Status, which is its second field."""
+    if response.headers["content-type"] == "application/json":
+        assert response.json().keys() == {"message"}
+        return str(response.json()["message"])
+    assert response.headers["content-type"] == PROTOBUF
+    assert response.content[0] == 0x12
+    length, size = (
+        (response.content[1], 1)
+        if response.content[1] < 0x80
+        else (response.content[1] & 0x7F | response.content[2] << 7, 2)
+    )
+    assert len(response.content) == 1 + size + length == int(response.headers["content-length"])
+    return response.content[1 + size :].decode()
+
+
+@pytest.mark.parametrize("media_type", [PROTOBUF, "application/json"])
+async def test_what_goes_wrong_is_said_in_the_encoding_of_the_request(
+    ada: Member, client: httpx.AsyncClient, media_type: str
+) -> None:
+    headers = {"Content-Type": media_type}
+    nobody = await client.post("/v1/traces", content=b"", headers=headers)
+    assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, "Bearer")
+    assert "Authorization" in message_of(nobody)
+    for body in (
+        b"\x0a\x05ab",
+        b"{",
+        b"\xff",
+        b"\x0b",
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [3]}]}]}',
+        b"[]",
+    ):
+        refused = await ada.request("POST", "/v1/traces", content=body, headers=headers)
+        assert refused.status_code == 400, body
+        assert "is not an ExportTraceServiceRequest" in message_of(refused)
+    gzipped = {**headers, "Content-Encoding": "gzip"}
+    for body in (b"no gzip", gzip.compress(b"\x0a\x00")[:-9]):
+        refused = await ada.request("POST", "/v1/traces", content=body, headers=gzipped)
+        assert refused.status_code == 400
+    bomb = gzip.compress(bytes(16 * 1024 * 1024 + 1))
+    refused = await ada.request("POST", "/v1/traces", content=bomb, headers=gzipped)
+    most = 16 if media_type == PROTOBUF else 4
+    assert refused.status_code == 413
+    assert message_of(refused) == f"The request body is larger than {most} MiB when decompressed"
+    refused = await ada.request("POST", "/v1/traces", content=bytes(1024 * 1024 + 1), headers=headers)
+    assert (refused.status_code, message_of(refused)) == (413, "The request body is larger than 1 MiB")
+    refused = await ada.request("POST", "/v1/traces", content=b"", headers={**headers, "Content-Encoding": "br"})
+    assert refused.status_code == 415
+    spans = request_of(*[span(number, {}) for number in range(1, 10_002)])
+    body = in_protobuf(spans) if media_type == PROTOBUF else httpx.Request("POST", "http://x", json=spans).content
+    refused = await ada.request("POST", "/v1/traces", content=gzip.compress(body), headers=gzipped)
+    assert (refused.status_code, message_of(refused)) == (413, "The request has more than 10000 spans")
+    assert await events_of(ada) == []
+
+
+async def test_who_sends_something_else_is_answered_as_everywhere(ada: Member) -> None:
+    refused = await ada.request("POST", "/v1/traces", content=b"x", headers={"Content-Type": "text/plain"})
+    assert_problem(refused, 415)
+    assert_problem(await ada.request("GET", "/v1/traces"), 405)
+
+
+async def test_several_members_of_gzip_are_one_body(ada: Member) -> None:
+    body = in_protobuf(request_of(span(1, CHAT)))
+    content = gzip.compress(body[:100]) + gzip.compress(body[100:])
+    headers = {"Content-Type": PROTOBUF, "Content-Encoding": "gzip"}
+    assert (await ada.request("POST", "/v1/traces", content=content, headers=headers)).status_code == 200
+    assert len(await events_of(ada)) == 1
+
+
+async def test_of_a_large_span_only_what_counts_is_read(ada: Member) -> None:
+    large = span(1, {**CHAT, **{f"unknown.{n}": n for n in range(2_000)}, "input.value": "x" * 500_000})
+    headers = {"Content-Type": PROTOBUF}
+    response = await ada.request("POST", "/v1/traces", content=in_protobuf(request_of(large)), headers=headers)
+    assert (response.status_code, response.content) == (200, b"")
+    (event,) = await events_of(ada)
+    assert (event["cost"], event["latency_ms"], event["metadata"]["span_id"]) == (CHAT_COST, 840.5, f"{1:016x}")
+
+
+async def test_millions_of_nothings_are_refused(ada: Member) -> None:
+    for media_type, body in ((PROTOBUF, b"\x0a\x00" * 600_000), ("application/json", b"{%s}" % (b'"a":0,' * 600_000))):
+        headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
+        refused = await ada.request("POST", "/v1/traces", content=gzip.compress(body), headers=headers)
+        assert refused.status_code == 413
+
+
+async def test_other_requests_are_answered_while_a_large_one_is_read(ada: Member) -> None:
+    spans = [span(number, {**CHAT, "input.value": "x" * 1000}) for number in range(1, 5_001)]
+    content = gzip.compress(in_protobuf(request_of(*spans)))
+    answered = 0
+
+    async def others() -> None:
+        nonlocal answered
+        while True:
+            await asyncio.sleep(0)
+            answered += 1
+
+    working = asyncio.create_task(others())
+    response = await ada.request(
+        "POST", "/v1/traces", content=content, headers={"Content-Type": PROTOBUF, "Content-Encoding": "gzip"}
+    )
+    working.cancel()
+    assert response.status_code == 200
+    # 5,000 events are priced in 200 turns; reading the spans takes at least as many.
+    assert answered > 220
+    summary = await ada.get("/api/costs/summary", start="2026-09-21", end="2026-09-21")
+    assert (summary["call_count"], summary["total_cost"]) == (5_000, 28.075)
+
+
+# What is a call, and which
+
+
+def told(scope: str = "", **attributes: Any) -> Any:
+    """What we make of attributes; dots in their names are written as two underscores."""
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    assert all(wanted(key) for key in named), "a test of attributes that nobody reads"
+    return told_call(Span(TRACE, "0" * 15 + "1", "", "name", 0, 0, False, None, scope, named, {}))
+
+
+# From the documentation of each, and from what their packages send.
+@pytest.mark.parametrize(
+    ("scope", "attributes", "counts"),
+    [
+        pytest.param(
+            "opentelemetry.instrumentation.openai_v2",
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": "openai",
+                "gen_ai.request.model": "gpt-4o",
+                "gen_ai.usage.input_tokens": 2006,
+                "gen_ai.usage.output_tokens": 300,
+                "gen_ai.usage.cache_read.input_tokens": 1920,
+                "gen_ai.usage.reasoning.output_tokens": 64,
+            },
+            Counts(2006, 300, cache_read=1920, reasoning=64),
+            id="semantic conventions",
+        ),
+        pytest.param(
+            "",
+            {
+                "gen_ai.system": "openai",
+                "gen_ai.request.model": "gpt-4",
+                "gen_ai.usage.prompt_tokens": 100,
+                "gen_ai.usage.completion_tokens": 180,
+            },
+            Counts(100, 180),
+            id="semantic conventions before 1.27",
+        ),
+        pytest.param(
+            "opentelemetry.instrumentation.anthropic",
+            {
+                "gen_ai.system": "Anthropic",
+                "llm.request.type": "chat",
+                "gen_ai.request.model": "claude-3-5-sonnet-20240620",
+                "gen_ai.usage.prompt_tokens": 3050,
+                "gen_ai.usage.completion_tokens": 200,
+                "gen_ai.usage.cache_read_input_tokens": 2000,
+                "gen_ai.usage.cache_creation_input_tokens": 1000,
+            },
+            Counts(3050, 200, cache_read=2000, cache_write=1000),
+            id="OpenLLMetry before 0.50",
+        ),
+        pytest.param(
+            "opentelemetry.instrumentation.bedrock",
+            {
+                "gen_ai.provider.name": "aws.bedrock",
+                "gen_ai.operation.name": "chat",
+                "gen_ai.request.model": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "gen_ai.usage.input_tokens": 5000,
+                "gen_ai.usage.output_tokens": 200,
+                "gen_ai.usage.cache_read.input_tokens": 2000,
+                "gen_ai.usage.cache_creation.input_tokens": 1000,
+            },
+            Counts(8000, 200, cache_read=2000, cache_write=1000),
+            id="OpenLLMetry of Bedrock, which leaves the cached part out",
+        ),
+        pytest.param(
+            "logfire.anthropic",
+            {
+                "gen_ai.provider.name": "anthropic",
+                "gen_ai.operation.name": "chat",
+                "gen_ai.request.model": "claude-sonnet-4-5",
+                "gen_ai.usage.input_tokens": 12,
+                "gen_ai.usage.output_tokens": 200,
+                "gen_ai.usage.cache_read.input_tokens": 6209,
+            },
+            Counts(6221, 200, cache_read=6209),
+            id="evidently without the cached part",
+        ),
+        pytest.param(
+            "openinference.instrumentation.anthropic",
+            {
+                "openinference.span.kind": "LLM",
+                "llm.system": "anthropic",
+                "llm.model_name": "claude-sonnet-4-5-20250929",
+                "llm.token_count.prompt": 3050,
+                "llm.token_count.completion": 200,
+                "llm.token_count.prompt_details.cache_read": 2000,
+                "llm.token_count.prompt_details.cache_write": 1000,
+            },
+            Counts(3050, 200, cache_read=2000, cache_write=1000),
+            id="OpenInference",
+        ),
+        pytest.param(
+            "openinference.instrumentation.openai",
+            {"openinference.span.kind": "EMBEDDING", "embedding.model_name": "x", "llm.token_count.prompt": 12},
+            Counts(12, 0),
+            id="an embedding of OpenInference",
+        ),
+        pytest.param(
+            "ai",
+            {
+                "ai.operationId": "ai.generateText.doGenerate",
+                "ai.model.provider": "anthropic.messages",
+                "ai.model.id": "claude-3-5-sonnet-20240620",
+                "ai.usage.promptTokens": 50,
+                "ai.usage.completionTokens": 200,
+                "gen_ai.usage.input_tokens": 50,
+                "gen_ai.usage.output_tokens": 200,
+                "ai.response.providerMetadata": (
+                    '{"anthropic": {"cacheCreationInputTokens": 1000, "cacheReadInputTokens": 2000}}'
+                ),
+            },
+            Counts(3050, 200, cache_read=2000, cache_write=1000),
+            id="AI SDK 4, Anthropic",
+        ),
+        pytest.param(
+            "ai",
+            {
+                "ai.operationId": "ai.streamText.doStream",
+                "ai.model.provider": "openai.chat",
+                "ai.model.id": "gpt-4o",
+                "ai.usage.promptTokens": 2006,
+                "ai.usage.completionTokens": 300,
+                "ai.response.providerMetadata": '{"openai": {"cachedPromptTokens": 1920}}',
+            },
+            Counts(2006, 300, cache_read=1920),
+            id="AI SDK 4, OpenAI",
+        ),
+        pytest.param(
+            "ai",
+            {
+                "ai.operationId": "ai.streamText.doStream",
+                "ai.model.provider": "anthropic.messages",
+                "ai.model.id": "claude-sonnet-4-5",
+                "ai.usage.inputTokens": 5000,
+                "ai.usage.outputTokens": 200,
+                "ai.usage.cachedInputTokens": 2000,
+                "gen_ai.usage.input_tokens": 5000,
+                "ai.response.providerMetadata": (
+                    '{"anthropic": {"cacheCreationInputTokens": 1000, "usage": {"cache_creation": '
+                    '{"ephemeral_5m_input_tokens": 600, "ephemeral_1h_input_tokens": 400}}}}'
+                ),
+            },
+            Counts(8000, 200, cache_read=2000, cache_write=600, cache_write_1h=400),
+            id="AI SDK 5, Anthropic",
+        ),
+        pytest.param(
+            "ai",
+            {
+                "ai.operationId": "ai.generateObject.doGenerate",
+                "ai.model.provider": "openai.responses",
+                "ai.model.id": "gpt-5",
+                "ai.usage.inputTokens": 2006,
+                "ai.usage.outputTokens": 300,
+                "ai.usage.reasoningTokens": 64,
+                "ai.usage.cachedInputTokens": 1920,
+            },
+            Counts(2006, 300, cache_read=1920, reasoning=64),
+            id="AI SDK 5, OpenAI",
+        ),
+        pytest.param(
+            "ai",
+            {
+                "ai.operationId": "ai.generateText.doGenerate",
+                "ai.model.provider": "anthropic.messages",
+                "ai.model.id": "claude-sonnet-4-5",
+                "ai.usage.inputTokens": 8000,
+                "ai.usage.outputTokens": 200,
+                "ai.usage.cachedInputTokens": 2000,
+                "ai.usage.inputTokenDetails.noCacheTokens": 5000,
+                "ai.usage.inputTokenDetails.cacheReadTokens": 2000,
+                "ai.usage.inputTokenDetails.cacheWriteTokens": 1000,
+                "ai.usage.outputTokenDetails.reasoningTokens": 10,
+            },
+            Counts(8000, 200, cache_read=2000, cache_write=1000, reasoning=10),
+            id="AI SDK 6, Anthropic",
+        ),
+        pytest.param(
+            "ai",
+            {"ai.operationId": "ai.embed.doEmbed", "ai.model.id": "text-embedding-3-small", "ai.usage.tokens": 12},
+            Counts(12, 0),
+            id="an embedding of the AI SDK",
+        ),
+        pytest.param(
+            "litellm",
+            {
+                "gen_ai.operation.name": "acompletion",
+                "gen_ai.system": "anthropic",
+                "gen_ai.request.model": "claude-sonnet-4-5",
+                "gen_ai.usage.input_tokens": 3050,
+                "gen_ai.usage.output_tokens": 200,
+                "metadata.usage_object": (
+                    "{'completion_tokens': 200, 'prompt_tokens': 3050, 'total_tokens': 3250, "
+                    "'completion_tokens_details': {'reasoning_tokens': 0}, 'prompt_tokens_details': {'audio_tokens': "
+                    "None, 'cached_tokens': 2000, 'cache_creation_token_details': {'ephemeral_5m_input_tokens': 600, "
+                    "'ephemeral_1h_input_tokens': 400}}, 'cache_creation_input_tokens': 1000, "
+                    "'cache_read_input_tokens': 2000}"
+                ),
+            },
+            Counts(3050, 200, cache_read=2000, cache_write=600, cache_write_1h=400),
+            id="LiteLLM",
+        ),
+    ],
+)
+def test_the_cached_part_is_read_by_the_convention_of_each(
+    scope: str, attributes: dict[str, Any], counts: Counts
+) -> None:
+    assert told(scope, **attributes).counts == counts
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"http__request__method": "POST", "error__type": "500"},
+        {
+            "gen_ai__operation__name": "invoke_agent",
+            "gen_ai__request__model": "gpt-4o",
+            "gen_ai__usage__input_tokens": 9,
+        },
+        {"gen_ai__operation__name": "execute_tool", "gen_ai__request__model": "gpt-4o"},
+        {"gen_ai__operation__name": "agent_step", "gen_ai__request__model": "x", "gen_ai__usage__input_tokens": 9},
+        {"traceloop__span__kind": "workflow", "gen_ai__request__model": "gpt-4o", "gen_ai__usage__input_tokens": 9},
+        {"gen_ai__request__model": "gpt-4o"},
+        {"gen_ai__usage__input_tokens": 9, "gen_ai__usage__output_tokens": 9},
+        {"openinference__span__kind": "CHAIN", "llm__model_name": "gpt-4o", "llm__token_count__prompt": 9},
+        {"openinference__span__kind": "AGENT", "gen_ai__request__model": "gpt-4o", "gen_ai__usage__input_tokens": 9},
+        {"ai__operationId": "ai.generateText", "ai__model__id": "gpt-4o", "ai__usage__inputTokens": 9},
+        {"ai__operationId": "ai.embedMany", "ai__model__id": "text-embedding-3-small", "ai__usage__tokens": 9},
+        {"ai__operationId": "ai.toolCall", "ai__model__id": "gpt-4o"},
+    ],
+)
+def test_what_is_no_call_is_ignored(attributes: dict[str, Any]) -> None:
+    named = {key: value for key, value in attributes.items() if wanted(key.replace("__", "."))}
+    assert told(**named) is None
+
+
+def test_of_texts_none_is_looked_at() -> None:
+    for key in (
+        "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.prompt", "gen_ai.prompt.0.content", "input.value",
+        "gen_ai.completion.0.content", "gen_ai.system_instructions", "llm.input_messages.0.message.content",
+        "ai.prompt", "ai.prompt.messages", "ai.response.text", "llm.prompts", "traceloop.entity.input",
+        "exception.message",
+    ):  # fmt: skip
+        assert not wanted(key)
+
+
+@pytest.mark.parametrize(
+    ("said", "provider"),
+    [
+        ("openai", "openai"),
+        ("Anthropic", "anthropic"),
+        ("az.ai.openai", "azure"),
+        ("azure.ai.openai", "azure"),
+        ("azure_ai", "azure"),
+        ("aws.bedrock", "aws"),
+        ("bedrock_converse", "aws"),
+        ("gcp.gemini", "google"),
+        ("gcp.gen_ai", "google"),
+        ("vertex_ai", "google"),
+        ("mistral_ai", "mistral"),
+        ("x_ai", "x-ai"),
+        ("openai.responses", "openai"),
+        ("azure-openai.chat", "azure"),
+        ("groq.chat", "groq"),
+        ("togetherai.chat", "together"),
+        ("our.own.gateway", "our.own.gateway"),
+        ("", "openai"),
+    ],
+)
+async def test_providers_have_one_name_each(ada: Member, said: str, provider: str) -> None:
+    assert await send(ada, request_of(span(1, {**CHAT, "gen_ai.provider.name": said}))) == {}
+    (event,) = await events_of(ada)
+    assert event["provider"] == provider
+
+
+async def test_a_call_is_counted_once_however_it_arrives(ada: Member) -> None:
+    id = "chatcmpl-9f8c2a44d2f34f0a"
+    assert (await ada.track(id=f"openai:{id}")).status_code == 201
+    # As OpenLLMetry, Vercel's AI SDK and OpenInference tell of it, each in a span of its own.
+    vercel = {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.model.provider": "openai.chat",
+        "ai.model.id": "gpt-4o",
+    }
+    openinference = {"openinference.span.kind": "LLM", "llm.system": "openai", "llm.model_name": "gpt-4o"}
+    request = request_of(
+        span(1, {**CHAT, "gen_ai.response.id": id}),
+        span(2, {**vercel, "ai.response.id": id, "ai.usage.inputTokens": 1000, "ai.usage.outputTokens": 500}),
+        span(3, {**openinference, "output.value": f'{{"id":"{id}","choices":[]}}', "llm.token_count.prompt": 1000}),
+    )
+    assert await send(ada, request) == {}
+    (event,) = await events_of(ada)
+    assert event["cost"] == 0.0075
+    # An id that is no vendor's, being too short, does not stand for a call.
+    await send(
+        ada, request_of(span(4, {**CHAT, "gen_ai.response.id": "1"}), span(5, {**CHAT, "gen_ai.response.id": "1"}))
+    )
+    assert len(await events_of(ada)) == 3
+
+
+async def test_parents_that_sum_up_their_children_are_not_counted(ada: Member) -> None:
+    vercel = {"ai.model.provider": "openai.chat", "ai.model.id": "gpt-4o", "ai.usage.outputTokens": 300}
+    request = request_of(
+        span(1, {**vercel, "ai.operationId": "ai.generateText", "ai.usage.inputTokens": 2012}),
+        span(2, {**vercel, "ai.operationId": "ai.generateText.doGenerate", "ai.usage.inputTokens": 1006}, parent=1),
+        span(3, {**vercel, "ai.operationId": "ai.generateText.doGenerate", "ai.usage.inputTokens": 1006}, parent=1),
+        # A framework's call around that of the vendor's client, with a span that is no call in between.
+        span(4, {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.token_count.prompt": 2006,
+                 "llm.token_count.completion": 300}),
+        span(5, {"http.request.method": "POST"}, parent=4),
+        span(6, CHAT, parent=5),
+        # An agent's call within which another, smaller one is made.
+        span(7, CHAT),
+        span(8, {**CHAT, "gen_ai.usage.input_tokens": 1930}, parent=7),
+        # Spans that are each other's parents end the search.
+        span(9, {}, parent=10),
+        span(10, {}, parent=9),
+        span(11, CHAT, parent=9),
+    )  # fmt: skip
+    assert await send(ada, request) == {}
+    assert sorted(int(event["metadata"]["span_id"], 16) for event in await events_of(ada)) == [2, 3, 6, 7, 8, 11]
+
+
+async def test_a_call_that_failed_has_the_kind_of_its_error_and_not_what_it_said(ada: Member) -> None:
+    bare = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+    failed = {"status": {"code": 2, "message": "CANARY"}}
+    event = {"name": "exception", "attributes": attributes_of({"exception.type": "openai.APITimeoutError"})}
+    request = request_of(
+        span(1, {**bare, "error.type": "RateLimitError"}, **failed),
+        span(2, bare, **failed, events=[event]),
+        span(3, {**bare, "error.type": "what the user wrote was CANARY"}, **failed),
+    )
+    assert await send(ada, request) == {}
+    ended = {event["metadata"]["span_id"][-1]: event for event in await events_of(ada)}
+    assert [(ended[id]["status"], ended[id]["error_message"], ended[id]["cost"]) for id in "123"] == [
+        ("error", "RateLimitError", 0),
+        ("timeout", "openai.APITimeoutError", 0),
+        ("error", None, 0),
+    ]
+
+
+async def test_the_project_is_that_of_the_span_then_of_its_resource_then_the_service(ada: Member) -> None:
+    await send(
+        ada, request_of(span(1, {**CHAT, "llmlab.project": "one"}), llmlab__project="two", service__name="three")
+    )
+    await send(ada, request_of(span(2, CHAT), llmlab__project="two", service__name="three"))
+    await send(ada, request_of(span(3, CHAT), service__name="three"))
+    await send(ada, request_of(span(4, CHAT), service__name="unknown_service:python"))
+    filed = {event["metadata"]["span_id"][-1]: event for event in await events_of(ada)}
+    assert [filed[id]["project"] for id in "1234"] == ["one", "two", "three", None]
+    assert filed["4"]["tags"] == {}
+
+
+async def test_a_key_of_a_project_files_what_it_sends_there(ada: Member) -> None:
+    await ada.request("POST", "/api/projects", json={"name": "mobile"})
+    application = await new_api_key(ada, project="mobile")
+    assert await send(application, request_of(span(1, CHAT), service__name="search")) == {}
+    (event,) = await events_of(ada)
+    assert (event["project"], event["tags"]) == ("mobile", {"service": "search"})
+    refused = await send(application, request_of(span(2, CHAT), llmlab__project="other"))
+    assert refused["partialSuccess"]["rejectedSpans"] == "1"
+    assert "may not create projects" in refused["partialSuccess"]["errorMessage"]
+
+
+async def test_tags_are_those_chosen_and_few_others(ada: Member) -> None:
+    chosen = {f"llmlab__tag__t{number}": "x" for number in range(7)}
+    await send(ada, request_of(span(1, CHAT), **chosen, service__name="search", deployment__environment="test"))
+    (event,) = await events_of(ada)
+    assert event["tags"] == {**{f"t{number}": "x" for number in range(7)}, "environment": "test"}
+
+
+async def test_what_is_reckoned_elsewhere_stands_only_without_a_price(ada: Member) -> None:
+    unknown = {**CHAT, "gen_ai.response.model": "house-model"}
+    await send(
+        ada,
+        request_of(
+            span(1, {**CHAT, "gen_ai.cost.total_cost": 9.5}),
+            span(2, {**unknown, "gen_ai.cost.total_cost": 0.0075000000000000006}),
+            span(3, {**unknown, "gen_ai.cost.total_cost": 0.0}),
+            span(4, {**unknown, "gen_ai.cost.total_cost": 9.5, "litellm.cache_hit": True}),
+        ),
+    )
+    events = {event["metadata"]["span_id"][-1]: event for event in await events_of(ada)}
+    assert [events[id]["cost"] for id in "1234"] == [CHAT_COST, 0.0075, None, 0]
+    assert [events[id]["pricing"] for id in "234"] == ["caller", "unpriced", "caller"]
+
+
+async def test_what_people_wrote_is_neither_stored_nor_logged(
+    ada: Member, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    texts = {
+        key: f"CANARY in {key}"
+        for key in ("gen_ai.input.messages", "input.value", "ai.prompt", "llm.output_messages.0.message.content")
+    }
+    held = {"output.value": '{"id":"chatcmpl-9f8c2a44d2f34f0a","text":"CANARY"}', "metadata.usage_object": "CANARY"}
+    parameters = {"llm.invocation_parameters": '{"model":"gpt-4o","prompt":"CANARY"}'}
+    openinference = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.token_count.prompt": 10}
+    event = {
+        "name": "CANARY",
+        "attributes": attributes_of({"exception.message": "CANARY", "exception.type": "CANARY!"}),
+    }
+    whole = request_of(
+        span(1, {**CHAT, **texts}, name="CANARY", events=[event], status={"code": 2, "message": "CANARY"}),
+        span(2, {**openinference, **texts, **held, **parameters}),
+        span(3, {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", **texts}),
+        process__command_line="CANARY",
+    )
+    answer = await send(ada, whole)
+    assert answer["partialSuccess"]["rejectedSpans"] == "1"
+    assert "CANARY" not in str(answer)
+    events = await events_of(ada)
+    assert len(events) == 2
+    for kept in events:
+        assert "CANARY" not in str(await ada.get(f"/api/events/{kept['event_id']}"))
+    assert "CANARY" not in caplog.text
+
+
+# Real clients
+
+
+@pytest.mark.parametrize(
+    ("instrumentation", "calls", "cost"),
+    [
+        # Two answers of 0.005615 USD, and a refusal.
+        ("openllmetry-openai", 3, 0.01123),
+        ("openinference-openai", 3, 0.01123),
+        # 0.0075 USD, and 0.007515: of a stream, OpenLLMetry adds the one token told at its start to the 200 at its end.
+        ("openllmetry-anthropic", 2, 0.015015),
+    ],
+)
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_real_clients_observed_by_others_are_counted_once(
+    servers: tuple[Server, Server], instrumentation: str, calls: int, cost: float, compression: str
+) -> None:
+    server, _ = servers
+    with Vendors("CANARY-ANSWER") as vendors, httpx.Client(base_url=server.url) as client:
+        account = {"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"}
+        token = client.post("/api/auth/signup", json=account).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        key = client.post("/api/keys", json={"name": "application"}).json()["key"]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
+            "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{key}",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
+            "OTEL_SERVICE_NAME": "search",
+            "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=production",
+        }
+        command = [sys.executable, "-m", "tests.instrumented", instrumentation, vendors.url]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        summary = client.get("/api/costs/summary", params={"days": 1}).json()
+        assert (summary["call_count"], summary["total_cost"]) == (calls, cost)
+        events = client.get("/api/events").json()["events"]
+        assert [event["status"] for event in events].count("error") == calls - 2
+        for event in events:
+            if event["status"] == "success":
+                assert (event["cache_read_tokens"], event["input_tokens"]) in ((1920, 2006), (2000, 3050))
+                assert event["cache_write_tokens"] == (1000 if event["provider"] == "anthropic" else 0)
+                assert event["latency_ms"] > 0
+            assert (event["project"], event["tags"]["environment"]) == ("search", "production")
+        assert "CANARY" not in str(events)
+        if "openllmetry" in instrumentation:
+            for id in vendors.ids:
+                assert client.get(f"/api/events/{events[-1]['provider']}:{id}").status_code == 200
+    assert b"CANARY" not in server._log.read_bytes()
