@@ -72,24 +72,16 @@ def request_of(*spans: dict[str, Any], scope: str = "a scope", **resource: Any) 
 def in_protobuf(request: dict[str, Any]) -> bytes:
     """The same in protobuf."""
 
+    def value(said: dict[str, Any]) -> AnyValue:
+        ((kind, raw),) = said.items()
+        if kind == "intValue":
+            return AnyValue(int_value=int(raw))
+        if kind == "boolValue":
+            return AnyValue(bool_value=raw)
+        return AnyValue(string_value=raw) if kind == "stringValue" else AnyValue(double_value=raw)
+
     def copy(attributes: list[dict[str, Any]]) -> list[KeyValue]:
-        return [
-            KeyValue(
-                key=each["key"],
-                value=AnyValue(
-                    **{
-                        {
-                            "stringValue": "string_value",
-                            "intValue": "int_value",
-                            "boolValue": "bool_value",
-                            "doubleValue": "double_value",
-                        }[kind]: int(raw) if kind == "intValue" else raw
-                        for kind, raw in each["value"].items()
-                    }
-                ),
-            )
-            for each in attributes
-        ]
+        return [KeyValue(key=each["key"], value=value(each["value"])) for each in attributes]
 
     message = ExportTraceServiceRequest()
     for told in request["resourceSpans"]:
@@ -617,7 +609,7 @@ async def test_parents_that_sum_up_their_children_are_not_counted(ada: Member) -
 
 async def test_a_call_that_failed_has_the_kind_of_its_error_and_not_what_it_said(ada: Member) -> None:
     bare = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
-    failed = {"status": {"code": 2, "message": "CANARY"}}
+    failed: dict[str, Any] = {"status": {"code": 2, "message": "CANARY"}}
     event = {"name": "exception", "attributes": attributes_of({"exception.type": "openai.APITimeoutError"})}
     request = request_of(
         span(1, {**bare, "error.type": "RateLimitError"}, **failed),
