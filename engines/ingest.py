@@ -153,6 +153,8 @@ class IngestEngine:
             index = 0
             try:
                 reader = JsonReader(body)
+                if reader.at_end:
+                    raise ValueError("nothing")
                 is_list = reader.starts_with("[")
                 rest = reader.elements() if is_list else _lines(reader)
                 for index, _ in enumerate(rest):

@@ -130,8 +130,7 @@ async def traces(call: Call) -> Response:
                 JSON: {
                     "schema": {
                         "title": "StandardLoggingPayloads",
-                        "type": "array",
-                        "items": {"type": "object"},
+                        "anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}],
                         "description": "A list of LiteLLM's StandardLoggingPayload, a single one, or one in each line",
                         "examples": [
                             [

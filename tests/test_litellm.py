@@ -135,11 +135,7 @@ async def test_the_project_of_its_key_is_ours_and_the_good_ones_are_kept(ada: Me
 
 async def test_what_cannot_be_read_is_refused(ada: Member) -> None:
     for body in (b"", b"[", b"[1]", b"{} x", b'"text"', b"\xff", b"[" * 10_000, b'[{"id": 1'):
-        response = await ada.request("POST", "/api/ingest/litellm", content=body)
-        if body:
-            assert_problem(response, 400)
-        else:
-            assert response.json() == {"recorded": 0, "duplicates": 0, "rejected": []}
+        assert_problem(await ada.request("POST", "/api/ingest/litellm", content=body), 400)
     assert_problem(await ada.request("POST", "/api/ingest/litellm", content=b"[" + b"{}," * 10_001 + b"{}]"), 400)
 
 

@@ -115,6 +115,12 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, "POST /api/keys", "expires_at lies in the past"),
     # A batch answers for each of its events by itself: what is wrong with one stands in `rejected`.
     Exemption(AcceptedNegativeData, "POST /api/events/batch", r'"rejected":\[\{"index":'),
+    # Traces are bytes of a form of their own, and may say of themselves that they are compressed.
+    Exemption(
+        RejectedPositiveData, "POST /v1/traces", "The body is (not gzip|not an ExportTraceServiceRequest|cut short)"
+    ),
+    # Of LiteLLM's records those are looked at that tell of a call; what is wrong with one stands in `rejected`.
+    Exemption(AcceptedNegativeData, "POST /api/ingest/litellm", '"rejected":'),
     # An event may be named "track" or "batch" by its sender, so GET /api/events/track is a request for it.
     Exemption(AllowHeaderMismatch, "POST /api/events/(track|batch)", "`Allow: GET, POST` does not match"),
     # How many digits a number has is beyond JSON Schema.

@@ -72,16 +72,13 @@ def request_of(*spans: dict[str, Any], scope: str = "a scope", **resource: Any) 
 def in_protobuf(request: dict[str, Any]) -> bytes:
     """The same in protobuf."""
 
-    names = {
-        "stringValue": "string_value",
-        "intValue": "int_value",
-        "boolValue": "bool_value",
-        "doubleValue": "double_value",
-    }
-
-    def value(given: dict[str, Any]) -> AnyValue:
-        copied: dict[str, Any] = {names[kind]: int(raw) if kind == "intValue" else raw for kind, raw in given.items()}
-        return AnyValue(**copied)
+    def value(said: dict[str, Any]) -> AnyValue:
+        ((kind, raw),) = said.items()
+        if kind == "intValue":
+            return AnyValue(int_value=int(raw))
+        if kind == "boolValue":
+            return AnyValue(bool_value=raw)
+        return AnyValue(string_value=raw) if kind == "stringValue" else AnyValue(double_value=raw)
 
     def copy(attributes: list[dict[str, Any]]) -> list[KeyValue]:
         return [KeyValue(key=each["key"], value=value(each["value"])) for each in attributes]
