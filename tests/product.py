@@ -23,6 +23,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.data_dir = data_dir
         self.environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "DATA_DIR": str(data_dir),
@@ -51,3 +52,9 @@ class Server:
         assert self.process is not None
         self.process.send_signal(with_signal)
         self.process.wait(30)
+
+    @property
+    def database(self) -> str:
+        """The address of its embedded Postgres, which runs; the socket of a long path is elsewhere."""
+        folder = (self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[4]
+        return f"postgresql://postgres@/postgres?host={folder}"

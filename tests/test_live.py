@@ -154,11 +154,9 @@ async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(pa
 
 
 @pytest.fixture
-async def behind(servers: tuple[Server, Server], tmp_path: Path) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+async def behind(servers: tuple[Server, Server]) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     """A connection to the database of the two servers, of which one is running."""
-    # Where the path is too long for a socket, it is elsewhere.
-    folder = (tmp_path / "data" / "postgres" / "postmaster.pid").read_text().splitlines()[4]
-    connection = await asyncpg.connect(f"postgresql://postgres@/postgres?host={folder}")
+    connection = await asyncpg.connect(servers[0].database)
     yield connection
     await connection.close()
 

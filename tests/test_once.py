@@ -157,8 +157,7 @@ async def test_a_server_killed_under_load_loses_nothing_it_acknowledged(
             assert (await again.request("GET", f"/api/events/call-{number}")).status_code == 200
         resent = await again.batch(*[varied(number) for number in sorted(acknowledged)[:1000]])
         assert resent["recorded"] == 0
-    socket_folder = tmp_path / "data" / "postgres"
-    sql = await asyncpg.connect(f"postgresql://postgres@/postgres?host={socket_folder}")
+    sql = await asyncpg.connect(server.database)
     assert (await recount(sql, ada.session["workspace_id"]))[0] == stored
     await sql.close()
     server.stop()
