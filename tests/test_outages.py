@@ -200,7 +200,7 @@ async def test_a_postgres_that_was_killed_starts_although_another_process_has_it
     sql = await asyncpg.connect(first.start())
     await sql.execute("create table kept (number integer)")
     await sql.close()
-    kill(first)
+    end(first, signal.SIGKILL)
     pid_file = first._data / "postmaster.pid"
     pid, rest = pid_file.read_text().split("\n", 1)
     while Path("/proc", pid).exists():
