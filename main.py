@@ -222,6 +222,8 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
+            # The cookie of a session is for the origins that are named, never for any.
+            allow_credentials="*" not in settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
                 "Authorization",
@@ -229,6 +231,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
                 "Idempotency-Key",
                 "Last-Event-ID",
                 "X-Request-ID",
+                "X-Session",
                 "X-Workspace-Id",
             ],
             expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
