@@ -42,8 +42,8 @@ export function useSearchState<T extends Record<string, Value>>(
           const next = new URLSearchParams(before);
           for (const [name, value] of Object.entries(changes) as [string, Value][]) {
             next.delete(name);
-            if (Array.isArray(value)) for (const part of value as string[]) next.append(name, part);
-            else if (value !== defaults[name]) next.set(name, String(value as string));
+            if (typeof value === "object") for (const part of value) next.append(name, part);
+            else if (value !== defaults[name]) next.set(name, String(value));
           }
           return next;
         },

@@ -34,8 +34,9 @@ export function Component() {
 
 function Shell() {
   useLive();
-  const [drawer, setDrawer] = useState(false);
   const { pathname } = useLocation();
+  // Open at one page: whoever goes to another leaves it behind.
+  const [drawerAt, setDrawerAt] = useState<string>();
   const main = useRef<HTMLElement>(null);
   const busy = useNavigation().state === "loading";
   const first = useRef(true);
@@ -50,7 +51,6 @@ function Shell() {
     // Whoever does not see the page hears of the new one; the first is announced by the browser.
     if (!first.current) main.current?.focus();
     first.current = false;
-    setDrawer(false);
     window.scrollTo(0, 0);
   }, [pathname]);
 
@@ -87,10 +87,10 @@ function Shell() {
         <Brand />
         <div className="flex items-center">
           <LiveIndicator />
-          <IconButton label="Menu" icon={<MenuIcon aria-hidden className="size-5" />} onClick={() => setDrawer(true)} />
+          <IconButton label="Menu" icon={<MenuIcon aria-hidden className="size-5" />} onClick={() => setDrawerAt(pathname)} />
         </div>
       </header>
-      <Dialog drawer open={drawer} onClose={() => setDrawer(false)} title="Menu">
+      <Dialog drawer open={drawerAt === pathname} onClose={() => setDrawerAt(undefined)} title="Menu">
         <div className="-mx-2 space-y-4">
           <WorkspaceSwitcher />
           <nav aria-label="All pages">

@@ -11,6 +11,7 @@ async function copy(text: string) {
   area.value = text;
   document.body.append(area);
   area.select();
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
   document.execCommand("copy");
   area.remove();
 }

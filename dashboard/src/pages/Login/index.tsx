@@ -16,7 +16,7 @@ export function Component() {
   const [password, setPassword] = useState("");
   const login = useMutation({
     mutationFn: () => signIn("/api/auth/login", { email, password }),
-    onMutate: () => queryClient.clear(),
+    onMutate: () => queryClient.getQueryCache().clear(),
   });
 
   if (session.status === "in") return <Navigate to={next ?? "/app"} replace />;

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { Link, Navigate, useNavigate, useSearchParams } from "react-router";
+import { Link, Navigate, useSearchParams } from "react-router";
 import { useMutation } from "@tanstack/react-query";
 import { queryClient, signIn, useSession } from "@/api";
 import { safeNext } from "@/lib/next";
@@ -11,16 +11,14 @@ export function Component() {
   useTitle("Create an account");
   const [params] = useSearchParams();
   const next = safeNext(params.get("next"));
-  const navigate = useNavigate();
   const session = useSession();
   const [form, setForm] = useState({ name: "", email: "", password: "" });
   const signup = useMutation({
     mutationFn: () => signIn("/api/auth/signup", form),
-    onMutate: () => queryClient.clear(),
-    onSuccess: () => navigate(next ?? "/app/start", { replace: true }),
+    onMutate: () => queryClient.getQueryCache().clear(),
   });
 
-  if (session.status === "in" && signup.isIdle) return <Navigate to={next ?? "/app"} replace />;
+  if (session.status === "in") return <Navigate to={next ?? (signup.isIdle ? "/app" : "/app/start")} replace />;
   const input = (name: keyof typeof form) => ({
     required: true,
     value: form[name],
