@@ -18,7 +18,11 @@ export function Component() {
     onMutate: () => queryClient.getQueryCache().clear(),
   });
 
-  if (session.status === "in") return <Navigate to={next ?? (signup.isIdle ? "/app" : "/app/start")} replace />;
+  if (session.status === "in") {
+    // A new account has nothing to see yet, unless it joins a workspace that has.
+    const first = !signup.isIdle && !next?.startsWith("/join/") ? "/app/start" : undefined;
+    return <Navigate to={first ?? next ?? "/app"} replace />;
+  }
   const input = (name: keyof typeof form) => ({
     required: true,
     value: form[name],
