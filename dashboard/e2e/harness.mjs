@@ -111,8 +111,7 @@ export async function startBrowser(server) {
     });
     page.on("pageerror", (error) => page.problems.push(`exception: ${error.stack}`));
     page.on("response", (response) => {
-      const { status } = { status: response.status() };
-      if (status >= 500) page.problems.push(`${status} ${response.url()}`);
+      if (response.status() >= 500) page.problems.push(`${response.status()} ${response.url()}`);
     });
     page.on("request", (request) => {
       const address = request.url();
@@ -179,18 +178,27 @@ export async function axe(page) {
 }
 
 /** Saves the page in light, in dark and as wide as a phone, into dashboard/screenshots. */
-export async function screenshot(page, name, { fullPage = true } = {}) {
+export async function screenshot(page, name) {
   mkdirSync(screenshots, { recursive: true });
-  await settled(page);
   const size = page.viewportSize();
-  for (const theme of ["light", "dark"]) {
-    await inTheme(page, theme, () => page.screenshot({ path: join(screenshots, `${name}-${theme}.png`), fullPage }));
-  }
-  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
-  await page.setViewportSize({ width: 360, height: 740 });
-  await settled(page);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  await page.screenshot({ path: join(screenshots, `${name}-phone.png`), fullPage });
+  const save = async (what, theme, { width, height }) => {
+    await page.setViewportSize({ width, height });
+    await settled(page);
+    // As high as the page, rather than a long picture: what is fixed to the bottom belongs there.
+    const whole = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.setViewportSize({ width, height: Math.max(height, whole) });
+    await inTheme(page, theme, () => page.screenshot({ path: join(screenshots, `${name}-${what}.png`) }));
+  };
+  await save("light", "light", size);
+  await save("dark", "dark", size);
+  await save("phone", "light", { width: 360, height: 740 });
+  const tooWide = await page.evaluate(() => {
+    const { innerWidth } = window;
+    if (document.documentElement.scrollWidth <= innerWidth) return [];
+    return [...document.querySelectorAll("body *")]
+      .filter((element) => element.getBoundingClientRect().right > innerWidth)
+      .map((element) => element.outerHTML.slice(0, 160));
+  });
   await page.setViewportSize(size);
-  if (wide > 0) throw new Error(`${page.url()} is ${wide} px too wide for a phone`);
+  if (tooWide.length) throw new Error(`${page.url()} is too wide for a phone:\n${tooWide.slice(0, 12).join("\n")}`);
 }
