@@ -4,8 +4,18 @@ from typing import Annotated
 
 from fastapi import Query
 
-from models import CostByProject, CostByProvider, CostByTag, CostSummary, SplitBy, Step, Tag, Timeseries, TopModels
-from routes.deps import Range
+from models import (
+    CostByProject,
+    CostByProvider,
+    CostByTag,
+    CostSummary,
+    Step,
+    Tag,
+    TagKeys,
+    Timeseries,
+    TopModels,
+)
+from routes.deps import Range, Series
 from routes.exact import Call, router
 
 costs = router("/api/costs", "costs")
@@ -38,11 +48,16 @@ async def by_tag(call: Call, wanted: Range, key: Annotated[Tag, Query(descriptio
     return await call.costs.by_tag(call.caller, wanted, key)
 
 
+@costs.get("/tag-keys", summary="By which tags costs can be split")
+async def tag_keys(call: Call) -> TagKeys:
+    return await call.costs.tag_keys(call.caller)
+
+
 @costs.get("/timeseries", summary="Totals by hour, day, week or month")
 async def timeseries(
     call: Call,
     wanted: Range,
+    series: Series,
     bucket: Annotated[Step, Query(description="Hours are those of UTC; weeks begin on Monday")] = "day",
-    by: Annotated[SplitBy | None, Query(description="Split every point by this")] = None,
 ) -> Timeseries:
-    return await call.costs.timeseries(call.caller, wanted, bucket, by)
+    return await call.costs.timeseries(call.caller, wanted, bucket, series)
