@@ -4,8 +4,19 @@ from typing import Annotated
 
 from fastapi import Query
 
-from models import CostByProject, CostByProvider, CostByTag, CostSummary, SplitBy, Step, Tag, Timeseries, TopModels
-from routes.deps import Range
+from models import (
+    CostByProject,
+    CostByProvider,
+    CostByTag,
+    CostComparison,
+    CostSummary,
+    SplitBy,
+    Step,
+    Tag,
+    Timeseries,
+    TopModels,
+)
+from routes.deps import Compared, Range
 from routes.exact import Call, router
 
 costs = router("/api/costs", "costs")
@@ -46,3 +57,12 @@ async def timeseries(
     by: Annotated[SplitBy | None, Query(description="Split every point by this")] = None,
 ) -> Timeseries:
     return await call.costs.timeseries(call.caller, wanted, bucket, by)
+
+
+@costs.get("/compare", summary="Why two periods cost what they did: the difference by its causes")
+async def compare(
+    call: Call,
+    wanted: Compared,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many of the largest changes")] = 20,
+) -> CostComparison:
+    return await call.advice.compare(call.caller, wanted, limit)
