@@ -76,6 +76,7 @@ from models import (
     SplitBy,
     Step,
     StoredEvent,
+    StoredSpend,
     Swept,
     Terms,
     Timeseries,
@@ -1087,6 +1088,18 @@ class Database:
             p_limit=limit,
         )
 
+    async def spend_forecast(self, workspace_id: UUID, tz: str, days: int, budgets: int, now: datetime) -> StoredSpend:
+        """The costs of the last `days` whole days, and of as many budgets, each by its own time zone."""
+        return await self._ask(
+            _STORED_SPEND,
+            "spend_forecast",
+            p_workspace_id=workspace_id,
+            p_tz=tz,
+            p_days=days,
+            p_limit=budgets,
+            p_now=now,
+        )
+
     async def model_daily_costs(self, workspace_id: UUID, start: datetime, end: datetime, tz: str) -> list[DailyCosts]:
         return await self._ask(
             _DAILY_COSTS, "model_daily_costs", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz
@@ -1196,6 +1209,7 @@ _DUE = TypeAdapter(list[DueDelivery])
 _CHANGE = TypeAdapter(Change)
 _CHANGES = TypeAdapter(list[Change])
 _COMPARED = TypeAdapter(ComparedCosts)
+_STORED_SPEND = TypeAdapter(StoredSpend)
 _DAILY_COSTS = TypeAdapter(list[DailyCosts])
 _MODEL_USAGE = TypeAdapter(list[ModelUsage])
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from database import Database
 from engines.comparison import cell_of, explain
+from engines.forecast import forecast
 from models import (
     Anomalies,
     Anomaly,
@@ -18,6 +19,8 @@ from models import (
     CostComparison,
     DailyCosts,
     DateRange,
+    Forecast,
+    ForecastPeriod,
     Identity,
     ModelSwitch,
     ModelSwitches,
@@ -37,6 +40,9 @@ _FEWEST_DAYS = 6
 # Nobody is told of less: in standard deviations, and in USD above what was expected.
 _FAR = 3.0
 _WORTH_TELLING = Decimal(1)
+# A forecast looks at so many days and budgets.
+_HISTORY_DAYS = 182
+_MOST_BUDGETS = 50
 # So many pairs of project and model of two periods are compared one by one.
 _MOST_CELLS = 1_000
 _MOMENT = timedelta(microseconds=1)
@@ -98,6 +104,12 @@ class RecommendationsEngine:
         before, after = wanted.resolve(now())
         costs = await self._database.cost_compare(identity.workspace_id, before, after, _MOST_CELLS)
         return await asyncio.to_thread(_compared, costs, self._prices, before, after, limit)
+
+    async def forecast(self, identity: Identity, horizon: int, period: ForecastPeriod, tz: str) -> Forecast:
+        """What the days from today on will cost, the whole period, and the budgets."""
+        at = now()
+        stored = await self._database.spend_forecast(identity.workspace_id, tz, _HISTORY_DAYS, _MOST_BUDGETS, at)
+        return await asyncio.to_thread(forecast, stored, period, tz, horizon, at)
 
     async def _own_prices(self, identity: Identity) -> OwnPrices:
         return OwnPrices(await self._database.price_list(identity.workspace_id))

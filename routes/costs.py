@@ -10,13 +10,15 @@ from models import (
     CostByTag,
     CostComparison,
     CostSummary,
+    Forecast,
+    ForecastPeriod,
     SplitBy,
     Step,
     Tag,
     Timeseries,
     TopModels,
 )
-from routes.deps import Compared, Range
+from routes.deps import Compared, Range, Zone
 from routes.exact import Call, router
 
 costs = router("/api/costs", "costs")
@@ -66,3 +68,13 @@ async def compare(
     limit: Annotated[int, Query(ge=1, le=1000, description="How many of the largest changes")] = 20,
 ) -> CostComparison:
     return await call.advice.compare(call.caller, wanted, limit)
+
+
+@costs.get("/forecast", summary="What will be spent, with how sure that is, and which budgets will be exceeded")
+async def forecast(
+    call: Call,
+    horizon: Annotated[int, Query(ge=1, le=90, description="How many days, today included")] = 30,
+    period: Annotated[ForecastPeriod, Query(description="The calendar period whose total is forecast")] = "month",
+    tz: Zone = "UTC",
+) -> Forecast:
+    return await call.advice.forecast(call.caller, horizon, period, tz)

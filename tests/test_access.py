@@ -79,6 +79,7 @@ GET    /api/costs/by-project                        401    200    200   403    2
 GET    /api/costs/by-tag                            401    200    200   403    200     200      401     401     404
 GET    /api/costs/timeseries                        401    200    200   403    200     200      401     401     404
 GET    /api/costs/compare                           401    200    200   403    200     200      401     401     404
+GET    /api/costs/forecast                          401    200    200   403    200     200      401     401     404
 GET    /api/export/events                           401    200    200   403    200     200      401     401     404
 GET    /api/export/costs                            401    200    200   403    200     200      401     401     404
 GET    /api/export/focus                            401    200    200   403    200     200      401     401     404

@@ -392,6 +392,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
             {"p_before_start": START - timedelta(days=20), "p_before_end": START},
             {"p_before_start": START, "p_before_end": END, "p_limit": 0},
         ),
+        "spend_forecast": ({"p_days": 30},),
         "model_daily_costs": ({},),
         "model_usage": ({},),
         "lock_totals": ({"p_alone": True},),
