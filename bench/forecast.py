@@ -13,7 +13,8 @@ from bench.load import undisturbed
 from bench.plan import Bench
 from bench.report import Figure, Goal, absolute
 from demo.story import DAYS, tell
-from engines.forecast import Floats, simulate
+from engines.forecast import HISTORY_DAYS
+from engines.smoothing import Floats, simulate
 from models import Usage
 from providers import PriceBook
 
@@ -22,7 +23,6 @@ _WEEK = np.array([1, 1.05, 1.1, 1.05, 0.95, 0.35, 0.3])
 _AHEAD = 14
 # The costs of a workspace and of fifty budgets.
 _SERIES = 51
-_HISTORY = 182
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def demo_costs(now: datetime, random: Random) -> list[Floats]:
 def coverage(series: Iterable[Sequence[float] | Floats], origins: Iterable[int], ahead: int) -> Coverage:
     """How often the truth lay inside: every series forecast from each of the evenings, so many days ahead."""
     cases = [(np.asarray(costs, dtype=float), origin) for costs in series for origin in origins]
-    found = simulate([costs[max(0, origin - _HISTORY) : origin] for costs, origin in cases], [ahead] * len(cases))
+    found = simulate([costs[max(0, origin - HISTORY_DAYS) : origin] for costs, origin in cases], [ahead] * len(cases))
     days, totals = [], []
     for (costs, origin), simulation in zip(cases, found, strict=True):
         truth = costs[origin : origin + ahead]
@@ -118,7 +118,7 @@ async def intervals(bench: Bench) -> None:
             f"Forecasts, {name}: 80 % and 95 % intervals held {found.days_80:.1f} % and {found.days_95:.1f} % of the "
             f"days, and {found.totals_80:.1f} % and {found.totals_95:.1f} % of the totals of {_AHEAD} days."
         )
-    histories = [_weekly(np.random.default_rng(seed), _HISTORY) for seed in range(_SERIES)]
+    histories = [_weekly(np.random.default_rng(seed), HISTORY_DAYS) for seed in range(_SERIES)]
     taken = []
     for _ in bench.turns("fifty budgets"):
         with undisturbed():

@@ -355,7 +355,10 @@ def _summary(
     if unpriced:
         calls = sum((one.before_calls + one.after_calls for one in unpriced), _ZERO)
         names = ", ".join(one.model for one in unpriced[:_MOST_NAMED]) + (", ..." if unpriced[_MOST_NAMED:] else "")
-        said += f"; {calls.normalize():f} calls without a known price ({names}) are in neither total"
+        said += (
+            f"; {calls.normalize():f} call{'' if calls == 1 else 's'} without a known price ({names}) "
+            f"{'is' if calls == 1 else 'are'} in neither total"
+        )
     return f"{said}."
 
 

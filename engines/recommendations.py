@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from database import Database
 from engines.comparison import cell_of, explain
-from engines.forecast import forecast
+from engines.forecast import HISTORY_DAYS, forecast
 from models import (
     Anomalies,
     Anomaly,
@@ -40,8 +40,7 @@ _FEWEST_DAYS = 6
 # Nobody is told of less: in standard deviations, and in USD above what was expected.
 _FAR = 3.0
 _WORTH_TELLING = Decimal(1)
-# A forecast looks at so many days and budgets.
-_HISTORY_DAYS = 182
+# A forecast is made for so many budgets.
 _MOST_BUDGETS = 50
 # So many pairs of project and model of two periods are compared one by one.
 _MOST_CELLS = 1_000
@@ -108,7 +107,7 @@ class RecommendationsEngine:
     async def forecast(self, identity: Identity, horizon: int, period: ForecastPeriod, tz: str) -> Forecast:
         """What the days from today on will cost, the whole period, and the budgets."""
         at = now()
-        stored = await self._database.spend_forecast(identity.workspace_id, tz, _HISTORY_DAYS, _MOST_BUDGETS, at)
+        stored = await self._database.spend_forecast(identity.workspace_id, tz, HISTORY_DAYS, _MOST_BUDGETS, at)
         return await asyncio.to_thread(forecast, stored, period, tz, horizon, at)
 
     async def _own_prices(self, identity: Identity) -> OwnPrices:

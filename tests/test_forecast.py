@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bench.forecast import KINDS, coverage, demo_costs
-from engines.forecast import forecast, simulate
+from engines.forecast import forecast
+from engines.smoothing import simulate
 from models import Budget, Forecast, ForecastPeriod, SpendSeries, StoredSpend
 from tests.team import Member, assert_problem, call, new_api_key
 
@@ -213,7 +214,7 @@ def test_a_long_period_is_looked_at_for_92_days() -> None:
 @pytest.mark.parametrize(
     ("days", "missing"),
     [
-        (0, "A forecast needs 28 whole days since the first cost, and there is no whole day yet"),
+        (0, "A forecast needs 28 whole days since the first cost, and the last 182 days before today cost nothing"),
         (
             27,
             "A forecast needs 28 whole days since the first cost, which was on 2026-10-25: it is possible from "
@@ -235,7 +236,7 @@ def test_too_little_data_is_said_to_be_too_little(days: int, missing: str) -> No
 async def test_nothing_one_and_five_calls(ada: Member) -> None:
     empty = await ada.get("/api/costs/forecast")
     assert (empty["spent"], empty["total"], empty["days"], empty["budgets"]) == (0, None, [], [])
-    assert empty["missing"].endswith("there is no whole day yet")
+    assert empty["missing"].endswith("the last 182 days before today cost nothing")
     await ada.track()
     assert (await ada.get("/api/costs/forecast", period="day"))["spent"] == 0.0075
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
