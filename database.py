@@ -40,6 +40,7 @@ from models import (
     BudgetRoom,
     Change,
     ChangeKind,
+    ComparedCosts,
     CostByProject,
     CostByProvider,
     CostByTag,
@@ -75,6 +76,7 @@ from models import (
     SettingsIn,
     Step,
     StoredEvent,
+    StoredSpend,
     Swept,
     TagKeys,
     Terms,
@@ -1076,6 +1078,37 @@ class Database:
 
     # Advice
 
+    async def cost_compare(
+        self,
+        workspace_id: UUID,
+        before: tuple[datetime, datetime],
+        after: tuple[datetime, datetime],
+        limit: int,
+    ) -> ComparedCosts:
+        """Two ranges by project and model: the `limit` dearest of them one by one."""
+        return await self._ask(
+            _COMPARED,
+            "cost_compare",
+            p_workspace_id=workspace_id,
+            p_before_start=before[0],
+            p_before_end=before[1],
+            p_after_start=after[0],
+            p_after_end=after[1],
+            p_limit=limit,
+        )
+
+    async def spend_forecast(self, workspace_id: UUID, tz: str, days: int, budgets: int, now: datetime) -> StoredSpend:
+        """The costs of the last `days` whole days, and of as many budgets, each by its own time zone."""
+        return await self._ask(
+            _STORED_SPEND,
+            "spend_forecast",
+            p_workspace_id=workspace_id,
+            p_tz=tz,
+            p_days=days,
+            p_limit=budgets,
+            p_now=now,
+        )
+
     async def model_daily_costs(self, workspace_id: UUID, start: datetime, end: datetime, tz: str) -> list[DailyCosts]:
         return await self._ask(
             _DAILY_COSTS, "model_daily_costs", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz
@@ -1185,6 +1218,8 @@ _WATCHED = TypeAdapter(list[Watched])
 _DUE = TypeAdapter(list[DueDelivery])
 _CHANGE = TypeAdapter(Change)
 _CHANGES = TypeAdapter(list[Change])
+_COMPARED = TypeAdapter(ComparedCosts)
+_STORED_SPEND = TypeAdapter(StoredSpend)
 _DAILY_COSTS = TypeAdapter(list[DailyCosts])
 _MODEL_USAGE = TypeAdapter(list[ModelUsage])
 

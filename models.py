@@ -3,6 +3,7 @@
 Money is USD as Decimal, and a plain JSON number on the wire. Times are aware and in UTC. Token counts are integers.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -71,13 +72,17 @@ ChannelKind = Literal["webhook", "slack", "discord", "email", "other"]
 Violation = Literal["model_disabled", "token_limit"]
 # Why the guard refuses a call.
 Refusal = Literal["budget", "model_disabled", "token_limit"]
+ForecastPeriod = Literal["day", "week", "month", "quarter"]
 Step = Literal["hour", "day", "week", "month"]
 SplitBy = Literal["model", "provider", "project", "tag"]
+ModelStatus = Literal["kept", "new_model", "vanished_model", "new_project", "vanished_project"]
 # What a dashboard shows; "events" are the totals, too, and whatever else recording a call may move.
 ChangeKind = Literal["events", "budgets", "alerts", "feedback", "projects", "prices", "settings"]
 Changed = Callable[[UUID, ChangeKind], None]
 Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 Percent = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+# A count, or a mean of counts.
+Quantity = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 
 
 def _known_zone(name: str) -> str:
@@ -1223,6 +1228,74 @@ class CostRange:
         return start, end
 
 
+class Span(NamedTuple):
+    """A period: from a day or time to another, the last day included; or a whole calendar month."""
+
+    start: date | datetime
+    end: date | datetime
+    is_month: bool = False
+
+    def resolve(self, tz: str, at: datetime) -> tuple[datetime, datetime]:
+        """The range [start, end) in UTC. Raises Invalid when it is empty or longer than 366 days."""
+        return CostRange(1, self.start, self.end, tz).resolve(at)
+
+    def before(self) -> "Span":
+        """The month before a month, and the period of the same length before any other."""
+        if self.is_month:
+            end = self.start - timedelta(days=1)
+            return Span(end.replace(day=1), end, True)
+        day = timedelta(0) if isinstance(self.start, datetime) else timedelta(days=1)
+        length = self.end - self.start + day
+        return Span(self.start - length, self.end - length)
+
+
+def _span(text: str) -> Span:
+    if re.fullmatch(r"\d{4}-\d{2}", text):
+        if not "2000" <= text <= "2100":
+            raise ValueError("must lie between the years 2000 and 2100")
+        first = _day_or_time(f"{text}-01")
+        return Span(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1), True)
+    start, separator, end = text.partition("..")
+    span = Span(_day_or_time(start), _day_or_time(end if separator else start))
+    if isinstance(span.start, datetime) != isinstance(span.end, datetime) or (
+        isinstance(span.start, datetime) and not separator
+    ):
+        raise ValueError("must be a month, a day, or two days or two times with .. between them")
+    return span
+
+
+def _is_span(text: str) -> str:
+    _span(text)
+    return text
+
+
+SpanText = Annotated[str, StringConstraints(max_length=80), AfterValidator(_is_span)]
+
+
+@dataclass(frozen=True, slots=True)
+class TwoPeriods:
+    """Two periods to compare: by default the last whole days, up to yesterday, and what lay before."""
+
+    days: int
+    before: str | None
+    after: str | None
+    tz: str
+
+    def resolve(self, at: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:
+        """Both ranges [start, end) in UTC, the earlier one first. Raises Invalid as CostRange does."""
+        today = at.astimezone(ZoneInfo(self.tz)).date()
+        usual = Span(today - timedelta(days=self.days), today - timedelta(days=1))
+        later = usual if self.after is None else _span(self.after)
+        after = self._resolve(later, "to", at)
+        return self._resolve(later.before() if self.before is None else _span(self.before), "from", at), after
+
+    def _resolve(self, span: Span, name: str, at: datetime) -> tuple[datetime, datetime]:
+        try:
+            return span.resolve(self.tz, at)
+        except Invalid as error:
+            raise Invalid(f"{name}: {error.detail}", loc=("query", name)) from None
+
+
 class CostKey(NamedTuple):
     """Where in the daily costs a page ends: a day, and a project by its key."""
 
@@ -1394,6 +1467,123 @@ class Timeseries(Answer):
     unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
     split: list[SplitCost] = Field(description="Of the whole range, dearest first")
     points: list[Point]
+
+
+class PeriodUsage(Answer):
+    """What a model was used for and cost in one project in a period; input_tokens is the uncached part."""
+
+    project: str | None
+    provider: str
+    model: str
+    calls: Decimal
+    unpriced_calls: Decimal
+    input_tokens: Decimal
+    cache_read_tokens: Decimal
+    cache_write_5m_tokens: Decimal
+    cache_write_1h_tokens: Decimal
+    output_tokens: Decimal
+    cost: Decimal
+
+
+class PeriodRest(Answer):
+    """What a period has beyond the dearest cells."""
+
+    calls: int
+    unpriced_calls: int
+    cost: Decimal
+
+
+class ComparedCosts(Answer):
+    """Two periods by project and model, and the workspace's own prices."""
+
+    before: list[PeriodUsage]
+    after: list[PeriodUsage]
+    before_rest: PeriodRest
+    after_rest: PeriodRest
+    prices: list[OwnPrice]
+
+
+class CostEffects(Answer):
+    """What each cause did to the cost, in USD; together they are the difference, to the last digit."""
+
+    volume: Usd = Field(description="More or fewer calls of the projects that are in both periods")
+    model_mix: Usd = Field(description="Other shares of the models in a project's calls, new and abandoned ones too")
+    tokens_per_call: Usd = Field(description="Longer or shorter prompts and answers")
+    cache_hit_rate: Usd = Field(description="Another share of the prompts read from the cache, or written to it")
+    price: Usd = Field(
+        description="What a token of a kind cost: new prices, dearer rates of long prompts, costs the caller gave"
+    )
+    priced_share: Usd = Field(description="Another share of calls with a known price; the others are in no total")
+    new_projects: Usd = Field(description="Projects without a call in the earlier period")
+    vanished_projects: Usd = Field(description="Projects without a call in the later period")
+    others: Usd = Field(description="What lies beyond the 1,000 dearest pairs of project and model, and is not split")
+
+
+class ProjectDifference(Answer):
+    """How the cost of one project changed; null are the calls without one."""
+
+    project: str | None
+    before_cost: Usd
+    after_cost: Usd
+    difference: Usd
+    effects: CostEffects
+
+
+class ModelDifference(Answer):
+    """How the cost of one model in one project changed."""
+
+    project: str | None
+    provider: str
+    model: str
+    status: ModelStatus = Field(description="Whether the model is new or gone in the project, or the whole project is")
+    before_cost: Usd
+    after_cost: Usd
+    difference: Usd
+    effects: CostEffects
+    before_calls: Quantity
+    after_calls: Quantity
+    before_unpriced_calls: Quantity
+    after_unpriced_calls: Quantity
+
+
+class UnpricedModel(Answer):
+    """Calls without a known price: they are in no total."""
+
+    provider: str
+    model: str
+    before_calls: Quantity
+    after_calls: Quantity
+
+
+class Explanation(Answer):
+    """Why the cost of two periods differs."""
+
+    summary: str = Field(description="The same in one sentence")
+    before_cost: Usd
+    after_cost: Usd
+    difference: Usd = Field(description="after_cost - before_cost")
+    effects: CostEffects
+    projects: list[ProjectDifference] = Field(description="Largest change first")
+    models: list[ModelDifference] = Field(description="By project and model, largest change first")
+    unpriced: list[UnpricedModel] = Field(description="The models of calls without a known price")
+
+
+class ComparedPeriod(Answer):
+    """One of two periods; start is in it, end is not."""
+
+    start: datetime
+    end: datetime
+    call_count: int
+    unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
+
+
+class CostComparison(Explanation):
+    """Why the cost of two periods differs."""
+
+    before: ComparedPeriod
+    after: ComparedPeriod
+    project_count: int = Field(description="How many projects there are; `projects` holds the first `limit` of them")
+    model_count: int
 
 
 # Metrics
@@ -1692,6 +1882,95 @@ class BudgetList(Answer):
     budgets: list[Budget]
     total_limits: Usd
     total_spend: Usd
+
+
+class SpendSeries(Answer):
+    """The cost of each whole day of a budget or, without one, of the workspace, from the first that cost anything.
+
+    `usual_share` is what part of a day's cost usually comes before this time of day.
+    """
+
+    budget_id: UUID | None
+    today: date
+    costs: list[Decimal]
+    spent_today: Decimal
+    usual_share: Decimal
+
+
+class StoredSpend(Answer):
+    """What a forecast is made of: some of the budgets, and the daily costs of those that the rollups know."""
+
+    budget_count: int
+    budgets: list[Budget]
+    series: list[SpendSeries]
+
+
+class Estimated(Answer):
+    """An estimate in USD, rounded to cents, below 1 USD to three digits: as likely too low as too high."""
+
+    expected: Usd = Field(description="The median of the outcomes")
+    low_80: Usd = Field(description="With low 80 and high 80, an interval that holds the outcome in 80 % of all cases")
+    high_80: Usd
+    low_95: Usd = Field(description="The same for 95 %")
+    high_95: Usd
+
+
+class ForecastDay(Estimated):
+    """What a day will cost; today with what is spent already."""
+
+    date: date
+
+
+class BacktestedModel(Answer):
+    """How far off a model was in the rolling backtest, one to 28 days ahead."""
+
+    model: str
+    mae: Usd = Field(description="Mean absolute error of a day")
+    mase: float | None = Field(
+        description="mae over that of the cost of a week before, one week ahead; null if that is always right"
+    )
+
+
+class BudgetForecast(Answer):
+    """Whether a budget will be exceeded in its current period."""
+
+    id: UUID
+    name: str
+    scope: dict[str, str]
+    limit: Usd
+    period: Period
+    tz: str
+    period_start: datetime
+    period_end: datetime
+    current_spend: Usd
+    exceeded: bool = Field(description="Whether it is exceeded already")
+    probability: float | None = Field(description="That it is exceeded by the end of `until`; null without a forecast")
+    exceeds_on: date | None = Field(
+        description="If it is, the day: the median of the outcomes that exceed it; null if none does or it is exceeded"
+    )
+    until: date | None = Field(description="The last day of the period, or the 92nd from today if that is earlier")
+    total: Estimated | None = Field(description="The spend of the period by the end of `until`")
+    model: str | None
+    backtest: list[BacktestedModel]
+    missing: str | None = Field(description="Why there is no forecast")
+
+
+class Forecast(Answer):
+    """What will be spent, by the model that would have done best so far."""
+
+    as_of: datetime
+    tz: str
+    period: ForecastPeriod
+    period_start: date
+    period_end: date = Field(description="The last day of the period")
+    spent: Usd = Field(description="In the period so far, to the last digit")
+    total: Estimated | None = Field(description="Of the period: what is spent and what will be")
+    days: list[ForecastDay] = Field(description="From today on")
+    model: str | None = Field(description="The one of the backtest with the smallest error")
+    backtest: list[BacktestedModel]
+    missing: str | None = Field(description="Why there is no forecast, and from when on there will be")
+    budgets: list[BudgetForecast]
+    budgets_left_out: int = Field(description="How many budgets there are beyond the oldest 50")
 
 
 class PlannedCall(Request):

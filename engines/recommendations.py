@@ -1,5 +1,6 @@
 """The recommendations engine: what stands out, and what would have cost less. It says nothing the data does not."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,17 +9,27 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from database import Database
+from engines.comparison import cell_of, explain
+from engines.forecast import HISTORY_DAYS, forecast
 from models import (
     Anomalies,
     Anomaly,
+    ComparedCosts,
+    ComparedPeriod,
+    CostComparison,
     DailyCosts,
     DateRange,
+    Forecast,
+    ForecastPeriod,
     Identity,
     ModelSwitch,
     ModelSwitches,
     ModelUsage,
     Optimization,
+    PeriodRest,
+    PeriodUsage,
     Recommendations,
+    TwoPeriods,
 )
 from providers import NO_OWN_PRICES, OwnPrices, PriceBook
 from utils.time import last_days, now
@@ -29,6 +40,11 @@ _FEWEST_DAYS = 6
 # Nobody is told of less: in standard deviations, and in USD above what was expected.
 _FAR = 3.0
 _WORTH_TELLING = Decimal(1)
+# A forecast is made for so many budgets.
+_MOST_BUDGETS = 50
+# So many pairs of project and model of two periods are compared one by one.
+_MOST_CELLS = 1_000
+_MOMENT = timedelta(microseconds=1)
 _PICODOLLAR = Decimal("0.000000000001")
 _USE_CASE = (
     "Calls that do not need the larger model's full ability, such as classification, extraction and short answers. "
@@ -81,6 +97,18 @@ class RecommendationsEngine:
             recommendations=found,
             total_potential_savings=sum((switch.estimated_monthly_savings for switch in found), Decimal(0)),
         )
+
+    async def compare(self, identity: Identity, wanted: TwoPeriods, limit: int) -> CostComparison:
+        """Why the cost of two periods differs, with the `limit` largest changes."""
+        before, after = wanted.resolve(now())
+        costs = await self._database.cost_compare(identity.workspace_id, before, after, _MOST_CELLS)
+        return await asyncio.to_thread(_compared, costs, self._prices, before, after, limit)
+
+    async def forecast(self, identity: Identity, horizon: int, period: ForecastPeriod, tz: str) -> Forecast:
+        """What the days from today on will cost, the whole period, and the budgets."""
+        at = now()
+        stored = await self._database.spend_forecast(identity.workspace_id, tz, HISTORY_DAYS, _MOST_BUDGETS, at)
+        return await asyncio.to_thread(forecast, stored, period, tz, horizon, at)
 
     async def _own_prices(self, identity: Identity) -> OwnPrices:
         return OwnPrices(await self._database.price_list(identity.workspace_id))
@@ -192,6 +220,44 @@ def optimizations(
                 )
             )
     return sorted(found, key=lambda optimization: optimization.cost, reverse=True)
+
+
+def _compared(
+    costs: ComparedCosts,
+    prices: PriceBook,
+    before: tuple[datetime, datetime],
+    after: tuple[datetime, datetime],
+    limit: int,
+) -> CostComparison:
+    """The comparison of two periods, each at the rates that held when it ended."""
+    own = OwnPrices(costs.prices)
+    explanation = explain(
+        [cell_of(used, prices, before[1] - _MOMENT, own) for used in costs.before],
+        [cell_of(used, prices, after[1] - _MOMENT, own) for used in costs.after],
+        (costs.before_rest.cost, costs.after_rest.cost),
+    )
+    found = {
+        **explanation.__dict__,
+        "projects": explanation.projects[:limit],
+        "models": explanation.models[:limit],
+        "unpriced": explanation.unpriced[:limit],
+    }
+    return CostComparison(
+        **found,
+        before=_period(before, costs.before, costs.before_rest),
+        after=_period(after, costs.after, costs.after_rest),
+        project_count=len(explanation.projects),
+        model_count=len(explanation.models),
+    )
+
+
+def _period(span: tuple[datetime, datetime], cells: Sequence[PeriodUsage], rest: PeriodRest) -> ComparedPeriod:
+    return ComparedPeriod(
+        start=span[0],
+        end=span[1],
+        call_count=int(sum(used.calls for used in cells)) + rest.calls,
+        unpriced_calls=int(sum(used.unpriced_calls for used in cells)) + rest.unpriced_calls,
+    )
 
 
 def _cost_at(

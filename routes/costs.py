@@ -8,14 +8,17 @@ from models import (
     CostByProject,
     CostByProvider,
     CostByTag,
+    CostComparison,
     CostSummary,
+    Forecast,
+    ForecastPeriod,
     Step,
     Tag,
     TagKeys,
     Timeseries,
     TopModels,
 )
-from routes.deps import Range, Series
+from routes.deps import Compared, Range, Series, Zone
 from routes.exact import Call, router
 
 costs = router("/api/costs", "costs")
@@ -61,3 +64,22 @@ async def timeseries(
     bucket: Annotated[Step, Query(description="Hours are those of UTC; weeks begin on Monday")] = "day",
 ) -> Timeseries:
     return await call.costs.timeseries(call.caller, wanted, bucket, series)
+
+
+@costs.get("/compare", summary="Why two periods cost what they did: the difference by its causes")
+async def compare(
+    call: Call,
+    wanted: Compared,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many of the largest changes")] = 20,
+) -> CostComparison:
+    return await call.advice.compare(call.caller, wanted, limit)
+
+
+@costs.get("/forecast", summary="What will be spent, with how sure that is, and which budgets will be exceeded")
+async def forecast(
+    call: Call,
+    horizon: Annotated[int, Query(ge=1, le=90, description="How many days, today included")] = 30,
+    period: Annotated[ForecastPeriod, Query(description="The calendar period whose total is forecast")] = "month",
+    tz: Zone = "UTC",
+) -> Forecast:
+    return await call.advice.forecast(call.caller, horizon, period, tz)
