@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "main": {"config", "database", "middleware", "models", "providers", "engines", "routes", "utils"},
     "routes": {"engines", "models", "utils", "routes.deps", "routes.exact"},
     "middleware": {"models", "utils"},
-    "engines": {"database", "models", "providers", "utils"},
+    "engines": {"database", "models", "providers", "utils", "engines.switching", "engines.optimizations"},
     "database": {"config", "models", "utils"},
     "providers": {"models", "utils", "providers"},
     "models": {"utils"},

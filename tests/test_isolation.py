@@ -389,7 +389,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         ),
         "spend_cells": ({"p_whole_days": True}, {"p_whole_days": False}),
         "model_daily_costs": ({},),
-        "model_usage": ({},),
+        "model_usage": tuple({"p_samples": samples} for samples in (1, 500)),
         "lock_totals": ({"p_alone": True},),
         "rollup_differences": ({},),
         "rebuild_rollups": ({},),
