@@ -19,6 +19,8 @@ K = TypeVar("K", bound=Hashable)
 
 _ZERO = Decimal(0)
 _HOUR = 60
+# A few calls always fail.
+_WORTH_TELLING = Decimal("0.01")
 # Tags of the name `tier` that say that nobody waits for the answer.
 _CAN_WAIT = frozenset({"async", "background", "batch", "flex", "offline"})
 _NIGHT = frozenset({22, 23, 0, 1, 2, 3, 4, 5})
@@ -116,9 +118,9 @@ def missing_evidence(window: Window) -> list[MissingEvidence]:
 
 
 def _failed_calls(window: Window) -> Iterator[Optimization]:
-    """The stored cost of calls that failed or timed out; all of it is saved when none does."""
+    """The stored cost of calls that failed, from a hundredth of their model's on; all of it is saved when none does."""
     for load in window.workloads:
-        if load.error_cost > 0:
+        if load.error_cost > 0 and load.error_cost >= _WORTH_TELLING * load.cost:
             yield Optimization(
                 type="failed_calls",
                 provider=load.provider,
@@ -276,10 +278,11 @@ def _batches(window: Window) -> Iterator[Optimization]:
         saving = offer.discount * share * (used.cost - read)
         if saving <= 0:
             continue
+        calls = f"calls of {used.model}{_in(used)}"
         why = (
-            f"{tagged} of {len(sampled)} sampled calls are tagged as able to wait"
+            f"{tagged} of {len(sampled)} sampled {calls} are tagged as able to wait"
             if by_tag
-            else f"{share:.0%} of {used.calls} calls come between {burst}:00 and {(burst + _BURST_HOURS) % 24}:00"
+            else f"{share:.0%} of {used.calls} {calls} come between {burst}:00 and {(burst + _BURST_HOURS) % 24}:00"
         )
         yield Optimization(
             type="batch",
@@ -329,8 +332,8 @@ def _oversized(window: Window) -> Iterator[Optimization]:
             provider=used.provider,
             model=used.model,
             project=used.name or used.project or None,
-            description=f"{len(beyond)} of {len(prompts)} sampled prompts are longer than {limit} tokens, 4 times the "
-            f"median of {used.model}; look at what fills them. The saving is for cutting them to that",
+            description=f"{len(beyond)} of {len(prompts)} sampled prompts{_in(used)} are longer than {limit} tokens, "
+            f"4 times the median of {used.model}; look at what fills them. The saving is for cutting them to that",
             cost=money(cost),
             estimated_monthly_savings=window.monthly(cost, used.first_at),
             evidence={
@@ -465,6 +468,10 @@ def _reused(window: Window, load: Workload, share: Decimal, lifetime_minutes: in
 
 def _of(used: UsedProject, call: SampledCall) -> bool:
     return (call.provider, call.model, call.project) == (used.provider, used.model, used.project)
+
+
+def _in(used: UsedProject) -> str:
+    return f" in {used.name or used.project}" if used.project else ""
 
 
 def _hours(first: int) -> set[int]:
