@@ -245,7 +245,15 @@ def switches(window: Window) -> ModelSwitches:
             if kind not in best or other.saving > best[kind][0].saving:
                 best[kind] = (other, step)
         found += [_switch(window, load, current, other, step, quality) for other, step in best.values()]
-    found.sort(key=lambda switch: (-switch.estimated_monthly_savings, switch.current_model, switch.suggested_model))
+    found.sort(
+        key=lambda switch: (
+            -switch.estimated_monthly_savings,
+            switch.provider,
+            switch.current_model,
+            not switch.same_provider,
+            switch.suggested_model,
+        )
+    )
     top: dict[tuple[str, str], Decimal] = {}
     for switch in found:
         top.setdefault((switch.provider, switch.current_model), switch.estimated_monthly_savings)

@@ -64,7 +64,7 @@ def test_a_beginning_that_repeats_and_is_not_cached() -> None:
     saved = 2 * (hit * 2.7 - (1 - hit) * 0.75)
     assert float(found.estimated_monthly_savings or 0) == pytest.approx(3 * saved, rel=1e-9)
     assert found.cost == 6
-    assert (found.evidence["calls_alike"], found.evidence["prefix_tokens"]) == (5, 2000)
+    assert (found.evidence["calls_alike"], found.evidence["prefix_tokens"]) == (Decimal(5), Decimal(2000))
     assert found.confidence == "high"
 
 

@@ -46,7 +46,7 @@ def test_a_switch_is_priced_on_the_tokens_really_used() -> None:
     # (0.75 - 0.035) over ten days, times 30
     assert switch.estimated_monthly_savings == Decimal("2.145")
     assert (switch.savings_low, switch.savings_high) == (Decimal("2.145"), Decimal("2.145"))
-    assert (switch.fitting_calls, switch.sampled_calls) == (100, 1)
+    assert (switch.fitting_calls, switch.sampled_calls) == (Decimal(100), 1)
 
 
 def test_cached_and_reasoning_tokens_are_priced_as_such() -> None:
@@ -92,7 +92,7 @@ def test_another_tokenizer_counts_more_tokens() -> None:
 
 
 def test_calls_that_do_not_fit_stay_where_they_are() -> None:
-    long = {"provider": "openai", "model": "gpt-5.4"}
+    long: dict[str, Any] = {"provider": "openai", "model": "gpt-5.4"}
     used = day(calls=20, **long, input_tokens=4_000_000, output_tokens=0, cost="12")
     small = CAPABILITIES["cohere", "command-a"]
     assert small.context_window == 256_000
@@ -112,7 +112,7 @@ def test_a_saving_is_neither_a_price_that_fell_nor_a_discount() -> None:
         assert (found.current_today, found.base) == (Decimal("0.75"), base)
     switch = to(LUNA, window([day(calls=100, cost="2")]))
     assert switch is not None
-    assert (switch.current_cost, switch.current_cost_today) == (2, Decimal("0.75"))
+    assert (switch.current_cost, switch.current_cost_today) == (Decimal(2), Decimal("0.75"))
     # (0.75 - 0.035) in the one day since the first call, times 30
     assert switch.estimated_monthly_savings == Decimal("21.45")
 
@@ -167,7 +167,8 @@ def test_what_is_lost_is_told_where_it_is_known() -> None:
     assert (switch.current_quality.average_rating, switch.current_quality.ratings) == (4.5, 4)
     assert switch.current_quality.error_rate == 10
     assert switch.suggested_quality is not None
-    assert (switch.suggested_quality.average_rating, switch.suggested_quality.error_rate) == (None, 0)
+    assert switch.suggested_quality.average_rating is None
+    assert switch.suggested_quality.error_rate == 0
     assert all(other.suggested_quality is None for other in switches(window(ten_days())).recommendations)
 
 
