@@ -2172,6 +2172,8 @@ class Recommendations(Answer):
     optimizations: list[Optimization]
     missing_evidence: list[MissingEvidence]
     model_recommendations: list[ModelSwitch]
+    left_out: list[LeftOut] = Field(description="Models to which no other is suggested, because too little is known")
+    basis: AdviceBasis
     anomalies: list[Anomaly]
     last_updated: datetime
 

@@ -69,10 +69,13 @@ class RecommendationsEngine:
 
 
 def _advice(window: Window, series: Sequence[DailyCosts]) -> Recommendations:
+    switching = switches(window)
     return Recommendations(
         optimizations=optimizations(window),
         missing_evidence=missing_evidence(window),
-        model_recommendations=switches(window).recommendations,
+        model_recommendations=switching.recommendations,
+        left_out=switching.left_out,
+        basis=switching.basis,
         anomalies=anomalies(series, _THRESHOLD),
         last_updated=window.at,
     )
