@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 
-from engines.switching import Repriced, Window, interval, reprice, student_t, switches
+from engines.switching import Repriced, Window, candidates, interval, reprice, student_t, switches
 from models import ModelSwitch
 from providers import Capability
 from providers.capabilities import CAPABILITIES, RETIREMENTS, SOURCES, successors
@@ -212,6 +212,13 @@ def test_no_model_is_suggested_that_is_or_will_soon_be_retired_or_is_not_the_new
     assert not suggested & {("openai", "gpt-6-sol"), ("openai", "gpt-4o"), ("google", "gemini-2.5-flash-lite")}
     lines = [(able.provider, able.line) for able in successors(soon)]
     assert len(lines) == len(set(lines))
+
+
+@pytest.mark.parametrize("current", CAPABILITIES.values(), ids=lambda able: able.model)
+def test_calls_move_on_in_a_line_and_at_most_one_tier_down(current: Capability) -> None:
+    for able in candidates(window([]), current):
+        assert able.tier >= current.tier - 1
+        assert able.line != current.line or able.generation > current.generation
 
 
 def anything(random: Random) -> list[dict[str, Any]]:
