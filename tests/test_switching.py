@@ -18,7 +18,6 @@ from tests.windows import GPT_4O, NOW, PRICES, SONNET, day, percent_of_list, sam
 from utils import json
 
 LUNA = CAPABILITIES["openai", "gpt-6-luna"]
-TERRA = CAPABILITIES["openai", "gpt-6.1-terra"]
 HAIKU = CAPABILITIES["anthropic", "claude-haiku-5-5"]
 SONNET_55 = CAPABILITIES["anthropic", "claude-sonnet-5-5"]
 
