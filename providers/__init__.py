@@ -1,4 +1,4 @@
-"""What a model costs at a time, what a workspace decided about it, and how others tell of calls.
+"""What a model costs at a time and what it can do, what a workspace decided about it, and how others tell of calls.
 
 No network, no database, no clock: the moment of a call is an argument.
 """
