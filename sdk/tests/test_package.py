@@ -16,8 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import llmlab
-from conftest import Workspace
 from llmlab._settings import Settings
+from tests.workspace import Workspace
 
 SDK = Path(__file__).parent.parent
 README = (SDK / "README.md").read_text()
