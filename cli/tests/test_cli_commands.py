@@ -1,21 +1,28 @@
 """The commands, against a running LLMLab."""
 
+import ast
 import csv
 import io
 import json
 import re
+import shlex
 import stat
 import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from llmlab_cli import exact, output
 from llmlab_cli.api import Api
+from llmlab_cli.imports.presets import PRESETS
+from llmlab_cli.main import EPILOG, cli
+from llmlab_cli.settings import SETTINGS
 from tests.team import PASSWORD, call, new_email
 from tests.workspace import Workspace
 
@@ -307,3 +314,57 @@ def test_json_has_every_digit() -> None:
     assert exact.dumps(exact.loads(text)) == text
     assert exact.loads(exact.dumps(exact.loads(text), indent=2)) == exact.loads(text)
     assert exact.dumps(Decimal("1E-7")) == "0.0000001"
+
+
+# What is written about it
+
+CLI = Path(__file__).parent.parent
+README = (CLI / "README.md").read_text()
+
+
+def first_cells(pattern: str) -> list[str]:
+    return re.findall(rf"^\| `{pattern}` \|", README, re.MULTILINE)
+
+
+def test_the_readme_says_what_there_is() -> None:
+    assert sorted(first_cells(r"llmlab (\w+)")) == sorted(cli.commands)
+    codes = re.findall(r"^\| `(\d+)` \| (.+) \|$", README, re.MULTILINE)
+    assert codes == re.findall(r"^  (\d+) +(.+)$", EPILOG, re.MULTILINE)
+    presets = README[README.index("| `--from` | file |") :].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", presets, re.MULTILINE) == list(PRESETS)
+    variables = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", README, re.MULTILINE)
+    assert dict(variables) == {name: variable for name, (variable, _) in SETTINGS.items()}
+    for target in re.findall(r"\]\(([^)#]+)", README):
+        assert (CLI / target).exists(), target
+
+
+@pytest.mark.parametrize("path", [CLI / "README.md", CLI.parent / "README.md"], ids=["of the tool", "of LLMLab"])
+def test_the_commands_in_the_readme_can_be_given(path: Path) -> None:
+    text = path.read_text().replace("\\\n", " ")
+    given = re.findall(r"^llmlab (.+)$", text, re.MULTILINE) + re.findall(r"`llmlab ([\w -]+)`", text)
+    assert given
+    for words in given:
+        name, *arguments = shlex.split(words)
+        command = cli.commands[name]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in arguments if word.startswith("--")} <= known, words
+
+
+def test_every_command_speaks_json() -> None:
+    def all_of(group: click.Group) -> Iterator[click.Command]:
+        for command in group.commands.values():
+            if isinstance(command, click.Group):
+                yield from all_of(command)
+            else:
+                yield command
+
+    assert all("--json" in {name for parameter in command.params for name in parameter.opts} for command in all_of(cli))
+
+
+@pytest.mark.parametrize("path", sorted((CLI / "src").glob("**/*.py")), ids=lambda path: path.stem)
+def test_it_needs_python_3_10_and_what_it_says(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 10))
+    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    needs = {"click", "httpx", "llmlab", "llmlab_cli", "rich"}
+    assert {name.split(".")[0] for name in names} <= needs | sys.stdlib_module_names

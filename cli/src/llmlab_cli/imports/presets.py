@@ -236,7 +236,7 @@ def openai_usage(row: Mapping[str, Any], now: datetime) -> Iterator[Fields]:
         "cache_write_tokens": count(lookup(row, "input_cache_write_tokens")) or 0,
     }
     name = f"{model} ({', '.join(kinds)})" if kinds else str(model)
-    line = "|".join([started.isoformat(), str(ended), str(model), *(str(value) for value in told.values())])
+    line = "|".join([started.isoformat(), str(ended), str(model), *(str(value).lower() for value in told.values())])
     for place in range(calls):
         yield {
             **{key: total // calls + (place < total % calls) for key, total in counts.items()},

@@ -88,8 +88,8 @@ def usd(value: Any) -> Decimal | None:
 
 def moment(value: Any) -> datetime | None:
     """A time in UTC: RFC 3339 with as many digits as there are, or a number since 1970. Without a zone it is UTC."""
-    if value is None or value == "":
-        return None
+    if value is None or value == "" or isinstance(value, datetime):
+        return value or None
     if isinstance(value, str) and (found := _TIME.fullmatch(value.strip())):
         year, month, day, hour, minute, second, fraction, zone = found.groups()
         try:
