@@ -1114,8 +1114,18 @@ class Database:
             _DAILY_COSTS, "model_daily_costs", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz
         )
 
-    async def model_usage(self, workspace_id: UUID, start: datetime, end: datetime) -> list[ModelUsage]:
-        return await self._ask(_MODEL_USAGE, "model_usage", p_workspace_id=workspace_id, p_start=start, p_end=end)
+    async def model_usage(
+        self, workspace_id: UUID, start: datetime, end: datetime, tz: str, samples: int
+    ) -> ModelUsage:
+        return await self._ask(
+            _MODEL_USAGE,
+            "model_usage",
+            p_workspace_id=workspace_id,
+            p_start=start,
+            p_end=end,
+            p_tz=tz,
+            p_samples=samples,
+        )
 
     async def _ask(self, answer: "TypeAdapter[T]", function: str, **parameters: Any) -> T:
         return answer.validate_python(await self._road.call(function, parameters))
@@ -1221,7 +1231,7 @@ _CHANGES = TypeAdapter(list[Change])
 _COMPARED = TypeAdapter(ComparedCosts)
 _STORED_SPEND = TypeAdapter(StoredSpend)
 _DAILY_COSTS = TypeAdapter(list[DailyCosts])
-_MODEL_USAGE = TypeAdapter(list[ModelUsage])
+_MODEL_USAGE = TypeAdapter(ModelUsage)
 
 
 async def migrate(connection: "Connection") -> list[str]:

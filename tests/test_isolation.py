@@ -405,7 +405,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         ),
         "spend_forecast": ({"p_days": 30},),
         "model_daily_costs": ({},),
-        "model_usage": ({},),
+        "model_usage": tuple({"p_samples": samples} for samples in (1, 500)),
         "lock_totals": ({"p_alone": True},),
         "rollup_differences": ({},),
         "rebuild_rollups": ({},),
