@@ -105,23 +105,29 @@ function Why({ data, filters, models, filtered }: { data: Comparison; filters: F
   return (
     <ChartFrame
       title="Compared with before"
-      note={`${rangeText(data.after)}, and before that ${rangeText(data.before)}`}
+      note={
+        <>
+          {rangeText(data.after)}, and before that {rangeText(data.before)}
+          <span className="mt-3 flex flex-wrap items-baseline gap-x-3 gap-y-1 text-sm text-ink">
+            <span data-difference className="text-2xl font-semibold tracking-tight" title={exactMoney(of.difference)}>
+              {moneyChange(of.difference)}
+            </span>
+            {whole && <span className="max-w-prose">{data.summary}</span>}
+          </span>
+          {whole && filtered && (
+            <span className="mt-2 block">
+              This split is of all calls; the server makes one for a project, and for a model in a project. What contributed
+              below passes the filters.
+            </span>
+          )}
+        </>
+      }
       table={{
         columns: ["What changed", "USD"],
         rows: items.map((item) => [item.label, item.kind === "change" ? moneyChange(item.value) : money(item.value)]),
       }}
     >
       <div data-waterfall>
-        {whole && <p className="mb-3 max-w-prose">{data.summary}</p>}
-        {whole && filtered && (
-          <p className="mb-3 text-xs text-muted">
-            This split is of all calls. There is one for a project, and for a model in a project; what contributed below passes
-            the filters.
-          </p>
-        )}
-        <p className="mb-2 text-lg font-semibold" title={exactMoney(of.difference)}>
-          {moneyChange(of.difference)}
-        </p>
         <Waterfall items={items} format={money} />
       </div>
     </ChartFrame>
