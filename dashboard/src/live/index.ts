@@ -14,7 +14,7 @@ const AT_MOST_EVERY_MS = 500;
 const POLL_MS = 5000;
 /** The server gives a sign of life every 15 seconds. */
 const SILENT_MS = 40_000;
-const LONGEST_WAIT_MS = 10_000;
+const LONGEST_WAIT_MS = 5000;
 
 let state: LiveState = "connecting";
 const listeners = new Set<() => void>();
