@@ -385,7 +385,9 @@ class Login(Request):
 class Refresh(Request):
     """The refresh token of the last answer; each works once."""
 
-    refresh_token: Annotated[str, StringConstraints(max_length=2048)]
+    refresh_token: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+        None, description="Needed unless it is in the cookie"
+    )
 
 
 class AccountChange(Request):
@@ -426,7 +428,7 @@ class SignedIn(Answer):
     """A session: its tokens, its user and its workspace."""
 
     access_token: str
-    refresh_token: str
+    refresh_token: str | None = Field(description="Null when it is in the cookie")
     token_type: Literal["bearer"] = "bearer"  # noqa: S105
     expires_in: int = Field(description="Seconds until the access token expires")
     user_id: UUID
