@@ -69,6 +69,7 @@ from models import (
     Project,
     ProviderKey,
     Quality,
+    RefreshedAccount,
     Reservation,
     SealedKey,
     SeriesFilter,
@@ -428,14 +429,21 @@ class Database:
         )
 
     async def session_refresh(
-        self, session_id: UUID, refresh_id: UUID, new_refresh_id: UUID, now: datetime, expires_at: datetime
-    ) -> Account | None:
+        self,
+        session_id: UUID,
+        refresh_id: UUID,
+        new_refresh_id: UUID,
+        grace_seconds: int,
+        now: datetime,
+        expires_at: datetime,
+    ) -> RefreshedAccount | None:
         return await self._ask(
-            _ACCOUNT,
+            _REFRESHED_ACCOUNT,
             "session_refresh",
             p_session_id=session_id,
             p_refresh_id=refresh_id,
             p_new_refresh_id=new_refresh_id,
+            p_grace_seconds=grace_seconds,
             p_now=now,
             p_expires_at=expires_at,
         )
@@ -1183,6 +1191,7 @@ def _by(identity: Identity) -> dict[str, UUID]:
 _IDS = TypeAdapter(list[UUID])
 _TEXT: TypeAdapter[str | None] = TypeAdapter(str | None)
 _ACCOUNT: TypeAdapter[Account | None] = TypeAdapter(Account | None)
+_REFRESHED_ACCOUNT: TypeAdapter[RefreshedAccount | None] = TypeAdapter(RefreshedAccount | None)
 _CREDENTIALS: TypeAdapter[Credentials | None] = TypeAdapter(Credentials | None)
 _DUPLICATES = TypeAdapter(list[Duplicate])
 _KEY_IDENTITY: TypeAdapter[KeyIdentity | None] = TypeAdapter(KeyIdentity | None)

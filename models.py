@@ -424,6 +424,12 @@ class Account(Answer):
     user: User
 
 
+class RefreshedAccount(Account):
+    """A live session, and which refresh token of it holds."""
+
+    refresh_id: UUID
+
+
 class SignedIn(Answer):
     """A session: its tokens, its user and its workspace."""
 

@@ -120,7 +120,10 @@ export async function startBrowser(server) {
     return page;
   }
 
-  return { open, close: () => browser.close() };
+  /** Leaves nobody's page open: it would go on asking. */
+  const closePages = () => Promise.all(browser.contexts().map((context) => context.close()));
+
+  return { open, closePages, close: () => browser.close() };
 }
 
 /** Something that goes wrong on purpose, such as a 401 before signing in: lines of `page.problems` that match are fine. */
@@ -151,6 +154,9 @@ export async function settled(page) {
   await page.waitForFunction(() => !document.querySelector(".skeleton, [aria-busy=true]") && document.querySelector("h1"));
   await page.evaluate(() => document.fonts.ready);
 }
+
+/** Waits until the page has been drawn in its present size. */
+const drawn = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 async function inTheme(page, theme, work) {
   await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
@@ -184,9 +190,11 @@ export async function screenshot(page, name) {
   const save = async (what, theme, { width, height }) => {
     await page.setViewportSize({ width, height });
     await settled(page);
+    await drawn(page);
     // As high as the page, rather than a long picture: what is fixed to the bottom belongs there.
     const whole = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.setViewportSize({ width, height: Math.max(height, whole) });
+    await drawn(page);
     await inTheme(page, theme, () => page.screenshot({ path: join(screenshots, `${name}-${what}.png`) }));
   };
   await save("light", "light", size);
