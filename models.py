@@ -2215,13 +2215,25 @@ class LiveMessage(NamedTuple):
 # Recommendations
 
 
-class DailyCosts(Answer):
-    """A model's cost of every day from the first it cost anything."""
+class SpendSeries(Answer):
+    """A model's use in a project by hours: each column is a text of numbers, one for each of its slots, with commas.
 
-    provider: str
-    model: str
-    first_day: date
-    costs: list[Decimal]
+    A slot counts hours of the clock since a midnight. Without names it is the rest of the workspace. Cost in USD.
+    """
+
+    project: str | None
+    provider: str | None
+    model: str | None
+    slots: str
+    calls: str
+    errors: str
+    unpriced_calls: str
+    input_tokens: str
+    cache_read_tokens: str
+    cache_write_5m_tokens: str
+    cache_write_1h_tokens: str
+    output_tokens: str
+    costs: str
 
 
 class ModelUsage(Answer):
@@ -2254,16 +2266,53 @@ class ModelUsage(Answer):
         )
 
 
-class Anomaly(Answer):
-    """A day on which a model cost far more or less than on its other days."""
+AnomalyScope = Literal["workspace", "project", "provider", "model"]
+AnomalyKind = Literal[
+    "spike", "drop", "level_shift", "stop", "new_model", "new_project", "errors", "outage"
+]
+AnomalyCause = Literal[
+    "calls", "tokens_per_call", "cache_hit_rate", "price", "priced_share", "new", "vanished"
+]
 
-    date: date
+
+class AnomalyContributor(Answer):
+    """How much of a difference in cost came from one cause at one model of a project."""
+
+    project: str | None
     provider: str
     model: str
+    cause: AnomalyCause
+    effect: Usd = Field(description="USD by which it changed the cost")
+
+
+class Anomaly(Answer):
+    """When something cost far more or less than usual, or failed far more often."""
+
+    date: Annotated[date, Field(description="The day it began on, in the time zone asked for")]
+    hour: int | None = Field(description="The hour of that day it began with; null when whole days are meant")
+    start: datetime
+    end: datetime = Field(description="When it was over, or until when it is known to last")
+    scope: AnomalyScope = Field(description="What it is about; a model is one in a project when that is named")
+    about: str = Field(description="The same by name")
+    project: str | None
+    provider: str | None
+    model: str | None
+    measure: Literal["cost", "errors"] = Field(description="Whether cost was unusual, or how many calls failed")
+    kind: AnomalyKind = Field(description="level_shift: for three days or longer; outage: half of the calls or more failed")
+    calls: int
+    errors: int
+    expected_errors: float = Field(description="At the usual rate of failures; 0 when the measure is cost")
     cost: Usd
-    expected_cost: Usd = Field(description="The mean of the model's days in the window")
-    z_score: float = Field(description="(cost - expected_cost) / sample standard deviation of those days")
+    expected_cost: Usd = Field(description="What was usual at such a time, by what came before")
+    expected_low: Usd = Field(description="The lower end of what would not have been told: USD, or failed calls")
+    expected_high: Usd = Field(description="The upper end of it")
+    excess_cost: Usd = Field(description="cost - expected_cost; negative when it cost less")
+    z_score: float = Field(description="Robust standard deviations from what was expected, at its peak")
     severity: Literal["low", "medium", "high"] = Field(description="|z_score| from the threshold, from 3, from 4")
+    cause: str = Field(description="Why, in a sentence")
+    contributors: list[AnomalyContributor] = Field(
+        description="What makes up the difference to what is usual at these hours, largest first"
+    )
 
 
 class Anomalies(Answer):
