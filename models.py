@@ -2027,17 +2027,19 @@ class AlertDelivery(Answer):
 
 
 class AnomalyDetails(Answer):
-    """The day of a model that cost far more than usual."""
-
-    model_config = ConfigDict(extra="forbid")
+    """What cost far more than usual, when, and why; an early alert says no more than the model and day."""
 
     date: date
-    provider: str
-    model: str
+    hour: int | None = None
+    project: str | None = None
+    provider: str | None
+    model: str | None
+    kind: str | None = None
     cost: Usd
     expected_cost: Usd
     z_score: float
     severity: str
+    cause: str | None = None
 
 
 class DigestDetails(Answer):
@@ -2061,7 +2063,7 @@ class AlertFacts(Answer):
     id: UUID
     kind: Literal["budget", "unpriced_model", "anomaly", "digest", "test"]
     subject: str = Field(
-        description="The budget's name, provider/model, daily or weekly, or the channel that is tested"
+        description="The budget's name, provider/model, what was unusual, daily or weekly, or the tested channel"
     )
     budget_id: UUID | None
     period_start: datetime | None
@@ -2236,6 +2238,13 @@ class SpendSeries(Answer):
     costs: str
 
 
+class SpendHistory(Answer):
+    """The use of a workspace's dearest pairs of project and model, and its own prices."""
+
+    series: list[SpendSeries]
+    prices: list[OwnPrice]
+
+
 class ModelUsage(Answer):
     """What a model was used for and cost over a range; input_tokens is the uncached part."""
 
@@ -2267,12 +2276,8 @@ class ModelUsage(Answer):
 
 
 AnomalyScope = Literal["workspace", "project", "provider", "model"]
-AnomalyKind = Literal[
-    "spike", "drop", "level_shift", "stop", "new_model", "new_project", "errors", "outage"
-]
-AnomalyCause = Literal[
-    "calls", "tokens_per_call", "cache_hit_rate", "price", "priced_share", "new", "vanished"
-]
+AnomalyKind = Literal["spike", "drop", "level_shift", "stop", "new_model", "new_project", "errors", "outage"]
+AnomalyCause = Literal["calls", "tokens_per_call", "cache_hit_rate", "price", "priced_share", "new", "vanished"]
 
 
 class AnomalyContributor(Answer):
@@ -2298,7 +2303,9 @@ class Anomaly(Answer):
     provider: str | None
     model: str | None
     measure: Literal["cost", "errors"] = Field(description="Whether cost was unusual, or how many calls failed")
-    kind: AnomalyKind = Field(description="level_shift: for three days or longer; outage: half of the calls or more failed")
+    kind: AnomalyKind = Field(
+        description="level_shift: for three days or longer; outage: half of the calls or more failed"
+    )
     calls: int
     errors: int
     expected_errors: float = Field(description="At the usual rate of failures; 0 when the measure is cost")
@@ -2311,7 +2318,8 @@ class Anomaly(Answer):
     severity: Literal["low", "medium", "high"] = Field(description="|z_score| from the threshold, from 3, from 4")
     cause: str = Field(description="Why, in a sentence")
     contributors: list[AnomalyContributor] = Field(
-        description="What makes up the difference to what is usual at these hours, largest first"
+        description="What makes up the difference to the mean of the same hours of up to four weeks before (of up "
+        "to seven days before where there are no weeks yet): the ten largest, largest first"
     )
 
 

@@ -10,7 +10,7 @@ failed calls) is what is to be explained; told is the most specific one that mak
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -179,7 +179,7 @@ def find(leaves: Sequence[Leaf], grid: Grid, threshold: float) -> list[Found]:
 
 
 def hourly_threshold(threshold: float) -> float:
-    """How far off an hour must be to be 24 times as unlikely as a day that is `threshold` off, of a normal distribution."""
+    """How far off an hour must be to be 24 times less likely than a day that is `threshold` off, both being normal."""
     normal = NormalDist()
     return -normal.inv_cdf(normal.cdf(-threshold) / HOURS)
 
@@ -219,7 +219,9 @@ class _Counts:
             for name in ("costs", "calls", "unpriced_calls")
         )
         priced = (calls > unpriced) & (costs > 0)
-        units = np.nan_to_num(median(np.divide(costs, calls - unpriced, out=np.full(costs.shape, np.nan), where=priced)))
+        units = np.nan_to_num(
+            median(np.divide(costs, calls - unpriced, out=np.full(costs.shape, np.nan), where=priced))
+        )
         totals = costs.sum(axis=1)
         paid = self.members @ totals
         mean: Array = np.divide(self.members @ (totals * units), paid, out=np.zeros_like(paid), where=paid > 0)
@@ -334,7 +336,9 @@ class _Span:
                 excess = float((costs[row, at] - expected[row, at])[~np.isnan(usual.expected[row, at])].sum())
                 stopped = flags is below and used_until[row] < start
                 unpriced = not unit[row]
-                if not stopped and (unpriced or abs(excess) < self.counts.worth_telling or (excess < 0) != (flags is below)):
+                if not stopped and (
+                    unpriced or abs(excess) < self.counts.worth_telling or (excess < 0) != (flags is below)
+                ):
                     continue
                 kind: AnomalyKind = "drop" if flags is below else "spike"
                 if stopped:
@@ -443,9 +447,7 @@ def _told(found: Iterable[Found]) -> list[Found]:
     told = []
     while left:
         largest = left[0]
-        able = [
-            one for one in left if one.touches(largest) and abs(one.excess) >= _EXPLAINS * abs(largest.excess)
-        ]
+        able = [one for one in left if one.touches(largest) and abs(one.excess) >= _EXPLAINS * abs(largest.excess)]
         best = min(able, key=lambda one: one.vagueness)
         told.append(best)
         left = [one for one in left if one is not largest and not one.touches(best)]
@@ -476,9 +478,7 @@ def _interval(expected: Array, low: Array, high: Array) -> tuple[float, float]:
     """The bounds of a sum of independent values: their distances from what is expected add up as squares."""
     total = float(expected.sum())
     known = ~np.isnan(low)
-    below, above = (
-        float(np.sqrt(((bound - expected)[known] ** 2).sum())) for bound in (low, high)
-    )
+    below, above = (float(np.sqrt(((bound - expected)[known] ** 2).sum())) for bound in (low, high))
     return max(0.0, total - below), total + above
 
 

@@ -17,8 +17,8 @@ is the integral of 1 / sqrt(v), which gives such counts a standard deviation of 
     z = (r - median(r)) / max(1, 1.4826 MAD(r))
 
 over the residuals of the series: robust standard deviations, with the chance of the calls as their floor, so that a
-constant or tiny series does not cry wolf. What is expected is g^-1(g(m) + median(r)), which also makes up for the lag of
-m behind steady growth. Every m comes from earlier values only: what happens later does not change what was unusual.
+constant or tiny series does not cry wolf. What is expected is g^-1(g(m) + median(r)), which also makes up for the lag
+of m behind steady growth. Every m comes from earlier values only.
 """
 
 from typing import NamedTuple
@@ -101,9 +101,9 @@ def usual_days(calls: Array) -> Usual:
 def usual_hours(calls: Array, expected_days: Array) -> Usual:
     """For series by hours: calls[series, day, hour], and what was expected of each day (of `usual_days`).
 
-    m of an hour is the day's expectation times the median share that this hour had of its day: on the 28 days before, or
-    on the same weekday of the 6 weeks before (at least 3), whichever comes closer to what happened. So a weekly job and
-    a quiet weekend are usual, without a calendar that says when people work.
+    m of an hour is the day's expectation times the median share that this hour had of its day: on the 28 days before,
+    or on the same weekday of the 6 weeks before (at least 3), whichever comes closer to what happened. So a weekly job
+    and a quiet weekend are usual, without a calendar that says when people work.
     """
     series, days, hours = calls.shape
     if days == 0:

@@ -1,26 +1,20 @@
 """Advice: what stands out, what would have cost less, and silence where the data says nothing."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 
-from engines.recommendations import anomalies, optimizations, switches
-from models import DailyCosts, ModelUsage
+from engines.recommendations import optimizations, switches
+from models import ModelUsage
 from providers import PriceBook
 from tests.team import Member, assert_problem, call
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 START = datetime(2026, 10, 22, tzinfo=UTC)
 PRICES = PriceBook()
-
-
-def series(*costs: float) -> DailyCosts:
-    return DailyCosts(
-        provider="openai", model="gpt-4o", first_day=date(2026, 11, 1), costs=[Decimal(str(cost)) for cost in costs]
-    )
 
 
 def used(**changes: Any) -> ModelUsage:
@@ -44,41 +38,6 @@ def used(**changes: Any) -> ModelUsage:
             **changes,
         }
     )
-
-
-def test_a_spike_stands_out_by_its_z_score() -> None:
-    # Mean 2, sample variance (9 x 1 + 81) / 9 = 10.
-    (anomaly,) = anomalies([series(1, 1, 1, 1, 1, 1, 11, 1, 1, 1)], 2)
-    assert anomaly.date == date(2026, 11, 7)
-    assert anomaly.cost == 11
-    assert anomaly.expected_cost == 2
-    assert anomaly.z_score == 2.846
-    assert anomaly.severity == "low"
-
-
-def test_severity_rises_with_the_z_score() -> None:
-    # n equal days and one other: z of the other is (n - 1) / sqrt(n) for n days in all.
-    for days, severity in ((10, "low"), (14, "medium"), (20, "high")):
-        (anomaly,) = anomalies([series(*[1] * (days - 1), 5)], 2)
-        assert anomaly.severity == severity
-
-
-def test_a_day_without_calls_is_an_anomaly_but_not_one_that_is_not_over() -> None:
-    (anomaly,) = anomalies([series(*[10] * 5, 0, *[10] * 5)], 2)
-    assert anomaly.cost == 0
-    assert anomaly.z_score < 0
-    assert anomalies([series(*[10] * 10, 0)], 2) == []
-
-
-@pytest.mark.parametrize("costs", [(), (1,), (1, 1, 1, 1, 100), (5, 5, 5, 5, 5, 5, 5)])
-def test_few_days_or_equal_days_say_nothing(costs: tuple[float, ...]) -> None:
-    assert anomalies([series(*costs)], 1) == []
-
-
-def test_the_threshold_decides() -> None:
-    spike = series(1, 1, 1, 1, 1, 1, 11, 1, 1, 1)
-    assert len(anomalies([spike], 2.8)) == 1
-    assert anomalies([spike], 2.9) == []
 
 
 def test_a_switch_is_priced_on_the_tokens_really_used() -> None:
