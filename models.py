@@ -2218,15 +2218,16 @@ class LiveMessage(NamedTuple):
 
 
 class SpendSeries(Answer):
-    """A model's use in a project by hours: each column is a text of numbers, one for each of its slots, with commas.
+    """A model's use in a project over time: each column is a text of numbers with commas, one for each of its minutes.
 
-    A slot counts hours of the clock since a midnight. Without names it is the rest of the workspace. Cost in USD.
+    Those say when a bucket begins, after the first one there could be. Without names it is the rest of the workspace.
+    Cost in USD.
     """
 
     project: str | None
     provider: str | None
     model: str | None
-    slots: str
+    minutes: str
     calls: str
     errors: str
     unpriced_calls: str

@@ -38,8 +38,8 @@ _MORE_ERRORS, _FEWEST_ERRORS, _OUTAGE = 0.1, 5, 0.5
 _SETTLED_DAYS, _NEW_DAYS = 14, 7
 # A change of cost that lasts so many days is a new level.
 _LEVEL_DAYS = 3
-# So many times in between may be usual in one anomaly.
-_GAP = 2
+# So many hours in between may be usual in one anomaly, and no day.
+_HOURS_BETWEEN = 2
 _MOST_HOURLY, _MOST = 60, 200
 
 Mask = NDArray[np.bool_]
@@ -70,6 +70,18 @@ class Grid:
         """How many days there are, today included."""
         return self.now // HOURS + 1
 
+    @cached_property
+    def midnights(self) -> Array:
+        """When the days begin, in minutes after the first."""
+        start = self.moment(0)
+        return np.array([(self.moment(day * HOURS) - start) / timedelta(minutes=1) for day in range(self.days)])
+
+    def slots(self, minutes: Array) -> NDArray[np.int_]:
+        """The slots that hold such minutes; where the clock jumps, the rest of the day is an hour off."""
+        days = np.searchsorted(self.midnights, minutes, side="right") - 1
+        hours = (minutes - self.midnights[days]) // 60
+        return (days * HOURS + np.minimum(hours, HOURS - 1)).astype(int)
+
     def day(self, day: date) -> int:
         """The number of a day."""
         return (day - self.first).days
@@ -90,10 +102,12 @@ class Grid:
 class Leaf:
     """One model in one project; None for all names of the rest, and for no project."""
 
-    def __init__(self, series: SpendSeries) -> None:
+    def __init__(self, series: SpendSeries, grid: Grid) -> None:
         self.project, self.provider, self.model = series.project or None, series.provider, series.model
-        self.slots = _numbers(series.slots).astype(int)
+        self.slots = grid.slots(_numbers(series.minutes))
         self._series = series
+        self._columns: dict[str, Array] = {}
+        self._texts: dict[str, list[str]] = {}
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -102,20 +116,18 @@ class Leaf:
 
     def column(self, name: str) -> Array:
         """The numbers of a column, one for each of the slots."""
-        return _numbers(getattr(self._series, name))
+        if name not in self._columns:
+            self._columns[name] = _numbers(getattr(self._series, name))
+        return self._columns[name]
 
     def total(self, name: str, start: int, end: int) -> Decimal:
         """The exact sum of a column from one slot to before another."""
         low, high = np.searchsorted(self.slots, (start, end))
         if low == high:
             return Decimal(0)
-        return sum(map(Decimal, self._text(name)[low:high]), Decimal(0))
-
-    def _text(self, name: str) -> list[str]:
-        kept: list[str] | None = self.__dict__.get(name)
-        if kept is None:
-            kept = self.__dict__[name] = getattr(self._series, name).split(",")
-        return kept
+        if name not in self._texts:
+            self._texts[name] = getattr(self._series, name).split(",")
+        return sum(map(Decimal, self._texts[name][low:high]), Decimal(0))
 
 
 class Place(NamedTuple):
@@ -136,13 +148,17 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """An anomaly from one slot to before another. `excess`, `low` and `high` are in USD, or in failed calls."""
+    """An anomaly from one slot to before another. `excess`, `low` and `high` are in USD, or in failed calls.
+
+    It lasts until `until`: a stop until now, though after some weeks nothing is what is usual.
+    """
 
     place: Place
     measure: Measure
     kind: AnomalyKind
     start: int
     end: int
+    until: int
     hourly: bool
     z: float
     excess: float
@@ -153,7 +169,7 @@ class Found:
 
     def touches(self, other: "Found") -> bool:
         """Whether both have calls in common."""
-        at_once = self.start < other.end and other.start < self.end
+        at_once = self.start < other.until and other.start < self.until
         return at_once and not self.place.leaves.isdisjoint(other.place.leaves)
 
     @property
@@ -288,7 +304,7 @@ def _days(counts: _Counts, threshold: float) -> Iterator[Found]:
     known = np.arange(grid.days) >= first
     over = np.arange(grid.days) < grid.days - 1
     usual = counts.usual
-    span = _Span(counts, np.arange(len(counts.places)), 0, HOURS, threshold)
+    span = _Span(counts, np.arange(len(counts.places)), 0, HOURS, threshold, 0)
     yield from span.cost(usual, counts.costs, counts.calls, known, over)
     errors = usual_errors(counts.calls, counts.errors, 1)
     yield from span.failed(errors, counts.calls, counts.errors, counts.costs, usual, known)
@@ -307,7 +323,7 @@ def _hours(counts: _Counts, threshold: float) -> Iterator[Found]:
     slots = np.arange(calls.shape[1]) + first * HOURS
     plain = np.repeat([grid.hours(day) == HOURS for day in range(first, grid.days)], HOURS)
     known = (slots >= grid.day(grid.start) * HOURS) & (slots <= grid.now) & plain
-    span = _Span(counts, places, first * HOURS, 1, hourly_threshold(threshold))
+    span = _Span(counts, places, first * HOURS, 1, hourly_threshold(threshold), _HOURS_BETWEEN)
     yield from span.cost(flat, costs, calls, known, slots < grid.now)
     yield from span.failed(usual_errors(calls, errors, HOURS), calls, errors, costs, flat, known)
 
@@ -321,6 +337,7 @@ class _Span:
     first: int
     length: int
     threshold: float
+    between: int
 
     def cost(self, usual: Usual, costs: Array, calls: Array, known: Mask, over: Mask) -> Iterator[Found]:
         """Runs of cost that is too high, and of cost that is too low."""
@@ -331,7 +348,7 @@ class _Span:
             above, below = (usual.z >= self.threshold) & known, (usual.z <= -self.threshold) & known & over
         used_until = np.where(calls > 0, np.arange(calls.shape[1]), -1).max(axis=1, initial=-1)
         for flags in (above, below):
-            for row, start, end in _runs(flags):
+            for row, start, end in _runs(flags, self.between):
                 at = slice(start, end)
                 excess = float((costs[row, at] - expected[row, at])[~np.isnan(usual.expected[row, at])].sum())
                 stopped = flags is below and used_until[row] < start
@@ -367,7 +384,7 @@ class _Span:
             flags = (usual.z >= self.threshold) & known & (errors >= _FEWEST_ERRORS)
         flags &= errors >= expected + _MORE_ERRORS * calls
         expected_cost = np.nan_to_num(usual_cost.expected * self.counts.unit[self.places, None])
-        for row, start, end in _runs(flags):
+        for row, start, end in _runs(flags, self.between):
             at = slice(start, end)
             failed, made = errors[row, at].sum(), calls[row, at].sum()
             yield self._found(
@@ -381,12 +398,15 @@ class _Span:
         self, row: int, start: int, end: int, measure: Measure, kind: AnomalyKind, z: float, excess: float,
         interval: tuple[float, float], expected_cost: float, expected_errors: float,
     ) -> Found:  # fmt: skip
+        now = self.counts.grid.now + 1
+        ended = min(self.first + end * self.length, now)
         return Found(
             place=self.counts.places[self.places[row]],
             measure=measure,
             kind=kind,
             start=self.first + start * self.length,
-            end=min(self.first + end * self.length, self.counts.grid.now + 1),
+            end=ended,
+            until=now if kind == "stop" else ended,
             hourly=self.length == 1,
             z=z,
             excess=excess,
@@ -423,12 +443,14 @@ def _new(counts: _Counts, threshold: float) -> Iterator[Found]:
         if z < threshold or any(first < one.end // HOURS and place.leaves <= one.place.leaves for one in told):
             continue
         new_project = place.project is not None and project_first[place.project] == first
+        end = min((first + _NEW_DAYS) * HOURS, grid.now + 1)
         found = Found(
             place=place,
             measure="cost",
             kind="new_project" if new_project else "new_model",
             start=first * HOURS,
-            end=min((first + _NEW_DAYS) * HOURS, grid.now + 1),
+            end=end,
+            until=end,
             hourly=False,
             z=z,
             excess=float(counts.costs[index, days].sum()),
@@ -464,12 +486,12 @@ def _of_new(one: Found, new: Found) -> bool:
     return one.excess >= 0 and one.touches(new) and new.excess >= _HALF * one.excess
 
 
-def _runs(flags: Mask) -> Iterator[tuple[int, int, int]]:
-    """Row, first and after the last of what is flagged in a row, with at most two in between that are not."""
+def _runs(flags: Mask, between: int) -> Iterator[tuple[int, int, int]]:
+    """Row, first and after the last of what is flagged in a row, with at most so many in between that are not."""
     rows, columns = np.nonzero(flags)
     if not len(rows):
         return
-    breaks = np.nonzero((np.diff(rows) != 0) | (np.diff(columns) > _GAP + 1))[0] + 1
+    breaks = np.nonzero((np.diff(rows) != 0) | (np.diff(columns) > between + 1))[0] + 1
     for start, end in zip([0, *breaks], [*breaks, len(rows)], strict=True):
         yield int(rows[start]), int(columns[start]), int(columns[end - 1]) + 1
 

@@ -33,7 +33,7 @@ NOISE, SPREAD = 2.0, 0.1
 # A median's standard error is that of a mean times this; a robust standard deviation is the MAD times the other.
 _MEDIAN_ERROR, _MAD_TO_SIGMA = 1.2533, 1.4826
 _WEEK = 7
-_LEVEL_DAYS, _FEWEST_DAYS = 14, 5
+_LEVEL_DAYS, _FEWEST_DAYS = 21, 5
 _SEASON_WEEKS, _FEWEST_WEEKS = 8, 2
 _PROFILE_DAYS, _PROFILE_WEEKS, _FEWEST_SAME = 28, 6, 3
 # Hours that usually have less than one call say nothing of how the busy ones scatter.
@@ -84,7 +84,7 @@ def usual_days(calls: Array) -> Usual:
 
     With y = log(1 + x), m of a day is exp(level + season) - 1. `season` is the median, over up to 8 earlier weeks, of
     what the weekday had above the running median of its last 7 days, which holds every weekday once; it is shrunk by
-    1 - (its standard error / itself)^2, to 0 where it is no more than chance. `level` is the median of the 14 days
+    1 - (its standard error / itself)^2, to 0 where it is no more than chance. `level` is the median of the 21 days
     before, less their seasons. At least 5 days come before a day that is judged, and 21 before one that is judged low,
     for until then a weekend is not known.
     """
@@ -93,9 +93,9 @@ def usual_days(calls: Array) -> Usual:
     y = np.log1p(calls)
     season = _season(y)
     level = _before(y - season, _LEVEL_DAYS, _FEWEST_DAYS)
-    judged = _judged(calls, np.expm1(np.maximum(level + season, 0)))
+    usual = judged(calls, np.expm1(np.maximum(level + season, 0)))
     young = np.isnan(_shifted(calls, _WEEK * _FEWEST_SAME))
-    return judged._replace(z=np.where(young, np.fmax(judged.z, 0), judged.z))
+    return usual._replace(z=np.where(young & (usual.z < 0), 0, usual.z))
 
 
 def usual_hours(calls: Array, expected_days: Array) -> Usual:
@@ -119,8 +119,8 @@ def usual_hours(calls: Array, expected_days: Array) -> Usual:
     actual = stabilised(calls)
     closer = np.abs(actual - stabilised(near)) < np.abs(actual - stabilised(far))
     usual = np.where(closer, near, far).reshape(series, days * hours)
-    judged = _judged(calls.reshape(usual.shape), usual, busy=_BUSY, centred=False)
-    return Usual(judged.z.reshape(calls.shape), judged.expected.reshape(calls.shape), judged.spread)
+    found = judged(calls.reshape(usual.shape), usual, busy=_BUSY, centred=False)
+    return Usual(found.z.reshape(calls.shape), found.expected.reshape(calls.shape), found.spread)
 
 
 def usual_errors(calls: Array, errors: Array, per_day: int) -> Usual:
@@ -139,8 +139,11 @@ def usual_errors(calls: Array, errors: Array, per_day: int) -> Usual:
     return Usual(r / spread[:, None], calls * usual, spread)
 
 
-def _judged(calls: Array, usual: Array, busy: float = 0.0, centred: bool = True) -> Usual:
-    """z and expectation of counts by what is usual for them; those usually below `busy` do not count for the spread."""
+def judged(calls: Array, usual: Array, busy: float = 0.0, centred: bool = True) -> Usual:
+    """z and expectation of counts by their m; those whose m is below `busy` do not count for the spread.
+
+    Not centred, r is taken as it is, as if its median were 0.
+    """
     middle = stabilised(usual)
     r = stabilised(calls) - middle
     counted = np.where(usual >= busy, r, np.nan)

@@ -62,7 +62,7 @@ def _anomaly(
         date=grid.date(one.start),
         hour=one.start % HOURS if one.hourly else None,
         start=grid.moment(one.start),
-        end=min(grid.moment(one.end), grid.at),
+        end=min(grid.moment(one.until), grid.at),
         scope=one.place.scope,
         about=one.place.about,
         project=one.place.project,
@@ -148,6 +148,8 @@ def _reasons(one: Found, contributors: Sequence[AnomalyContributor], uses: dict[
     """What changed most, by name."""
     gross = sum((abs(part.effect) for part in contributors), _ZERO)
     named = [part for part in contributors[:_MOST_NAMED] if abs(part.effect) >= gross * _WORTH_NAMING]
+    if not named and one.kind == "stop":
+        return f"no calls of {one.place.about}"
     if not named:
         return f"{one.place.about} is off by {_usd(abs(one.excess))} USD from what came before"
     parts = [
@@ -224,9 +226,9 @@ def _meanwhile(one: Found, found: Sequence[Found], leaves: Sequence[Leaf]) -> st
     """What else was unusual then in the same projects and may be the reason: failures, and a model that took over."""
     projects = {leaves[index].project for index in one.place.leaves}
     for other in found:
-        begins = one.start - HOURS < other.start < one.end and one.start < other.end
+        at_once = one.start - HOURS < other.start < one.end and one.start < other.end
         shared = projects & {leaves[index].project for index in other.place.leaves}
-        if other.place == one.place or not begins or not shared:
+        if other.place == one.place or not at_once or not shared:
             continue
         if other.measure == "errors":
             what = other.place.model or other.place.provider or other.place.project or "the workspace"

@@ -137,7 +137,7 @@ class RecommendationsEngine:
 
 
 def _unusual(history: SpendHistory, grid: Grid, threshold: float, prices: PriceBook) -> list[Anomaly]:
-    leaves = [Leaf(series) for series in history.series]
+    leaves = [Leaf(series, grid) for series in history.series]
     return tell(find(leaves, grid, threshold), leaves, grid, prices, OwnPrices(history.prices))
 
 

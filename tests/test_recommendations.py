@@ -10,7 +10,7 @@ from genai_prices.data_snapshot import get_snapshot
 from engines.recommendations import optimizations, switches
 from models import ModelUsage
 from providers import PriceBook
-from tests.team import Member, assert_problem, call
+from tests.team import Member, call
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 START = datetime(2026, 10, 22, tzinfo=UTC)
@@ -106,22 +106,13 @@ async def test_an_empty_workspace_is_told_nothing(ada: Member) -> None:
 
 async def test_advice_from_stored_calls(ada: Member, bob: Member) -> None:
     noon = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    events = [call(timestamp=(noon - timedelta(days=day)).isoformat(), cost=11 if day == 3 else 1) for day in range(10)]
+    events = [call(timestamp=(noon - timedelta(days=day)).isoformat(), cost=33 if day == 3 else 1) for day in range(10)]
     await ada.batch(*events, call(status="error"))
-    found = await ada.get("/api/recommendations/anomalies", days=30)
-    assert found["count"] == 1
-    assert found["anomalies"][0]["date"] == (noon - timedelta(days=3)).date().isoformat()
-    assert found["anomalies"][0]["cost"] == 11
-    assert (await ada.get("/api/recommendations/anomalies", threshold=5))["count"] == 0
     advice = await ada.get("/api/recommendations", days=30, tz="Europe/Berlin")
+    assert [entry["cost"] for entry in advice["anomalies"]] == [33]
     assert [entry["type"] for entry in advice["optimizations"]] == ["failed_calls"]
     assert advice["optimizations"][0]["cost"] == 0.0075
     switching = await ada.get("/api/recommendations/model-switching")
     assert switching["count"] == 1
     assert switching["total_potential_savings"] == switching["recommendations"][0]["estimated_monthly_savings"]
     assert (await bob.get("/api/recommendations"))["model_recommendations"] == []
-
-
-@pytest.mark.parametrize("query", [{"threshold": 0.5}, {"threshold": 5.1}, {"threshold": "nan"}, {"days": 0}], ids=str)
-async def test_bad_parameters_are_refused(ada: Member, query: dict[str, Any]) -> None:
-    assert_problem(await ada.request("GET", "/api/recommendations/anomalies", params=query), 422)

@@ -1,10 +1,9 @@
 -- What anomalies are found in.
 
--- What every project and model was used for and cost, by hours of the time zone p_tz: of the so many series that cost
--- most, and of all others in one without names. Each column of a series is a text of numbers with commas between them,
--- which is read faster than anything else. `slots` are the hours since the midnight at which p_start is, by the clock on
--- the wall; those before p_hours_from are whole days, as their first hour. Cost is that of the priced calls. With them
--- the workspace's own prices.
+-- What every project and model was used for and cost in [p_start, p_end): of the p_limit series that cost most, and of
+-- all others in one without names; and the workspace's own prices. Each column of a series is a text of numbers with
+-- commas between them, which is read faster than anything else. `minutes` are those from p_start to the start of a bucket
+-- or, before p_hours_from, of a day of the time zone p_tz. Cost is that of the priced calls.
 create function public.spend_series(
   p_workspace_id uuid,
   p_start timestamptz,
@@ -15,57 +14,48 @@ create function public.spend_series(
 ) returns jsonb
 language plpgsql stable security invoker set search_path = ''
 as $$
-declare
-  v_start timestamp := p_start at time zone p_tz;
 begin
   return (
-    with cells as (
-      select s.project, s.provider, s.model,
-        case when s.bucket < p_hours_from then 24 * ((s.bucket at time zone p_tz)::date - v_start::date)
-          else floor(extract(epoch from (s.bucket at time zone p_tz) - v_start) / 3600)::integer end as slot,
-        sum(s.calls) as calls, sum(s.errors) as errors, sum(s.unpriced_calls) as unpriced_calls,
-        sum(s.input_tokens) as input_tokens, sum(s.cache_read_tokens) as cache_read_tokens,
-        sum(s.cache_write_5m_tokens) as cache_write_5m_tokens,
-        sum(s.cache_write_1h_tokens) as cache_write_1h_tokens, sum(s.output_tokens) as output_tokens,
-        sum(s.cost) as cost
+    -- By the days that touch the range: what costs most need not be known to the minute.
+    with places as (
+      select d.project, d.provider, d.model,
+        row_number() over (order by sum(d.cost) desc, sum(d.calls) desc, d.project, d.provider, d.model) as place
+      from public.spend_daily d
+      where d.workspace_id = p_workspace_id and d.day >= public.utc_day(p_start) and d.day < p_end
+      group by d.project, d.provider, d.model
+    ),
+    cells as (
+      select s.bucket as at, s.project, s.provider, s.model, s.calls, s.errors, s.unpriced_calls, s.input_tokens,
+        s.cache_read_tokens, s.cache_write_5m_tokens, s.cache_write_1h_tokens, s.output_tokens, s.cost
       from public.spend_hourly s
-      where s.workspace_id = p_workspace_id and s.bucket >= p_start and s.bucket < p_end
+      where s.workspace_id = p_workspace_id and s.bucket >= p_hours_from and s.bucket < p_end
+      union all
+      select (s.bucket at time zone p_tz)::date::timestamp at time zone p_tz, s.project, s.provider, s.model,
+        sum(s.calls), sum(s.errors), sum(s.unpriced_calls), sum(s.input_tokens), sum(s.cache_read_tokens),
+        sum(s.cache_write_5m_tokens), sum(s.cache_write_1h_tokens), sum(s.output_tokens), sum(s.cost)
+      from public.spend_hourly s
+      where s.workspace_id = p_workspace_id and s.bucket >= p_start and s.bucket < p_hours_from
       group by 1, 2, 3, 4
     ),
-    places as (
-      select c.project, c.provider, c.model,
-        row_number() over (order by sum(c.cost) desc, sum(c.calls) desc, c.project, c.provider, c.model) as place
-      from cells c
-      group by c.project, c.provider, c.model
-    ),
-    kept as (
-      select least(p.place, p_limit + 1) as place, c.slot, sum(c.calls) as calls, sum(c.errors) as errors,
-        sum(c.unpriced_calls) as unpriced_calls, sum(c.input_tokens) as input_tokens,
-        sum(c.cache_read_tokens) as cache_read_tokens, sum(c.cache_write_5m_tokens) as cache_write_5m_tokens,
-        sum(c.cache_write_1h_tokens) as cache_write_1h_tokens, sum(c.output_tokens) as output_tokens,
-        sum(c.cost) as cost
+    series as (
+      select least(p.place, p_limit + 1) as place,
+        string_agg((extract(epoch from c.at - p_start)::integer / 60)::text, ',' order by c.at) as minutes,
+        string_agg(c.calls::text, ',' order by c.at) as calls,
+        string_agg(c.errors::text, ',' order by c.at) as errors,
+        string_agg(c.unpriced_calls::text, ',' order by c.at) as unpriced_calls,
+        string_agg(c.input_tokens::text, ',' order by c.at) as input_tokens,
+        string_agg(c.cache_read_tokens::text, ',' order by c.at) as cache_read_tokens,
+        string_agg(c.cache_write_5m_tokens::text, ',' order by c.at) as cache_write_5m_tokens,
+        string_agg(c.cache_write_1h_tokens::text, ',' order by c.at) as cache_write_1h_tokens,
+        string_agg(c.output_tokens::text, ',' order by c.at) as output_tokens,
+        string_agg(c.cost::text, ',' order by c.at) as costs
       from cells c
       join places p on p.project = c.project and p.provider = c.provider and p.model = c.model
-      group by 1, 2
-    ),
-    series as (
-      select k.place,
-        string_agg(k.slot::text, ',' order by k.slot) as slots,
-        string_agg(k.calls::text, ',' order by k.slot) as calls,
-        string_agg(k.errors::text, ',' order by k.slot) as errors,
-        string_agg(k.unpriced_calls::text, ',' order by k.slot) as unpriced_calls,
-        string_agg(k.input_tokens::text, ',' order by k.slot) as input_tokens,
-        string_agg(k.cache_read_tokens::text, ',' order by k.slot) as cache_read_tokens,
-        string_agg(k.cache_write_5m_tokens::text, ',' order by k.slot) as cache_write_5m_tokens,
-        string_agg(k.cache_write_1h_tokens::text, ',' order by k.slot) as cache_write_1h_tokens,
-        string_agg(k.output_tokens::text, ',' order by k.slot) as output_tokens,
-        string_agg(k.cost::text, ',' order by k.slot) as costs
-      from kept k
-      group by k.place
+      group by 1
     )
     select jsonb_build_object('series', coalesce(jsonb_agg(jsonb_build_object(
-      'project', j.name, 'provider', p.provider, 'model', p.model,
-      'slots', s.slots, 'calls', s.calls, 'errors', s.errors, 'unpriced_calls', s.unpriced_calls,
+      'project', j.name, 'provider', p.provider, 'model', p.model, 'minutes', s.minutes,
+      'calls', s.calls, 'errors', s.errors, 'unpriced_calls', s.unpriced_calls,
       'input_tokens', s.input_tokens, 'cache_read_tokens', s.cache_read_tokens,
       'cache_write_5m_tokens', s.cache_write_5m_tokens, 'cache_write_1h_tokens', s.cache_write_1h_tokens,
       'output_tokens', s.output_tokens, 'costs', s.costs) order by s.place), '[]'),
