@@ -72,7 +72,7 @@ from models import (
     SealedKey,
     Session,
     SettingsIn,
-    SpendHistory,
+    UsageHistory,
     SplitBy,
     Step,
     StoredEvent,
@@ -1102,7 +1102,7 @@ class Database:
 
     async def spend_series(
         self, workspace_id: UUID, start: datetime, hours_from: datetime, end: datetime, tz: str, limit: int
-    ) -> SpendHistory:
+    ) -> UsageHistory:
         """The use of the `limit` dearest pairs of project and model by hours, before `hours_from` by days."""
         return await self._ask(
             _HISTORY,
@@ -1220,7 +1220,7 @@ _CHANGE = TypeAdapter(Change)
 _CHANGES = TypeAdapter(list[Change])
 _COMPARED = TypeAdapter(ComparedCosts)
 _STORED_SPEND = TypeAdapter(StoredSpend)
-_HISTORY = TypeAdapter(SpendHistory)
+_HISTORY = TypeAdapter(UsageHistory)
 _MODEL_USAGE = TypeAdapter(list[ModelUsage])
 
 

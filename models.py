@@ -2217,7 +2217,7 @@ class LiveMessage(NamedTuple):
 # Recommendations
 
 
-class SpendSeries(Answer):
+class UsageSeries(Answer):
     """A model's use in a project over time: each column is a text of numbers with commas, one for each of its minutes.
 
     Those say when a bucket begins, after the first one there could be. Without names it is the rest of the workspace.
@@ -2239,10 +2239,10 @@ class SpendSeries(Answer):
     costs: str
 
 
-class SpendHistory(Answer):
+class UsageHistory(Answer):
     """The use of a workspace's dearest pairs of project and model, and its own prices."""
 
-    series: list[SpendSeries]
+    series: list[UsageSeries]
     prices: list[OwnPrice]
 
 

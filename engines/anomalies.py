@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.baseline import Array, Usual, median, stabilised, usual_days, usual_errors, usual_hours
-from models import AnomalyKind, AnomalyScope, SpendSeries
+from models import AnomalyKind, AnomalyScope, UsageSeries
 
 HOURS = 24
 WEEK = 7 * HOURS
@@ -102,7 +102,7 @@ class Grid:
 class Leaf:
     """One model in one project; None for all names of the rest, and for no project."""
 
-    def __init__(self, series: SpendSeries, grid: Grid) -> None:
+    def __init__(self, series: UsageSeries, grid: Grid) -> None:
         self.project, self.provider, self.model = series.project or None, series.provider, series.model
         self.slots = grid.slots(_numbers(series.minutes))
         self._series = series

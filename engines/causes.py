@@ -202,7 +202,8 @@ def _failures(one: Found, members: Sequence[Leaf], calls: int, errors: int) -> s
             for count, leaf in failed[:_MOST_NAMED]
             if count
         ]
-        said += f": {_listed(parts)}"
+        # The rest of the workspace has no names.
+        said += f": {_listed(parts)}" if parts else ""
     return said
 
 

@@ -29,7 +29,7 @@ from models import (
     PeriodRest,
     PeriodUsage,
     Recommendations,
-    SpendHistory,
+    UsageHistory,
     TwoPeriods,
 )
 from providers import NO_OWN_PRICES, OwnPrices, PriceBook
@@ -102,7 +102,8 @@ class RecommendationsEngine:
             workspace_id,
             midnight(grid.first, tz),
             midnight(grid.hours_from, tz),
-            midnight(today + timedelta(days=1), tz),
+            # Calls may be dated a little ahead; those wait until then.
+            grid.moment(grid.now + 1),
             tz,
             _MOST_SERIES,
         )
@@ -136,7 +137,7 @@ class RecommendationsEngine:
         return OwnPrices(await self._database.price_list(identity.workspace_id))
 
 
-def _unusual(history: SpendHistory, grid: Grid, threshold: float, prices: PriceBook) -> list[Anomaly]:
+def _unusual(history: UsageHistory, grid: Grid, threshold: float, prices: PriceBook) -> list[Anomaly]:
     leaves = [Leaf(series, grid) for series in history.series]
     return tell(find(leaves, grid, threshold), leaves, grid, prices, OwnPrices(history.prices))
 
