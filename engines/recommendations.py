@@ -29,8 +29,8 @@ from models import (
     PeriodRest,
     PeriodUsage,
     Recommendations,
-    UsageHistory,
     TwoPeriods,
+    UsageHistory,
 )
 from providers import NO_OWN_PRICES, OwnPrices, PriceBook
 from utils.time import last_days, midnight, now

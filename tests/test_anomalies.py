@@ -17,7 +17,7 @@ from demo.story import outage_day, spike_day, tell
 from engines import causes
 from engines.anomalies import Found, Grid, Leaf, find, hourly_threshold
 from engines.baseline import judged, median, restored, stabilised, usual_days, usual_errors, usual_hours
-from models import Anomaly, UsageSeries, Usage
+from models import Anomaly, Usage, UsageSeries
 from providers import PriceBook
 from tests.team import Member, assert_problem, call
 
