@@ -4,6 +4,20 @@ WORKDIR /packages
 COPY requirements.txt .
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
 
+FROM node:22-bookworm-slim AS dashboard
+WORKDIR /dashboard
+COPY dashboard/package.json dashboard/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY dashboard .
+RUN npm run build
+
+# The program; of the dashboard only what was built.
+FROM python:3.11-slim-bookworm AS program
+WORKDIR /app
+COPY . .
+RUN rm -r dashboard
+COPY --from=dashboard /dashboard/dist dashboard/dist
+
 FROM python:3.11-slim-bookworm
 # Collects what is left of a Postgres that was killed, so that it can be started again.
 RUN apt-get update && apt-get install -y --no-install-recommends tini=0.19.* && rm -rf /var/lib/apt/lists/*
@@ -11,7 +25,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends tini=0.19.* && 
 RUN useradd --uid 10001 --create-home llmlab && install -d -o llmlab -g llmlab -m 700 /data
 WORKDIR /app
 COPY --from=packages /venv /venv
-COPY . .
+COPY --from=program /app .
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000 DATA_DIR=/data
 USER 10001
 EXPOSE 8000

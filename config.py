@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Road = Literal["embedded", "postgres", "supabase"]
 
 
+DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
+
+
 class Settings(BaseSettings):
     """The settings; a name here is the environment variable of the same name in capitals."""
 
@@ -41,6 +44,7 @@ class Settings(BaseSettings):
 
     allow_private_webhooks: bool = False
     public_url: str | None = None
+    dashboard: Literal["on", "off"] = "on"
 
     openai_api_key: SecretStr | None = None
     anthropic_api_key: SecretStr | None = None
@@ -79,6 +83,11 @@ class Settings(BaseSettings):
     def link(self) -> str:
         """Where people find this server: PUBLIC_URL, or else the address it listens on."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def site(self) -> Path | None:
+        """The folder of the dashboard; None if it is off or was not built."""
+        return DASHBOARD if self.dashboard == "on" and (DASHBOARD / "index.html").exists() else None
 
     def encryption_keys(self) -> list[str]:
         """What secrets are encrypted with, the newest first: those of ENCRYPTION_KEY, last the signing key."""

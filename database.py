@@ -68,6 +68,7 @@ from models import (
     Project,
     ProviderKey,
     Quality,
+    RefreshedAccount,
     Reservation,
     SealedKey,
     Session,
@@ -427,14 +428,21 @@ class Database:
         )
 
     async def session_refresh(
-        self, session_id: UUID, refresh_id: UUID, new_refresh_id: UUID, now: datetime, expires_at: datetime
-    ) -> Account | None:
+        self,
+        session_id: UUID,
+        refresh_id: UUID,
+        new_refresh_id: UUID,
+        grace_seconds: int,
+        now: datetime,
+        expires_at: datetime,
+    ) -> RefreshedAccount | None:
         return await self._ask(
-            _ACCOUNT,
+            _REFRESHED_ACCOUNT,
             "session_refresh",
             p_session_id=session_id,
             p_refresh_id=refresh_id,
             p_new_refresh_id=new_refresh_id,
+            p_grace_seconds=grace_seconds,
             p_now=now,
             p_expires_at=expires_at,
         )
@@ -1115,8 +1123,18 @@ class Database:
             p_limit=limit,
         )
 
-    async def model_usage(self, workspace_id: UUID, start: datetime, end: datetime) -> list[ModelUsage]:
-        return await self._ask(_MODEL_USAGE, "model_usage", p_workspace_id=workspace_id, p_start=start, p_end=end)
+    async def model_usage(
+        self, workspace_id: UUID, start: datetime, end: datetime, tz: str, samples: int
+    ) -> ModelUsage:
+        return await self._ask(
+            _MODEL_USAGE,
+            "model_usage",
+            p_workspace_id=workspace_id,
+            p_start=start,
+            p_end=end,
+            p_tz=tz,
+            p_samples=samples,
+        )
 
     async def _ask(self, answer: "TypeAdapter[T]", function: str, **parameters: Any) -> T:
         return answer.validate_python(await self._road.call(function, parameters))
@@ -1174,6 +1192,7 @@ def _by(identity: Identity) -> dict[str, UUID]:
 _IDS = TypeAdapter(list[UUID])
 _TEXT: TypeAdapter[str | None] = TypeAdapter(str | None)
 _ACCOUNT: TypeAdapter[Account | None] = TypeAdapter(Account | None)
+_REFRESHED_ACCOUNT: TypeAdapter[RefreshedAccount | None] = TypeAdapter(RefreshedAccount | None)
 _CREDENTIALS: TypeAdapter[Credentials | None] = TypeAdapter(Credentials | None)
 _DUPLICATES = TypeAdapter(list[Duplicate])
 _KEY_IDENTITY: TypeAdapter[KeyIdentity | None] = TypeAdapter(KeyIdentity | None)
@@ -1221,7 +1240,7 @@ _CHANGES = TypeAdapter(list[Change])
 _COMPARED = TypeAdapter(ComparedCosts)
 _STORED_SPEND = TypeAdapter(StoredSpend)
 _HISTORY = TypeAdapter(UsageHistory)
-_MODEL_USAGE = TypeAdapter(list[ModelUsage])
+_MODEL_USAGE = TypeAdapter(ModelUsage)
 
 
 async def migrate(connection: "Connection") -> list[str]:

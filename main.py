@@ -43,6 +43,7 @@ from engines.workspaces import WorkspaceEngine
 from middleware import (
     AuthMiddleware,
     BodyLimitMiddleware,
+    DashboardMiddleware,
     OtlpErrorMiddleware,
     RateLimitMiddleware,
     RequestMiddleware,
@@ -79,6 +80,7 @@ from utils.outbound import Outbound
 from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
 from utils.signals import told_to_stop
+from utils.site import Site
 from utils.tokens import Tokens
 from utils.tracing import tracer_provider
 
@@ -217,11 +219,15 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     app.add_middleware(AuthMiddleware, identify=identify, refuse=limit(refuse))
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(OtlpErrorMiddleware)
+    if settings.site:
+        app.add_middleware(DashboardMiddleware, site=Site(settings.site))
     app.add_middleware(RequestMiddleware)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
+            # The cookie of a session is for the origins that are named, never for any.
+            allow_credentials="*" not in settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
                 "Authorization",
@@ -229,6 +235,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
                 "Idempotency-Key",
                 "Last-Event-ID",
                 "X-Request-ID",
+                "X-Session",
                 "X-Workspace-Id",
             ],
             expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
@@ -324,7 +331,17 @@ def _announce(settings: Settings) -> None:
         "supabase": f"the Supabase project at {settings.supabase_url}",
     }[settings.road]
     address = f"http://{settings.host}:{settings.port}"
-    print(f"LLMLab {settings.app_version}\n  API   {address}\n  docs  {address}/docs\n  data  {data}", flush=True)
+    reason = "it is not built" if settings.dashboard == "on" else "DASHBOARD is off"
+    lines = {
+        "dashboard": address if settings.site else f"not served: {reason}",
+        "API": address,
+        "docs": f"{address}/docs",
+        "data": data,
+    }
+    print(
+        "\n".join([f"LLMLab {settings.app_version}", *(f"  {name:9}  {line}" for name, line in lines.items())]),
+        flush=True,
+    )
 
 
 def __getattr__(name: str) -> FastAPI:

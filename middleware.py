@@ -23,6 +23,7 @@ from utils.errors import (
     PROBLEM_JSON,
     Invalid,
     LLMLabError,
+    NotFound,
     PayloadTooLarge,
     TooManyRequests,
     Unauthorized,
@@ -31,6 +32,7 @@ from utils.errors import (
 )
 from utils.metrics import count_request
 from utils.otlp import JSON, PROTOBUF, TRACES_PATH, media_type_of, status_answer
+from utils.site import PAGE, Site
 from utils.tokens import bearer_token
 
 Identify = Callable[[str, UUID | None], Awaitable[Identity]]
@@ -68,13 +70,18 @@ _DOCS_POLICY = (
     b"worker-src blob:; frame-ancestors 'none'"
 )
 _POLICY = b"default-src 'none'; frame-ancestors 'none'"
+_DASHBOARD_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    b"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+# A changed asset has another name.
+_ASSET_CACHING = b"public, max-age=31536000, immutable"
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"strict-transport-security", b"max-age=31536000"),
-    (b"cache-control", b"no-store"),
 ]
 
 log = logging.getLogger("llmlab.requests")
@@ -110,7 +117,8 @@ class RequestMiddleware:
                 message["headers"] = [
                     *message["headers"],
                     *_SECURITY_HEADERS,
-                    (b"content-security-policy", policy),
+                    (b"cache-control", scope.get("caching", b"no-store") if status < 400 else b"no-store"),
+                    (b"content-security-policy", scope.get("policy", policy)),
                     (b"x-request-id", request_id.encode()),
                 ]
             await send(message)
@@ -146,6 +154,29 @@ class RequestMiddleware:
                 }
             },
         )
+
+
+class DashboardMiddleware:
+    """Answers with the files of the dashboard. They are for everybody, and count against no limit."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self.app = app
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        name = self._site.name_of(scope["path"]) if asked else None
+        if name is None:
+            await self.app(scope, receive, send)
+            return
+        response = await self._site.response(name, scope)
+        if response is None:
+            await send_error(scope, send, NotFound("There is nothing at this path"))
+            return
+        scope["caching"] = _ASSET_CACHING if name.startswith("assets/") else b"no-cache"
+        if name == PAGE:
+            scope["policy"] = _DASHBOARD_POLICY
+        await response(scope, receive, send)
 
 
 class BodyLimitMiddleware:

@@ -385,7 +385,9 @@ class Login(Request):
 class Refresh(Request):
     """The refresh token of the last answer; each works once."""
 
-    refresh_token: Annotated[str, StringConstraints(max_length=2048)]
+    refresh_token: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+        None, description="Needed unless it is in the cookie"
+    )
 
 
 class AccountChange(Request):
@@ -422,11 +424,17 @@ class Account(Answer):
     user: User
 
 
+class RefreshedAccount(Account):
+    """A live session, and which refresh token of it holds."""
+
+    refresh_id: UUID
+
+
 class SignedIn(Answer):
     """A session: its tokens, its user and its workspace."""
 
     access_token: str
-    refresh_token: str
+    refresh_token: str | None = Field(description="Null when it is in the cookie")
     token_type: Literal["bearer"] = "bearer"  # noqa: S105
     expires_in: int = Field(description="Seconds until the access token expires")
     user_id: UUID
@@ -2246,11 +2254,12 @@ class UsageHistory(Answer):
     prices: list[OwnPrice]
 
 
-class ModelUsage(Answer):
-    """What a model was used for and cost over a range; input_tokens is the uncached part."""
+class UsedDay(Answer):
+    """What a model was used for and cost on a day; input_tokens is the uncached part."""
 
     provider: str
     model: str
+    day: date
     first_at: datetime
     calls: int
     errors: int
@@ -2264,8 +2273,54 @@ class ModelUsage(Answer):
     cost: Decimal
     error_cost: Decimal
 
+
+class UsedProject(Answer):
+    """What a project used a model for over a range. `hours` counts the calls by hour of the day."""
+
+    provider: str
+    model: str
+    project: str
+    name: str | None
+    first_at: datetime
+    last_at: datetime
+    calls: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost: Decimal
+    hours: dict[int, int]
+
+
+class ModelRating(Answer):
+    """What people thought of a model's answers."""
+
+    provider: str
+    model: str
+    ratings: int
+    average_rating: float
+
+
+class SampledCall(Answer):
+    """One call of the sample; what it told of its prompt by tags or metadata is null where it told nothing."""
+
+    provider: str
+    model: str
+    project: str
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    usage_detail: dict[str, Decimal]
+    tier: str | None
+    prompt_hash: str | None
+    prefix_hash: str | None
+    prefix_tokens: int | None
+    max_tokens: int | None
+
     def usage(self) -> Usage:
-        """All its tokens as one usage."""
+        """Its tokens."""
         return Usage(
             self.input_tokens,
             self.cache_read_tokens,
@@ -2273,7 +2328,31 @@ class ModelUsage(Answer):
             self.cache_write_1h_tokens,
             self.output_tokens,
             self.reasoning_tokens,
+            {key: int(value) for key, value in self.usage_detail.items()},
         )
+
+
+class HashedCall(Answer):
+    """One of the newest calls that told the hash of their prompt."""
+
+    provider: str
+    model: str
+    project: str
+    timestamp: datetime
+    status: Status
+    cost: Decimal | None
+    prompt_hash: str
+
+
+class ModelUsage(Answer):
+    """What models were used for over a range: totals of all calls, a sample of them, and the workspace's own prices."""
+
+    days: list[UsedDay]
+    projects: list[UsedProject]
+    ratings: list[ModelRating]
+    sample: list[SampledCall]
+    newest: list[HashedCall]
+    prices: list[OwnPrice]
 
 
 AnomalyScope = Literal["workspace", "project", "provider", "model"]
@@ -2332,42 +2411,114 @@ class Anomalies(Answer):
     analysis_period: DateRange
 
 
-class ModelSwitch(Answer):
-    """What a model's calls would have cost on the next smaller one of its vendor's line-up."""
+class AnswerQuality(Answer):
+    """What is known of a model's answers in the window; null where nothing is."""
 
-    provider: str
+    ratings: int
+    average_rating: float | None = Field(description="From 1 to 5")
+    error_rate: Percent | None = Field(description="Of its calls in this workspace, in percent")
+
+
+class ModelSwitch(Answer):
+    """What a model's calls would have cost on another model that can do the job."""
+
+    provider: str = Field(description="Of the current model")
     current_model: str
+    current_tier: str = Field(description="Where its vendor places it: frontier, flagship, balanced, small or tiny")
+    suggested_provider: str
     suggested_model: str
+    suggested_tier: str
+    same_provider: bool
+    tier_step: int = Field(description="Tiers down: 0 is the same one, 1 the one below, less than 0 is above")
     calls: int
+    sampled_calls: int = Field(description="Of how many the lengths of prompts are known")
+    fitting_calls: Percent = Field(
+        description="Percent of the sampled calls that the other model's context window holds; the rest stays"
+    )
+    current_cost: Usd = Field(description="Of the window, as stored")
+    current_cost_today: Usd | None = Field(description="The same calls at today's prices; null without a price")
+    projected_cost: Usd = Field(description="The same calls on the suggested model, at today's prices")
     current_cost_per_call: Usd
     suggested_cost_per_call: Usd
-    estimated_monthly_savings: Usd = Field(description="The window's saving per day, times 30")
+    estimated_monthly_savings: Usd = Field(
+        description="The lower of the two current costs less the projected one, per day since the first call, times 30"
+    )
+    savings_low: Usd | None = Field(description="The saving's 95 % interval; null with fewer than 7 whole days")
+    savings_high: Usd | None
+    suggested_retires_on: date | None = Field(description="When its vendor stops serving it, where that is announced")
+    current_quality: AnswerQuality
+    suggested_quality: AnswerQuality | None = Field(description="Null where this workspace has not used the model")
     use_case: str
 
 
+class LeftOut(Answer):
+    """A model that nothing is suggested for, and why."""
+
+    provider: str
+    model: str
+    calls: int
+    reason: Literal["unknown_tier", "unpriced_calls"]
+
+
+class AdviceBasis(Answer):
+    """What the dollars rest on."""
+
+    calls: int = Field(description="In the window, of the models looked at")
+    sampled_calls: int
+    method: str
+    assumptions: list[str]
+
+
 class ModelSwitches(Answer):
-    """Cheaper models for what was really used, largest saving first."""
+    """Other models for what was really used, largest saving first."""
 
     count: int
     recommendations: list[ModelSwitch]
-    total_potential_savings: Usd = Field(description="Per month, if all were followed")
+    total_potential_savings: Usd = Field(description="Per month, with the best suggestion for each model")
+    left_out: list[LeftOut] = Field(description="Models that nothing is suggested for, because too little is known")
+    basis: AdviceBasis
 
 
 class Optimization(Answer):
     """Something that cost money and need not have."""
 
-    type: Literal["failed_calls", "cache_loss"]
+    type: Literal[
+        "failed_calls",
+        "retry_storm",
+        "cache_loss",
+        "caching_unused",
+        "batch",
+        "oversized_prompts",
+        "unused_output_limit",
+        "price_cut",
+        "retirement",
+    ]
     provider: str
     model: str
+    project: str | None = Field(description="Null where it is about all projects, or about calls without one")
     description: str
-    cost: Usd = Field(description="USD over the window, as stored or as priced from the list's rates")
+    cost: Usd = Field(description="USD over the window that this is about, as stored or at today's prices")
+    estimated_monthly_savings: Usd | None = Field(description="Null where nobody can know from what was sent")
+    evidence: dict[str, Usd] = Field(description="The numbers that this rests on")
+    confidence: Literal["high", "medium", "low"]
+
+
+class MissingEvidence(Answer):
+    """What to send so that more can be said."""
+
+    what: str
+    why: str
+    how: str
 
 
 class Recommendations(Answer):
     """All the advice the stored data supports."""
 
     optimizations: list[Optimization]
+    missing_evidence: list[MissingEvidence]
     model_recommendations: list[ModelSwitch]
+    left_out: list[LeftOut] = Field(description="Models to which no other is suggested, because too little is known")
+    basis: AdviceBasis
     anomalies: list[Anomaly]
     last_updated: datetime
 

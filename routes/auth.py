@@ -3,9 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Body, Path, Response
 
 from models import AccountChange, Ended, Login, Message, Refresh, Register, Sessions, SignedIn, Signup, User
+from routes.cookies import COOKIE, cleared, cleared_when_refused, in_cookie, kept, refresh_token
 from routes.exact import Call, needs, problems, public_router, router
 
 public = public_router("/api/auth", "auth")
@@ -13,7 +14,8 @@ account = router("/api/auth", "auth")
 older = public_router("/auth", "auth")
 
 
-@public.post("/signup", responses=problems(400), summary="Create an account and its workspace")
+@public.post("/signup", responses=problems(400), openapi_extra=COOKIE, summary="Create an account and its workspace")
+@in_cookie
 async def signup(call: Call, new: Signup) -> SignedIn:
     return await call.accounts.signup(new, call.device)
 
@@ -22,32 +24,46 @@ async def signup(call: Call, new: Signup) -> SignedIn:
     "/register",
     status_code=201,
     responses=problems(400),
+    openapi_extra=COOKIE,
     summary="Create an account; the name may be left out",
     deprecated=True,
 )
 @public.post(
-    "/register", status_code=201, responses=problems(400), summary="Create an account; the name may be left out"
+    "/register",
+    status_code=201,
+    responses=problems(400),
+    openapi_extra=COOKIE,
+    summary="Create an account; the name may be left out",
 )
+@in_cookie
 async def register(call: Call, new: Register) -> SignedIn:
     return await call.accounts.signup(new.signup(), call.device)
 
 
-@older.post("/login", responses=problems(401), summary="Sign in", deprecated=True)
-@public.post("/login", responses=problems(401), summary="Sign in")
+@older.post("/login", responses=problems(401), openapi_extra=COOKIE, summary="Sign in", deprecated=True)
+@public.post("/login", responses=problems(401), openapi_extra=COOKIE, summary="Sign in")
+@in_cookie
 async def login(call: Call, credentials: Login) -> SignedIn:
     return await call.accounts.login(credentials, call.address, call.device)
 
 
-@public.post("/refresh", responses=problems(401), summary="Exchange a refresh token for new tokens")
-async def refresh(call: Call, token: Refresh) -> SignedIn:
-    return await call.accounts.refresh(token.refresh_token)
+@public.post(
+    "/refresh", responses=problems(401), openapi_extra=COOKIE, summary="Exchange a refresh token for new tokens"
+)
+@in_cookie
+async def refresh(call: Call, token: Annotated[Refresh, Body(default_factory=Refresh)]) -> SignedIn:
+    with cleared_when_refused(call):
+        return await call.accounts.refresh(refresh_token(call, token), from_browser=token.refresh_token is None)
 
 
 @public.post(
-    "/logout", openapi_extra={"security": [{"bearer": []}, {}]}, summary="End the session of the token sent, if any"
+    "/logout",
+    response_model=Message,
+    openapi_extra={"security": [{"bearer": []}, {}], **COOKIE},
+    summary="End the session of the token sent, if any",
 )
-async def logout(call: Call) -> Message:
-    return await call.accounts.logout(call.token)
+async def logout(call: Call) -> Response:
+    return cleared(call, await call.accounts.logout(call.token, kept(call)))
 
 
 @account.get("/me", summary="Who am I")

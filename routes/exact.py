@@ -160,9 +160,16 @@ class Call(Request):
 
         A proxy on this machine is seen by the headers it adds, and a web page in a browser on it by the host it names.
         """
-        host = urlsplit(f"//{self.headers.get('host', '')}").hostname or ""
         forwarded = any(name in self.headers for name in _FORWARDED)
-        return is_loopback(self.address) and is_loopback(host) and not forwarded
+        return is_loopback(self.address) and is_loopback(self.host) and not forwarded
+
+    @property
+    def host(self) -> str:
+        """The host that the caller names, without the port; empty when it is none."""
+        try:
+            return urlsplit(f"//{self.headers.get('host', '')}").hostname or ""
+        except ValueError:
+            return ""
 
     @property
     def device(self) -> str:

@@ -26,6 +26,6 @@ async def anomalies(
     return await call.advice.anomalies(call.caller, days, threshold, tz)
 
 
-@recommendations.get("/model-switching", summary="Cheaper models, priced on what was really used")
+@recommendations.get("/model-switching", summary="Models that can do the job for less, priced on what was really used")
 async def model_switching(call: Call, days: Days = 30, tz: Zone = "UTC") -> ModelSwitches:
     return await call.advice.model_switching(call.caller, days, tz)

@@ -8,7 +8,12 @@ from routes.exact import Call, json_response, problems, public_router
 server = public_router("", "server")
 
 
-@server.get("/", summary="What this is and where the docs are")
+@server.get(
+    "/",
+    summary="What this is and where the docs are",
+    description="Where the dashboard is served, this is its page instead.",
+    responses={200: {"content": {"text/html": {}}}},
+)
 async def about(call: Call) -> About:
     return await call.server.about()
 

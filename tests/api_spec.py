@@ -1,4 +1,4 @@
-"""The generated parts of API_SPEC.md: tables of the OpenAPI document.
+"""What is made of the OpenAPI document: the tables of API_SPEC.md, and the copy that the dashboard is built with.
 
 `python -m tests.api_spec` writes them anew; with `--check` it writes nothing and fails if they are not up to date.
 """
@@ -12,7 +12,9 @@ from typing import Any
 
 from main import app
 
-API_SPEC = Path(__file__).parent.parent / "API_SPEC.md"
+ROOT = Path(__file__).parent.parent
+API_SPEC = ROOT / "API_SPEC.md"
+OPENAPI = ROOT / "dashboard" / "openapi.json"
 Json = dict[str, Any]
 _PART = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _REFERENCE = re.compile(r'"#/components/schemas/(\w+)"')
@@ -27,6 +29,11 @@ def operations(openapi: Json) -> dict[str, Json]:
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
     }
+
+
+def written(openapi: Json) -> str:
+    """The document as the dashboard has it."""
+    return json.dumps(openapi, indent=2) + "\n"
 
 
 def anchor(heading: str) -> str:
@@ -192,14 +199,14 @@ def _line(text: str) -> str:
 
 
 def main() -> None:
-    """Brings API_SPEC.md up to date, or says that it is not."""
-    before = API_SPEC.read_text()
-    after = Tables(app.openapi()).render(before)
-    if before == after:
-        return
-    if "--check" in sys.argv:
-        sys.exit("API_SPEC.md is not up to date; run: python -m tests.api_spec")
-    API_SPEC.write_text(after)
+    """Brings the files up to date, or says which one is not."""
+    openapi = app.openapi()
+    for path, text in ((API_SPEC, Tables(openapi).render(API_SPEC.read_text())), (OPENAPI, written(openapi))):
+        if path.read_text() == text:
+            continue
+        if "--check" in sys.argv:
+            sys.exit(f"{path.relative_to(ROOT)} is not up to date; run: python -m tests.api_spec")
+        path.write_text(text)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,14 @@ async def supabase(
 def settings_for(data_dir: Path, **changes: Any) -> Settings:
     """Settings of a test's server."""
     return Settings.model_validate(
-        {"data_dir": data_dir, "secret_key": SecretStr(SIGNING_KEY), "rate_limit_per_minute": 0, **changes}
+        {
+            "data_dir": data_dir,
+            "secret_key": SecretStr(SIGNING_KEY),
+            "rate_limit_per_minute": 0,
+            # Whether somebody has built it must not change a test.
+            "dashboard": "off",
+            **changes,
+        }
     )
 
 

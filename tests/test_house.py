@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "maintenance": {"config", "database", "engines", "utils"},
     "main": {"config", "database", "middleware", "models", "providers", "engines", "routes", "utils"},
-    "routes": {"engines", "models", "utils", "routes.deps", "routes.exact"},
+    "routes": {"engines", "models", "utils", "routes.cookies", "routes.deps", "routes.exact"},
     "middleware": {"models", "utils"},
     "engines": {
         "database",
@@ -21,10 +21,12 @@ MAY_IMPORT = {
         "utils",
         "engines.comparison",
         "engines.forecast",
+        "engines.optimizations",
         "engines.smoothing",
         "engines.anomalies",
         "engines.baseline",
         "engines.causes",
+        "engines.switching",
     },
     "database": {"config", "models", "utils"},
     "providers": {"models", "utils", "providers"},

@@ -394,7 +394,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         ),
         "spend_forecast": ({"p_days": 30},),
         "spend_series": ({"p_hours_from": START, "p_limit": 100}, {"p_hours_from": END, "p_limit": 0}),
-        "model_usage": ({},),
+        "model_usage": tuple({"p_samples": samples} for samples in (1, 500)),
         "lock_totals": ({"p_alone": True},),
         "rollup_differences": ({},),
         "rebuild_rollups": ({},),

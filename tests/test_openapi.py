@@ -145,6 +145,8 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, "GET /api/costs/timeseries", "An hourly series covers at most 31 days"),
     # An address has one account, and a new password needs the right one.
     Exemption(RejectedPositiveData, "POST (/api)?/auth/(signup|register)", "Email already registered"),
+    # A refresh token is in the body, or else the header says that it is in the cookie.
+    Exemption(RejectedPositiveData, "POST /api/auth/refresh", "refresh_token is needed|send either refresh_token or"),
     Exemption(RejectedPositiveData, "PATCH /api/auth/me", "current_password is (needed|not right)"),
 ]
 

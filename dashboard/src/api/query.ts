@@ -1,0 +1,109 @@
+/** Questions and changes as hooks. What is asked is kept by path and input, and asked again when it has changed. */
+
+import {
+  QueryClient,
+  keepPreviousData,
+  queryOptions,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { send } from "./client";
+import { ApiError, AwayError } from "./errors";
+import type { Answer, Input, Method, PathOf } from "./types";
+import { getSession } from "./session";
+
+/** Tries again what may work the next time, and nothing else. */
+function retry(failures: number, error: Error) {
+  if (error instanceof AwayError) return failures < 2;
+  return error instanceof ApiError && [429, 502, 503, 504].includes(error.status) && failures < 3;
+}
+
+const retryDelay = (failures: number, error: Error) =>
+  error instanceof ApiError && error.retryAfter ? error.retryAfter * 1000 : Math.min(500 * 2 ** failures, 8000);
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    // The live connection says what is out of date.
+    queries: { retry, retryDelay, staleTime: 60_000, refetchOnWindowFocus: false, placeholderData: keepPreviousData },
+    mutations: { retry: false },
+  },
+});
+
+/** The key of a question: the workspace it is about, its path, its input. */
+export type Key = readonly [workspace: string, path: string, input: unknown];
+
+function keyOf(path: string, input: unknown): Key {
+  const session = getSession();
+  return [session.status === "in" ? session.workspaceId : "", path, input ?? null];
+}
+
+type Args<M extends Method, P extends PathOf<M>> = object extends Input<M, P> ? [Input<M, P>?] : [Input<M, P>];
+
+/** A question for useQuery, prefetchQuery and the like. */
+export function question<P extends PathOf<"get">>(path: P, ...[input]: Args<"get", P>) {
+  return queryOptions({
+    queryKey: keyOf(path, input),
+    queryFn: ({ signal }): Promise<Answer<"get", P>> =>
+      (send as (m: "get", p: P, i: unknown) => Promise<Answer<"get", P>>)("get", path, { ...input, signal }),
+  });
+}
+
+/** Asks a path: `useGet("/api/costs/summary", { query: { days: 30, tz } })`. */
+export function useGet<P extends PathOf<"get">>(path: P, ...args: Args<"get", P>) {
+  return useQuery(question(path, ...args));
+}
+
+/** Asks only when `enabled`. */
+export function useGetIf<P extends PathOf<"get">>(enabled: boolean, path: P, ...args: Args<"get", P>) {
+  return useQuery({ ...question(path, ...args), enabled });
+}
+
+type Paged = {
+  [P in PathOf<"get">]: Answer<"get", P> extends { next_cursor?: string | null } ? P : never;
+}[PathOf<"get">];
+
+/** Asks a list page by page; `data.pages` are the answers, `fetchNextPage` asks for the next. */
+export function usePages<P extends Paged>(path: P, ...[input]: Args<"get", P>) {
+  return useInfiniteQuery({
+    queryKey: keyOf(path, { pages: input ?? null }),
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ signal, pageParam }): Promise<Answer<"get", P>> => {
+      const { query, ...rest } = (input ?? {}) as { query?: object };
+      return (send as (m: "get", p: P, i: unknown) => Promise<Answer<"get", P>>)("get", path, {
+        ...rest,
+        query: { ...query, cursor: pageParam },
+        signal,
+      });
+    },
+    getNextPageParam: (last) => (last as { next_cursor?: string | null }).next_cursor ?? undefined,
+  });
+}
+
+/** Changes something: `const create = useSend("post", "/api/keys"); create.mutate({ body })`.
+ *
+ * Afterwards everything under the same collection is asked again, and what `also` begins with.
+ */
+export function useSend<M extends Exclude<Method, "get">, P extends PathOf<M>>(
+  method: M,
+  path: P,
+  { also = [] }: { also?: string[] } = {},
+) {
+  const client = useQueryClient();
+  return useMutation<Answer<M, P>, Error, Input<M, P>>({
+    mutationFn: (input) =>
+      (send as (m: M, p: P, i: unknown) => Promise<Answer<M, P>>)(method, path, input),
+    onSuccess: () => invalidate(client, [collection(path), ...also]),
+  });
+}
+
+/** "/api/keys/{key_id}" belongs to "/api/keys". */
+const collection = (path: string) => path.split("/").slice(0, 3).join("/");
+
+/** Asks again all that is shown of these paths; what is not shown is asked again when it is. */
+export function invalidate(client: QueryClient, prefixes: readonly string[]) {
+  return client.invalidateQueries({
+    predicate: ({ queryKey }) => prefixes.some((prefix) => String(queryKey[1]).startsWith(prefix)),
+  });
+}

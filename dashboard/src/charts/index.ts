@@ -1,0 +1,4 @@
+export * from "./bars";
+export * from "./colors";
+export * from "./frame";
+export * from "./timeSeries";

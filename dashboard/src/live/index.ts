@@ -1,0 +1,170 @@
+/** One connection that says what has changed, so that what is shown is asked again and nothing else is. */
+
+import { useEffect, useSyncExternalStore } from "react";
+import { allowance, authorized } from "@/api/client";
+import { invalidate, queryClient } from "@/api/query";
+import { API_URL, useSignedIn } from "@/api/session";
+import { KINDS } from "./kinds";
+import { serverSentEvents } from "./stream";
+
+/** live: told within a second. polling: asked every five. away: the server does not answer. */
+export type LiveState = "connecting" | "live" | "polling" | "away";
+
+const AT_MOST_EVERY_MS = 500;
+const POLL_MS = 5000;
+/** A stream that is open so long is not one that ends at once; with no news it may say nothing for a while. */
+const OPEN_MS = 300;
+/** The server gives a sign of life every 15 seconds. */
+const SILENT_MS = 40_000;
+const LONGEST_WAIT_MS = 5000;
+
+let state: LiveState = "connecting";
+const listeners = new Set<() => void>();
+
+function setState(next: LiveState) {
+  if (next === state) return;
+  state = next;
+  for (const listener of listeners) listener();
+}
+
+/** How the page hears of changes. */
+export const useLiveState = () =>
+  useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => state,
+  );
+
+/** Keeps what is shown up to date while the page is open. Used once, by the shell. */
+export function useLive() {
+  const { workspaceId } = useSignedIn();
+  useEffect(() => {
+    const stopping = new AbortController();
+    void follow(stopping.signal);
+    return () => stopping.abort();
+  }, [workspaceId]);
+}
+
+async function follow(stop: AbortSignal) {
+  const refresher = new Refresher(stop);
+  let lastId: string | undefined;
+  let failures = 0;
+  setState("connecting");
+  while (!stop.aborted) {
+    const connection = new AbortController();
+    const abort = () => connection.abort();
+    stop.addEventListener("abort", abort);
+    let silence = setTimeout(abort, SILENT_MS);
+    let opening: ReturnType<typeof setTimeout> | undefined;
+    let reached = false;
+    try {
+      const headers: Record<string, string> = lastId === undefined ? {} : { "Last-Event-ID": lastId };
+      const url = `${API_URL || window.location.origin}/api/stream`;
+      const response = await authorized(new Request(url, { headers, signal: connection.signal }));
+      reached = true;
+      if (response.ok && response.body) {
+        opening = setTimeout(() => setState("live"), OPEN_MS);
+        if (failures > 0) void queryClient.refetchQueries({ predicate: ({ state }) => state.status === "error" });
+        for await (const message of serverSentEvents(response.body)) {
+          clearTimeout(silence);
+          silence = setTimeout(abort, SILENT_MS);
+          failures = 0;
+          setState("live");
+          if (!message) continue;
+          lastId = message.id;
+          if (message.event === "hello") refresher.everything();
+          else refresher.changed((JSON.parse(message.data) as { what: string[] }).what);
+        }
+      }
+    } catch {
+      // Whatever broke it, the answer is the same: try again.
+    } finally {
+      clearTimeout(silence);
+      clearTimeout(opening);
+      stop.removeEventListener("abort", abort);
+      connection.abort();
+    }
+    if (isStopped(stop)) return;
+    failures += 1;
+    // An orderly end is not worth showing; the next try mostly succeeds.
+    if (failures > 1 || !reached) setState(reached ? "polling" : "away");
+    if (failures > 1 && reached) {
+      refresher.everything();
+      await sleep(POLL_MS, stop);
+    } else {
+      await sleep(Math.min(300 * 2 ** failures, LONGEST_WAIT_MS), stop);
+    }
+  }
+}
+
+/** Asks again, but at most every half second, and slower as the server's allowance runs out. */
+class Refresher {
+  private readonly waiting = new Set<string>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private last = 0;
+
+  constructor(private readonly stop: AbortSignal) {
+    stop.addEventListener("abort", () => clearTimeout(this.timer));
+  }
+
+  everything() {
+    this.add(["/"]);
+  }
+
+  changed(kinds: readonly string[]) {
+    this.add(kinds.flatMap((kind) => KINDS[kind] ?? ["/"]));
+  }
+
+  private add(prefixes: readonly string[]) {
+    for (const prefix of prefixes) this.waiting.add(prefix);
+    this.timer ??= setTimeout(() => void this.run(), Math.max(0, this.last + interval() - Date.now()));
+  }
+
+  private async run() {
+    const prefixes = [...this.waiting];
+    this.waiting.clear();
+    if (!document.hidden) await invalidate(queryClient, prefixes);
+    else await untilShown(this.stop).then(() => invalidate(queryClient, prefixes));
+    this.last = Date.now();
+    this.timer = undefined;
+    if (this.waiting.size && !this.stop.aborted) this.add([]);
+  }
+}
+
+/** What is left of the server's allowance is spread over the time until it is renewed. */
+function interval() {
+  const shown = Math.max(1, queryClient.getQueryCache().findAll({ type: "active" }).length);
+  const spare = allowance.remaining - allowance.limit * 0.25;
+  if (!Number.isFinite(spare) || spare > allowance.limit * 0.25) return AT_MOST_EVERY_MS;
+  const left = Math.max(0, allowance.resetsAt - Date.now());
+  return Math.min(POLL_MS * 2, Math.max(AT_MOST_EVERY_MS, spare <= shown ? left : (left * shown) / spare));
+}
+
+/** Nobody looks at a hidden page: it is brought up to date when they do. */
+function untilShown(stop: AbortSignal) {
+  return new Promise<void>((done) => {
+    const look = () => {
+      if (!document.hidden || stop.aborted) {
+        document.removeEventListener("visibilitychange", look);
+        done();
+      }
+    };
+    document.addEventListener("visibilitychange", look);
+    stop.addEventListener("abort", look);
+  });
+}
+
+// A function, so that the compiler does not take what was so before an await for what is so after it.
+const isStopped = (stop: AbortSignal) => stop.aborted;
+
+function sleep(ms: number, stop: AbortSignal) {
+  return new Promise<void>((done) => {
+    const timer = setTimeout(done, ms);
+    stop.addEventListener("abort", () => {
+      clearTimeout(timer);
+      done();
+    });
+  });
+}

@@ -1,0 +1,53 @@
+import { Navigate, useLocation, useNavigate, useParams } from "react-router";
+import { Users } from "lucide-react";
+import { useMutation } from "@tanstack/react-query";
+import { chooseWorkspace, queryClient, signOut, useSession } from "@/api";
+import { send } from "@/api/client";
+import { useTitle } from "@/lib/title";
+import { Away, Centered, Starting } from "@/shell/states";
+import { Button, EmptyState, ErrorLine } from "@/ui";
+
+/** Whoever was sent an invitation opens it here, and signs in or up first. */
+export function Component() {
+  useTitle("Join a workspace");
+  const { token = "" } = useParams();
+  const { pathname } = useLocation();
+  const navigate = useNavigate();
+  const session = useSession();
+  const join = useMutation({
+    mutationFn: () => send("post", "/api/workspaces/invitations/accept", { body: { token } }),
+    onSuccess: async (workspace) => {
+      queryClient.clear();
+      chooseWorkspace(workspace.id);
+      await navigate("/app", { replace: true });
+    },
+  });
+
+  if (session.status === "starting") return <Starting />;
+  if (session.status === "away") return <Away error={session.error} />;
+  if (session.status !== "in") return <Navigate to={`/login?next=${encodeURIComponent(pathname)}`} replace />;
+  return (
+    <Centered>
+      <div className="rounded-xl border bg-surface shadow-raised">
+        <EmptyState
+          main
+          title="You are invited to a workspace"
+          icon={<Users aria-hidden className="size-5" />}
+          action={
+            <div className="flex flex-wrap justify-center gap-2">
+              <Button onClick={() => void signOut()}>Use another account</Button>
+              <Button look="primary" busy={join.isPending} onClick={() => join.mutate()}>
+                Join as {session.user.name}
+              </Button>
+            </div>
+          }
+        >
+          <p>You are signed in as {session.user.email}. An invitation is for one address only.</p>
+          <div className="mt-3 text-left">
+            <ErrorLine error={join.error} />
+          </div>
+        </EmptyState>
+      </div>
+    </Centered>
+  );
+}
