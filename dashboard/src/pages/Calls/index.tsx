@@ -1,7 +1,26 @@
-import { PageHeader } from "@/ui";
+import { useRange } from "@/lib/range";
 import { useTitle } from "@/lib/title";
+import { Card, DateRangePicker, PageHeader } from "@/ui";
+import { CallTable } from "./CallTable";
+import { Export } from "./Export";
+import { Filters } from "./Filters";
+import { useCallsView } from "./view";
 
+/** Every call, newest first. */
 export function Component() {
   useTitle("Calls");
-  return <PageHeader title="Calls" />;
+  const range = useRange();
+  const view = useCallsView(range);
+  return (
+    <>
+      <PageHeader title="Calls" note="Newest first; new ones appear as they arrive.">
+        <DateRangePicker range={range} />
+        <Export view={view} />
+      </PageHeader>
+      <Filters range={range} view={view} />
+      <Card flush>
+        <CallTable key={JSON.stringify(view.query)} view={view} />
+      </Card>
+    </>
+  );
 }
