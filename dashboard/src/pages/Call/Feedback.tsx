@@ -121,7 +121,7 @@ function Form({ before, busy, error, onGive }: FormProps) {
         </div>
       </fieldset>
       <Field label="Comment" of={error} name="comment">
-        <TextArea rows={2} maxLength={4000} value={comment} onChange={(event) => setComment(event.target.value)} />
+        <TextArea rows={2} maxLength={2000} value={comment} onChange={(event) => setComment(event.target.value)} />
       </Field>
       <Button type="submit" size="sm" look="primary" busy={busy} disabled={rating === undefined}>
         {before ? "Change my rating" : "Keep my rating"}
