@@ -18,7 +18,7 @@ export function Anomalies({ days, pointedAt }: { days: number; pointedAt: string
   const unusual = useGet("/api/recommendations/anomalies", { query: { days, tz: timeZone } }, SELDOM);
   const [all, setAll] = useState(false);
   return (
-    <Card id="anomalies" className="scroll-mt-20" title="What was unusual" note="Against the same hours and days before" flush>
+    <Card title="What was unusual" note="Against the same hours and days before" flush>
       <Loaded of={unusual}>
         {({ anomalies, count: found }) => {
           const whole = all || anomalies.findIndex((one) => anomalyAnchor(one) === pointedAt) >= FIRST;
@@ -90,7 +90,7 @@ function Item({ of }: { of: Anomaly }) {
           )}
         </div>
       </div>
-      <p className="mt-2 max-w-prose [overflow-wrap:anywhere]" data-cause>
+      <p className="mt-2 max-w-4xl [overflow-wrap:anywhere]" data-cause>
         {of.cause}
       </p>
       <div className="mt-2 flex flex-wrap items-start gap-x-5 gap-y-1.5">

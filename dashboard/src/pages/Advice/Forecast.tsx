@@ -27,10 +27,8 @@ export function Forecast() {
   const period = PERIODS.find(({ value }) => value === state.period)?.value ?? "month";
   const outlook = useGet("/api/costs/forecast", { query: { horizon: HORIZON, period, tz: timeZone } }, SELDOM);
   return (
-    <>
+    <div className="space-y-4">
       <Card
-        id="forecast"
-        className="scroll-mt-20"
         title="Forecast"
         note="What is spent, and what will be"
         actions={<Segments label="Period" value={period} options={PERIODS} onChange={(next) => set({ period: next })} />}
@@ -48,7 +46,7 @@ export function Forecast() {
           </div>
         </>
       )}
-    </>
+    </div>
   );
 }
 
@@ -130,7 +128,7 @@ function TrackRecord({ of }: { of: Outlook }) {
     { key: "mase", header: "Against a week before", cell: (row) => decimal(row.mase), sort: (row) => row.mase, right: true },
   ];
   return (
-    <Card id="track-record" className="scroll-mt-20" title="Its track record" note="How far off each method was on your own past days, one to 28 days ahead; the best is used" flush>
+    <Card title="Its track record" note="How far off each method was on your own past days, one to 28 days ahead; the best is used" flush>
       <Table caption="The errors of the forecasting methods" columns={columns} rows={of.backtest} rowKey={(row) => row.model} />
       <p className="border-t px-4 py-2.5 text-xs text-muted sm:px-5">
         Against a week before: below 1 is better than taking each day for what the same weekday cost last week.

@@ -11,8 +11,8 @@ import { CONFIDENCE, OPTIMIZATIONS, SELDOM, evidence } from "./words";
 export function Optimizations({ days }: { days: number }) {
   const advice = useGet("/api/recommendations", { query: { days, tz: timeZone } }, SELDOM);
   return (
-    <>
-      <Card id="savings" className="scroll-mt-20" title="Avoidable cost" note="The same work for less, and what cannot stay as it is" flush>
+    <div className="space-y-4">
+      <Card title="Avoidable cost" note="The same work for less, and what cannot stay as it is" flush>
         <Loaded of={advice}>
           {({ optimizations }) =>
             optimizations.length === 0 ? (
@@ -30,7 +30,7 @@ export function Optimizations({ days }: { days: number }) {
         </Loaded>
       </Card>
       {advice.data && advice.data.missing_evidence.length > 0 && (
-        <Card id="evidence" className="scroll-mt-20" title="What would tell more" note="Send this, and advice that it takes can be given" flush>
+        <Card title="What would tell more" note="Send this, and advice that it takes can be given" flush>
           <ul className="divide-y border-t">
             {advice.data.missing_evidence.map((one) => (
               <li key={one.what} className="flex gap-3 px-4 py-3 sm:px-5" data-missing>
@@ -47,7 +47,7 @@ export function Optimizations({ days }: { days: number }) {
           </ul>
         </Card>
       )}
-    </>
+    </div>
   );
 }
 
@@ -86,7 +86,7 @@ function Item({ of }: { of: Schema<"Optimization"> }) {
           )}
         </div>
       </div>
-      <p className="mt-2 max-w-prose [overflow-wrap:anywhere]">{of.description}</p>
+      <p className="mt-2 max-w-4xl [overflow-wrap:anywhere]">{of.description}</p>
       <div className="mt-2">
         <More label="What it rests on" open={targeted}>
           <Facts label="What it rests on" facts={Object.entries(of.evidence).map(([name, value]) => evidence(name, value))} />

@@ -26,8 +26,6 @@ export function Switches({ days }: { days: number }) {
   const advice = useGet("/api/recommendations/model-switching", { query: { days, tz: timeZone } }, SELDOM);
   return (
     <Card
-      id="models"
-      className="scroll-mt-20"
       title="Other models"
       note="What the same calls would have cost on another model that can do the job, at today’s prices"
       actions={
@@ -151,8 +149,8 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
         <Figure name="Calls that fit" value={percent(best.fitting_calls)} note={best.fitting_calls < 100 ? "the others stay" : undefined} />
         <Figure name="Calls" value={count(best.calls)} />
       </dl>
-      <p className="mt-3 max-w-prose text-muted">{best.use_case}</p>
-      <div className="mt-2 flex flex-col items-start gap-1.5">
+      <p className="mt-3 max-w-4xl text-[0.8125rem] text-muted">{best.use_case}</p>
+      <div className="mt-2 flex flex-wrap items-start gap-x-5 gap-y-1.5">
         <More label="What changes" open={targeted}>
           <Facts
             label="What changes"
@@ -168,18 +166,16 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
           />
         </More>
         {others.length > 0 && (
-          <div className="w-full">
-            <More label={`${count(others.length)} other ${others.length === 1 ? "model" : "models"} for the same calls`}>
-              <div className="-mx-4 sm:-mx-5">
-                <Table
-                  caption={`Other models for the calls of ${best.current_model}`}
-                  columns={OTHERS}
-                  rows={others}
-                  rowKey={(row) => `${row.suggested_provider}/${row.suggested_model}`}
-                />
-              </div>
-            </More>
-          </div>
+          <More label={`${count(others.length)} other ${others.length === 1 ? "model" : "models"} for the same calls`}>
+            <div className="-mx-4 sm:-mx-5">
+              <Table
+                caption={`Other models for the calls of ${best.current_model}`}
+                columns={OTHERS}
+                rows={others}
+                rowKey={(row) => `${row.suggested_provider}/${row.suggested_model}`}
+              />
+            </div>
+          </More>
         )}
       </div>
     </Target>

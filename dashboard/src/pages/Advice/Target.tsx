@@ -30,7 +30,7 @@ export function Target({ id, className, children, ...rest }: { id: string; class
 /** What is one click away. */
 export function More({ label, open, children }: { label: string; open?: boolean; children: ReactNode }) {
   return (
-    <details className="group" open={open}>
+    <details className="group min-w-0 open:basis-full" open={open}>
       <summary className="inline-flex list-none items-center gap-1 rounded text-[0.8125rem] font-medium text-accent hover:underline">
         <ChevronRight aria-hidden className="size-3.5 transition-transform group-open:rotate-90" />
         {label}

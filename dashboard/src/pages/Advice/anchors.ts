@@ -1,4 +1,4 @@
-/** The addresses of what Advice says, so that other pages can point at it: `/app/advice#` and one of these. */
+/** The addresses of what Advice says, so that other pages can point at it: `/app/advice#` and one of these, or of TABS. */
 
 import type { Schema } from "@/api";
 
@@ -16,3 +16,14 @@ export const optimizationAnchor = (one: Pick<Schema<"Optimization">, "type" | "p
 
 export const anomalyAnchor = (one: Pick<Schema<"Anomaly">, "start" | "kind" | "about">) =>
   slug("anomaly", one.kind, one.start, one.about);
+
+export const TABS = ["models", "savings", "forecast", "anomalies"] as const;
+export type Tab = (typeof TABS)[number];
+
+/** Where something that is pointed at is found. */
+export function tabOf(anchor: string): Tab | undefined {
+  if (anchor.startsWith("switch_")) return "models";
+  if (anchor.startsWith("saving_")) return "savings";
+  if (anchor.startsWith("anomaly_")) return "anomalies";
+  return TABS.find((tab) => tab === anchor);
+}

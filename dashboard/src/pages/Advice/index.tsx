@@ -1,61 +1,46 @@
-import { useEffect } from "react";
-import { Link, useLocation } from "react-router";
+import { useLocation } from "react-router";
 import { useSearchState } from "@/lib/searchState";
 import { useTitle } from "@/lib/title";
-import { PageHeader, Segments } from "@/ui";
+import { PageHeader, Segments, Tabs } from "@/ui";
 import { Anomalies } from "./Anomalies";
 import { Forecast } from "./Forecast";
 import { Optimizations } from "./Optimizations";
 import { Switches } from "./Switches";
+import { TABS, tabOf } from "./anchors";
 
-const DEFAULTS = { days: "30" };
+const DEFAULTS = { days: "30", show: "" };
 const DAYS = [
   { value: "7", label: "7 days" },
   { value: "30", label: "30 days" },
   { value: "90", label: "90 days" },
 ] as const;
 
-const SECTIONS = [
-  { id: "models", label: "Other models" },
-  { id: "savings", label: "Avoidable cost" },
-  { id: "forecast", label: "Forecast" },
-  { id: "anomalies", label: "What was unusual" },
-];
-
-/** What could be done, what will come, and what was odd. `#` and a section's or an item's name leads to it. */
+/** What could be done, what will come, and what was odd. An item's name after `#` leads to it. */
 export function Component() {
   useTitle("Advice");
   const [state, set] = useSearchState(DEFAULTS);
-  const { hash, search } = useLocation();
-  const pointedAt = decodeURIComponent(hash.slice(1));
+  const pointedAt = decodeURIComponent(useLocation().hash.slice(1));
   const chosen = DAYS.find(({ value }) => value === state.days)?.value ?? "30";
   const days = Number(chosen);
-  useEffect(() => {
-    if (pointedAt !== "") document.getElementById(pointedAt)?.scrollIntoView();
-  }, [pointedAt]);
+  const shown = TABS.find((tab) => tab === state.show) ?? tabOf(pointedAt) ?? "models";
   return (
     <>
       <PageHeader title="Advice" note="From what was really used, with the numbers it rests on.">
-        <Segments label="From the last" value={chosen} options={DAYS} onChange={(value) => set({ days: value })} />
+        {shown !== "forecast" && (
+          <Segments label="From the last" value={chosen} options={DAYS} onChange={(value) => set({ days: value })} />
+        )}
       </PageHeader>
-      <nav aria-label="On this page" className="mb-4 flex flex-wrap gap-x-5 gap-y-1.5">
-        {SECTIONS.map(({ id, label }) => (
-          <Link
-            key={id}
-            to={{ search, hash: id }}
-            className="rounded font-medium text-accent hover:underline"
-            onClick={() => document.getElementById(id)?.scrollIntoView()}
-          >
-            {label}
-          </Link>
-        ))}
-      </nav>
-      <div className="space-y-4">
-        <Switches days={days} />
-        <Optimizations days={days} />
-        <Forecast />
-        <Anomalies days={days} pointedAt={pointedAt} />
-      </div>
+      <Tabs
+        label="Advice"
+        value={shown}
+        onChange={(show) => set({ show })}
+        tabs={[
+          { value: "models", label: "Other models", content: <Switches days={days} /> },
+          { value: "savings", label: "Avoidable cost", content: <Optimizations days={days} /> },
+          { value: "forecast", label: "Forecast", content: <Forecast /> },
+          { value: "anomalies", label: "What was unusual", content: <Anomalies days={days} pointedAt={pointedAt} /> },
+        ]}
+      />
     </>
   );
 }

@@ -17,7 +17,7 @@ const PHONE_ROW_REM = 3.75;
 /** So many rows before the end, the next page is asked for. */
 const AHEAD = 30;
 const GRID =
-  "grid grid-cols-[minmax(0,1fr)_auto] gap-x-3 lg:grid-cols-[11rem_minmax(10rem,2fr)_minmax(6rem,1fr)_minmax(6rem,1fr)_5.5rem_6.5rem_5.5rem_5.5rem]";
+  "grid grid-cols-[minmax(0,1fr)_auto] gap-x-4 lg:grid-cols-[11rem_minmax(10rem,2fr)_minmax(6rem,1fr)_minmax(6rem,1fr)_5.5rem_6.5rem_5.5rem_5.5rem]";
 const COLUMNS = [
   { name: "Time" },
   { name: "Model" },
@@ -119,7 +119,7 @@ export function CallTable({ view }: { view: CallsView }) {
         aria-rowcount={hasMore ? -1 : calls.length + 1}
         onKeyDown={onKeyDown}
         onScroll={(event) => hold(event.currentTarget.scrollTop > 8)}
-        className="h-[calc(100dvh-19rem)] min-h-96 overflow-y-auto rounded-xl [scrollbar-gutter:stable] focus-visible:outline-none"
+        className="h-[calc(100dvh-19rem)] min-h-96 lg:h-[calc(100dvh-15rem)] overflow-y-auto rounded-xl focus-visible:outline-none"
       >
         <div role="row" aria-rowindex={1} className={classes(GRID, "sticky top-0 z-10 border-b bg-surface px-4 py-2 text-xs font-medium text-muted max-lg:sr-only sm:px-5")}>
           {COLUMNS.map((column) => (

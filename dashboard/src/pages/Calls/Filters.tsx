@@ -1,8 +1,7 @@
 import { useState } from "react";
-import { X } from "lucide-react";
 import { useGet } from "@/api";
 import type { Range } from "@/lib/range";
-import { Button, Field, Select, TextInput } from "@/ui";
+import { Field, Select, TextInput } from "@/ui";
 import type { CallsView } from "./view";
 import { STATUSES, VIOLATIONS } from "./view";
 
@@ -28,7 +27,7 @@ export function Filters({ range, view }: { range: Range; view: CallsView }) {
       aria-label="Filters"
       className="mb-4 grid grid-cols-2 items-end gap-x-3 gap-y-2.5 sm:grid-cols-3 lg:grid-cols-6"
     >
-      <Field label="Model" className="col-span-2 sm:col-span-1">
+      <Field label="Model">
         <Select value={state.model} options={options(models, state.model)} onChange={(model) => set({ model })} />
       </Field>
       <Field label="Provider">
@@ -56,13 +55,6 @@ export function Filters({ range, view }: { range: Range; view: CallsView }) {
           onChange={(policy_violation) => set({ policy_violation })}
         />
       </Field>
-      {view.filtered && (
-        <div className="col-span-full">
-          <Button size="sm" look="ghost" className="-ml-2.5" icon={<X aria-hidden className="size-4" />} onClick={view.clear}>
-            Remove the filters
-          </Button>
-        </div>
-      )}
     </div>
   );
 }

@@ -1,6 +1,7 @@
+import { X } from "lucide-react";
 import { useRange } from "@/lib/range";
 import { useTitle } from "@/lib/title";
-import { Card, DateRangePicker, PageHeader } from "@/ui";
+import { Button, Card, DateRangePicker, PageHeader } from "@/ui";
 import { CallTable } from "./CallTable";
 import { Export } from "./Export";
 import { Filters } from "./Filters";
@@ -14,6 +15,11 @@ export function Component() {
   return (
     <>
       <PageHeader title="Calls" note="Newest first; new ones appear as they arrive.">
+        {view.filtered && (
+          <Button look="ghost" icon={<X aria-hidden className="size-4" />} onClick={view.clear}>
+            Remove the filters
+          </Button>
+        )}
         <DateRangePicker range={range} />
         <Export view={view} />
       </PageHeader>
