@@ -265,15 +265,14 @@ test("Quality shows the endpoint's figures, and a viewer sees no ratings of othe
 
 test("Advice names the savings, causes and odds that the endpoints say", async () => {
   const page = await browser.open();
-  await signIn(page, ADMIN, "/app/advice");
-  const query = { days: 30, tz: TZ };
-  const [switches, advice, unusual, outlook] = await Promise.all([
-    ask("/api/recommendations/model-switching", query),
-    ask("/api/recommendations", query),
-    ask("/api/recommendations/anomalies", query),
-    ask("/api/costs/forecast", { period: "month", horizon: 30, tz: TZ }),
-  ]);
-  await settled(page);
+  // Forecasts move on by the minute: what counts is what the page was told.
+  const told = async (path, work) => {
+    const [response] = await Promise.all([page.waitForResponse((one) => new URL(one.url()).pathname === path), work()]);
+    await settled(page);
+    return response.json();
+  };
+  const tab = (name) => () => page.getByRole("tab", { name }).click();
+  const switches = await told("/api/recommendations/model-switching", () => signIn(page, ADMIN, "/app/advice"));
   assert.equal(await text(page.locator("[data-potential]")), money(switches.total_potential_savings));
   const best = switches.recommendations[0];
   const item = page.locator("[data-item=switch]").first();
@@ -290,8 +289,7 @@ test("Advice names the savings, causes and odds that the endpoints say", async (
   await axe(page);
   await screenshot(page, "advice-models");
 
-  await page.getByRole("tab", { name: "Avoidable cost" }).click();
-  await settled(page);
+  const advice = await told("/api/recommendations", tab("Avoidable cost"));
   const savings = await page.locator("[data-item=saving]").allInnerTexts();
   assert.equal(savings.length, advice.optimizations.length);
   advice.optimizations.forEach((one, index) => assert.ok(savings[index].includes(one.description), savings[index]));
@@ -300,17 +298,15 @@ test("Advice names the savings, causes and odds that the endpoints say", async (
   await axe(page);
   await screenshot(page, "advice-savings");
 
-  await page.getByRole("tab", { name: "What was unusual" }).click();
-  await settled(page);
+  const unusual = await told("/api/recommendations/anomalies", tab("What was unusual"));
   const causes = await page.locator("[data-cause]").allInnerTexts();
   assert.deepEqual(causes, unusual.anomalies.slice(0, 8).map((one) => one.cause));
 
   await axe(page);
   await screenshot(page, "advice-anomalies");
 
-  await page.goto("/app/advice#forecast");
+  const outlook = await told("/api/costs/forecast", () => page.goto("/app/advice#forecast"));
   await page.locator("[data-band]").first().waitFor();
-  await settled(page);
   const forecast = await text(page.locator("[data-forecast]"));
   for (const name of ["expected", "low_80", "high_80", "low_95", "high_95"]) {
     assert.ok(forecast.includes(money(outlook.total[name])), `${forecast} lacks ${name}`);

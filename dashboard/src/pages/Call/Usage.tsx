@@ -22,7 +22,7 @@ export function Usage({ call }: { call: Schema<"EventDetail"> }) {
     { name: "Input", tokens: call.input_tokens, rate: rates?.input },
     { name: "read from the cache", tokens: call.cache_read_tokens, rate: rates?.cache_read, part: true },
     { name: "written to the cache", tokens: call.cache_write_tokens, rate: rates?.cache_write, part: true },
-    { name: "of these for an hour", tokens: call.cache_write_1h_tokens, rate: rates?.cache_write_1h, part: true },
+    { name: "written for an hour", tokens: call.cache_write_1h_tokens, rate: rates?.cache_write_1h, part: true },
     { name: "Output", tokens: call.output_tokens, rate: rates?.output },
     { name: "reasoning", tokens: call.reasoning_tokens, rate: rates?.reasoning, part: true },
   ];
