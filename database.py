@@ -47,7 +47,6 @@ from models import (
     CostKey,
     CostSummary,
     Credentials,
-    DailyCosts,
     DueDelivery,
     Duplicate,
     EventFilter,
@@ -83,6 +82,7 @@ from models import (
     Terms,
     Timeseries,
     TopModels,
+    UsageHistory,
     Watched,
     Workspace,
     WorkspaceSettings,
@@ -1117,9 +1117,19 @@ class Database:
             p_now=now,
         )
 
-    async def model_daily_costs(self, workspace_id: UUID, start: datetime, end: datetime, tz: str) -> list[DailyCosts]:
+    async def spend_series(
+        self, workspace_id: UUID, start: datetime, hours_from: datetime, end: datetime, tz: str, limit: int
+    ) -> UsageHistory:
+        """The use of the `limit` dearest pairs of project and model by hours, before `hours_from` by days."""
         return await self._ask(
-            _DAILY_COSTS, "model_daily_costs", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz
+            _HISTORY,
+            "spend_series",
+            p_workspace_id=workspace_id,
+            p_start=start,
+            p_hours_from=hours_from,
+            p_end=end,
+            p_tz=tz,
+            p_limit=limit,
         )
 
     async def model_usage(
@@ -1239,7 +1249,7 @@ _CHANGE = TypeAdapter(Change)
 _CHANGES = TypeAdapter(list[Change])
 _COMPARED = TypeAdapter(ComparedCosts)
 _STORED_SPEND = TypeAdapter(StoredSpend)
-_DAILY_COSTS = TypeAdapter(list[DailyCosts])
+_HISTORY = TypeAdapter(UsageHistory)
 _MODEL_USAGE = TypeAdapter(ModelUsage)
 
 

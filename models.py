@@ -2060,17 +2060,19 @@ class AlertDelivery(Answer):
 
 
 class AnomalyDetails(Answer):
-    """The day of a model that cost far more than usual."""
-
-    model_config = ConfigDict(extra="forbid")
+    """What cost far more than usual, when, and why; an early alert says no more than the model and day."""
 
     date: date
-    provider: str
-    model: str
+    hour: int | None = None
+    project: str | None = None
+    provider: str | None
+    model: str | None
+    kind: str | None = None
     cost: Usd
     expected_cost: Usd
     z_score: float
     severity: str
+    cause: str | None = None
 
 
 class DigestDetails(Answer):
@@ -2094,7 +2096,7 @@ class AlertFacts(Answer):
     id: UUID
     kind: Literal["budget", "unpriced_model", "anomaly", "digest", "test"]
     subject: str = Field(
-        description="The budget's name, provider/model, daily or weekly, or the channel that is tested"
+        description="The budget's name, provider/model, what was unusual, daily or weekly, or the tested channel"
     )
     budget_id: UUID | None
     period_start: datetime | None
@@ -2248,13 +2250,33 @@ class LiveMessage(NamedTuple):
 # Recommendations
 
 
-class DailyCosts(Answer):
-    """A model's cost of every day from the first it cost anything."""
+class UsageSeries(Answer):
+    """A model's use in a project over time: each column is a text of numbers with commas, one for each of its minutes.
 
-    provider: str
-    model: str
-    first_day: date
-    costs: list[Decimal]
+    Those say when a bucket begins, after the first one there could be. Without names it is the rest of the workspace.
+    Cost in USD.
+    """
+
+    project: str | None
+    provider: str | None
+    model: str | None
+    minutes: str
+    calls: str
+    errors: str
+    unpriced_calls: str
+    input_tokens: str
+    cache_read_tokens: str
+    cache_write_5m_tokens: str
+    cache_write_1h_tokens: str
+    output_tokens: str
+    costs: str
+
+
+class UsageHistory(Answer):
+    """The use of a workspace's dearest pairs of project and model, and its own prices."""
+
+    series: list[UsageSeries]
+    prices: list[OwnPrice]
 
 
 class UsedDay(Answer):
@@ -2358,16 +2380,52 @@ class ModelUsage(Answer):
     prices: list[OwnPrice]
 
 
-class Anomaly(Answer):
-    """A day on which a model cost far more or less than on its other days."""
+AnomalyScope = Literal["workspace", "project", "provider", "model"]
+AnomalyKind = Literal["spike", "drop", "level_shift", "stop", "new_model", "new_project", "errors", "outage"]
+AnomalyCause = Literal["calls", "tokens_per_call", "cache_hit_rate", "price", "priced_share", "new", "vanished"]
 
-    date: date
+
+class AnomalyContributor(Answer):
+    """How much of a difference in cost came from one cause at one model of a project."""
+
+    project: str | None
     provider: str
     model: str
+    cause: AnomalyCause
+    effect: Usd = Field(description="USD by which it changed the cost")
+
+
+class Anomaly(Answer):
+    """When something cost far more or less than usual, or failed far more often."""
+
+    date: Annotated[date, Field(description="The day it began on, in the time zone asked for")]
+    hour: int | None = Field(description="The hour of that day it began with; null when whole days are meant")
+    start: datetime
+    end: datetime = Field(description="When it was over, or until when it is known to last")
+    scope: AnomalyScope = Field(description="What it is about; a model is one in a project when that is named")
+    about: str = Field(description="The same by name")
+    project: str | None
+    provider: str | None
+    model: str | None
+    measure: Literal["cost", "errors"] = Field(description="Whether cost was unusual, or how many calls failed")
+    kind: AnomalyKind = Field(
+        description="level_shift: for three days or longer; outage: half of the calls or more failed"
+    )
+    calls: int
+    errors: int
+    expected_errors: float = Field(description="At the usual rate of failures; 0 when the measure is cost")
     cost: Usd
-    expected_cost: Usd = Field(description="The mean of the model's days in the window")
-    z_score: float = Field(description="(cost - expected_cost) / sample standard deviation of those days")
+    expected_cost: Usd = Field(description="What was usual at such a time, by what came before")
+    expected_low: Usd = Field(description="The lower end of what would not have been told: USD, or failed calls")
+    expected_high: Usd = Field(description="The upper end of it")
+    excess_cost: Usd = Field(description="cost - expected_cost; negative when it cost less")
+    z_score: float = Field(description="Robust standard deviations from what was expected, at its peak")
     severity: Literal["low", "medium", "high"] = Field(description="|z_score| from the threshold, from 3, from 4")
+    cause: str = Field(description="Why, in a sentence")
+    contributors: list[AnomalyContributor] = Field(
+        description="What makes up the difference to the mean of the same hours of up to four weeks before (of up "
+        "to seven days before where there are no weeks yet): the ten largest, largest first"
+    )
 
 
 class Anomalies(Answer):

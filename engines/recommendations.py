@@ -1,14 +1,15 @@
 """The recommendations engine: what stands out, and what would have cost less. It says nothing the data does not."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from statistics import mean, stdev
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from database import Database
+from engines.anomalies import Grid, Leaf, find
+from engines.causes import tell
 from engines.comparison import cell_of, explain
 from engines.forecast import HISTORY_DAYS, forecast
 from engines.optimizations import missing_evidence, optimizations
@@ -19,7 +20,6 @@ from models import (
     ComparedCosts,
     ComparedPeriod,
     CostComparison,
-    DailyCosts,
     DateRange,
     Forecast,
     ForecastPeriod,
@@ -29,13 +29,16 @@ from models import (
     PeriodUsage,
     Recommendations,
     TwoPeriods,
+    UsageHistory,
 )
 from providers import OwnPrices, PriceBook
-from utils.time import last_days, now
+from utils.time import last_days, midnight, now
 
 _DAYS = 30
 _THRESHOLD = 2.0
-_FEWEST_DAYS = 6
+# What is usual is learnt from so many days before the first that is judged, of so many pairs of project and model.
+_HISTORY = timedelta(days=42)
+_MOST_SERIES, _MOST_HOURLY_DAYS = 100, 90
 # Nobody is told of less: in standard deviations, and in USD above what was expected.
 _FAR = 3.0
 _WORTH_TELLING = Decimal(1)
@@ -44,7 +47,6 @@ _MOST_BUDGETS = 50
 # So many pairs of project and model of two periods are compared one by one.
 _MOST_CELLS = 1_000
 _MOMENT = timedelta(microseconds=1)
-_PICODOLLAR = Decimal("0.000000000001")
 # How many events are looked at for what totals cannot say.
 _SAMPLES = 500
 
@@ -60,24 +62,44 @@ class RecommendationsEngine:
         """Everything at once, for the last days."""
         at = now()
         start, end = last_days(days, tz, at)
-        window, series = await asyncio.gather(
+        window, found = await asyncio.gather(
             self._window(identity, start, end, tz, at),
-            self._database.model_daily_costs(identity.workspace_id, start, end, tz),
+            self._anomalies(identity.workspace_id, days, _THRESHOLD, tz, at),
         )
-        return await asyncio.to_thread(_advice, window, series)
+        return await asyncio.to_thread(_advice, window, found)
 
     async def anomalies(self, identity: Identity, days: int, threshold: float, tz: str) -> Anomalies:
-        """Days that stand out by more than `threshold` standard deviations."""
-        start, end = last_days(days, tz, now())
-        found = anomalies(await self._database.model_daily_costs(identity.workspace_id, start, end, tz), threshold)
+        """What was unusual by more than `threshold` robust standard deviations, and why."""
+        at = now()
+        start, end = last_days(days, tz, at)
+        found = await self._anomalies(identity.workspace_id, days, threshold, tz, at)
         return Anomalies(count=len(found), anomalies=found, analysis_period=DateRange(start=start, end=end))
 
     async def unusual(self, workspace_id: UUID, tz: str, at: datetime) -> list[Anomaly]:
-        """What somebody should be told: yesterday's and today's costs far above the usual, by dollars and by spread."""
-        start, end = last_days(_DAYS, tz, at)
-        found = anomalies(await self._database.model_daily_costs(workspace_id, start, end, tz), _FAR)
+        """What somebody should be told: cost far above the usual since yesterday, by dollars and by spread."""
+        found = await self._anomalies(workspace_id, _DAYS, _FAR, tz, at)
         yesterday = at.astimezone(ZoneInfo(tz)).date() - timedelta(days=1)
-        return [day for day in found if day.date >= yesterday and day.cost - day.expected_cost >= _WORTH_TELLING]
+        return [
+            one
+            for one in found
+            if one.measure == "cost" and one.date >= yesterday and one.excess_cost >= _WORTH_TELLING
+        ]
+
+    async def _anomalies(self, workspace_id: UUID, days: int, threshold: float, tz: str, at: datetime) -> list[Anomaly]:
+        """The anomalies of the last days: by hours those of 90 days at most, by days all of them."""
+        today = at.astimezone(ZoneInfo(tz)).date()
+        start, by_hours = today - timedelta(days=days - 1), today - timedelta(days=min(days, _MOST_HOURLY_DAYS) - 1)
+        grid = Grid(first=start - _HISTORY, hours_from=by_hours - _HISTORY, start=start, at=at, tz=tz)
+        history = await self._database.spend_series(
+            workspace_id,
+            midnight(grid.first, tz),
+            midnight(grid.hours_from, tz),
+            # Calls may be dated a little ahead; those wait until then.
+            grid.moment(grid.now + 1),
+            tz,
+            _MOST_SERIES,
+        )
+        return await asyncio.to_thread(_unusual, history, grid, threshold, self._prices)
 
     async def model_switching(self, identity: Identity, days: int, tz: str) -> ModelSwitches:
         """Cheaper models that can do the same job, priced on what was really used."""
@@ -103,7 +125,7 @@ class RecommendationsEngine:
         return Window(usage, self._prices, OwnPrices(usage.prices), start, at, today)
 
 
-def _advice(window: Window, series: Sequence[DailyCosts]) -> Recommendations:
+def _advice(window: Window, found: list[Anomaly]) -> Recommendations:
     switching = switches(window)
     return Recommendations(
         optimizations=optimizations(window),
@@ -111,44 +133,14 @@ def _advice(window: Window, series: Sequence[DailyCosts]) -> Recommendations:
         model_recommendations=switching.recommendations,
         left_out=switching.left_out,
         basis=switching.basis,
-        anomalies=anomalies(series, _THRESHOLD),
+        anomalies=found,
         last_updated=window.at,
     )
 
 
-def anomalies(series: Iterable[DailyCosts], threshold: float) -> list[Anomaly]:
-    """The days whose cost lies more than `threshold` sample standard deviations from the mean of all the model's days.
-
-    z = (cost - mean) / s with s the sample standard deviation (n - 1), over the days from the model's first cost on.
-    Fewer than 6 days, or days that all cost the same, say nothing. The last day is usually not over yet, so that it
-    cost little is no anomaly. Newest first.
-    """
-    found = []
-    for model in series:
-        costs = [float(cost) for cost in model.costs]
-        if len(costs) < _FEWEST_DAYS:
-            continue
-        spread = stdev(costs)
-        if spread == 0:
-            continue
-        expected = mean(costs)
-        for offset, cost in enumerate(costs):
-            z_score = (cost - expected) / spread
-            unfinished = offset == len(costs) - 1
-            if abs(z_score) < threshold or (unfinished and z_score < 0):
-                continue
-            found.append(
-                Anomaly(
-                    date=model.first_day + timedelta(days=offset),
-                    provider=model.provider,
-                    model=model.model,
-                    cost=model.costs[offset],
-                    expected_cost=_money(sum(model.costs, Decimal(0)) / len(model.costs)),
-                    z_score=round(z_score, 4),
-                    severity="high" if abs(z_score) >= 4 else "medium" if abs(z_score) >= 3 else "low",
-                )
-            )
-    return sorted(found, key=lambda anomaly: (anomaly.date, abs(anomaly.z_score)), reverse=True)
+def _unusual(history: UsageHistory, grid: Grid, threshold: float, prices: PriceBook) -> list[Anomaly]:
+    leaves = [Leaf(series, grid) for series in history.series]
+    return tell(find(leaves, grid, threshold), leaves, grid, prices, OwnPrices(history.prices))
 
 
 def _compared(
@@ -187,7 +179,3 @@ def _period(span: tuple[datetime, datetime], cells: Sequence[PeriodUsage], rest:
         call_count=int(sum(used.calls for used in cells)) + rest.calls,
         unpriced_calls=int(sum(used.unpriced_calls for used in cells)) + rest.unpriced_calls,
     )
-
-
-def _money(amount: Decimal) -> Decimal:
-    return amount.quantize(_PICODOLLAR)

@@ -404,7 +404,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
             {"p_before_start": START, "p_before_end": END, "p_limit": 0},
         ),
         "spend_forecast": ({"p_days": 30},),
-        "model_daily_costs": ({},),
+        "spend_series": ({"p_hours_from": START, "p_limit": 100}, {"p_hours_from": END, "p_limit": 0}),
         "model_usage": tuple({"p_samples": samples} for samples in (1, 500)),
         "lock_totals": ({"p_alone": True},),
         "rollup_differences": ({},),
