@@ -16,7 +16,7 @@ export function Advice() {
       title="What could be saved"
       note="From the last 30 days"
       actions={
-        <LinkButton size="sm" look="ghost" to="/app/advice">
+        <LinkButton size="sm" look="ghost" className="-my-1 -mr-2.5 text-accent" to="/app/advice">
           All advice
         </LinkButton>
       }
