@@ -30,7 +30,7 @@ export function Advice() {
               When a cheaper model could do the same job, or calls cost money for nothing, it is said here.
             </EmptyState>
           ) : (
-            <ul className="grid items-start gap-3 md:grid-cols-2 xl:grid-cols-3">
+            <ul className="grid grid-cols-1 items-start gap-3 md:grid-cols-2 xl:grid-cols-3">
               {switches.map((one) => (
                 <Switch key={`${one.provider}/${one.current_model}`} of={one} />
               ))}

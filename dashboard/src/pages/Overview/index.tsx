@@ -33,7 +33,7 @@ function Overview() {
       <PageHeader title="Overview">
         <DateRangePicker range={range} />
       </PageHeader>
-      <div className="grid gap-4 lg:grid-cols-3">
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-3">
         <div className="lg:col-span-3">
           <Figures />
         </div>
