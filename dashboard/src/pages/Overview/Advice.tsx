@@ -129,7 +129,7 @@ function Item({ title, note, saving, text, evidence }: ItemProps) {
         </div>
         {saving !== null && <Badge tone="good">{money(saving)} a month</Badge>}
       </div>
-      <p className="mt-2 text-muted">{text}</p>
+      <p className="mt-2 text-muted [overflow-wrap:anywhere]">{text}</p>
       <details className="group mt-auto pt-3">
         <summary className="inline-flex list-none items-center gap-1 rounded text-xs font-medium text-accent hover:underline">
           <ChevronRight aria-hidden className="size-3.5 transition-transform group-open:rotate-90" />
