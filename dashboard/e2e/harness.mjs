@@ -120,7 +120,10 @@ export async function startBrowser(server) {
     return page;
   }
 
-  return { open, close: () => browser.close() };
+  /** Leaves nobody's page open: it would go on asking. */
+  const closePages = () => Promise.all(browser.contexts().map((context) => context.close()));
+
+  return { open, closePages, close: () => browser.close() };
 }
 
 /** Something that goes wrong on purpose, such as a 401 before signing in: lines of `page.problems` that match are fine. */

@@ -35,7 +35,7 @@ test("from sign-up to the first call seen live", async () => {
   const key = await page.locator("[data-key]").innerText();
   assert.match(key, /^llmlab_sk_/);
   await page.getByText("Waiting for the first call").waitFor();
-  const command = await page.getByRole("region", { name: "the curl command" }).innerText();
+  const command = await page.getByRole("group", { name: "the curl command" }).innerText();
   assert.ok(command.includes(key) && command.includes(`${server.url}/api/events/track`));
   await page.locator("[data-live=live]").first().waitFor();
   await axe(page);

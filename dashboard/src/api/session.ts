@@ -2,7 +2,7 @@
 
 import { useSyncExternalStore } from "react";
 import type { Schema } from "./types";
-import { ApiError, problemOf } from "./errors";
+import { ApiError, AwayError, problemOf } from "./errors";
 import { getCookie, setCookie } from "@/lib/cookies";
 
 /** Where the API is: this server, unless the pages are served from elsewhere. */
@@ -137,7 +137,7 @@ export async function start() {
   try {
     await refresh();
   } catch (error) {
-    set({ status: "away", error: error as Error });
+    set({ status: "away", error: error instanceof ApiError ? error : new AwayError() });
   }
 }
 

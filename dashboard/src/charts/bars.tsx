@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import { scaleBand, scaleLinear } from "d3-scale";
 import { classes } from "@/lib/classes";
 import { colorOf } from "./colors";
-import { useWidth } from "./frame";
+import { rem, useWidth } from "./frame";
 
 export interface BarItem {
   name: string;
@@ -82,9 +82,9 @@ export function Waterfall({
   const fill = (item: WaterfallItem) =>
     item.kind === "total" ? "var(--accent)" : item.value > 0 === (moreIs === "better") ? "var(--bar-good)" : "var(--bar-bad)";
   return (
-    <div ref={ref} style={{ height }}>
+    <div ref={ref} style={{ height: rem(height) }}>
       {width > 0 && (
-        <svg width={width} height={height} className="block">
+        <svg viewBox={`0 0 ${width} ${height}`} className="block size-full">
           <line x1={0} x2={width} y1={y(0)} y2={y(0)} stroke="var(--line-strong)" />
           {items.map((item, index) => {
             const { from, to } = spans[index] ?? { from: 0, to: 0 };
@@ -126,9 +126,9 @@ export function Histogram({
 }) {
   const most = Math.max(...bins.map((bin) => bin.value), 0) || 1;
   return (
-    <ol className="flex items-end gap-2" style={{ height }}>
+    <ol className="flex items-end gap-2" style={{ height: rem(height) }}>
       {bins.map((bin) => (
-        <li key={bin.label} className="flex h-full min-w-0 flex-1 flex-col justify-end text-center text-[11px]">
+        <li key={bin.label} className="flex h-full min-w-0 flex-1 flex-col justify-end text-center text-[0.6875rem]">
           <span className="font-medium">{format(bin.value)}</span>
           <span
             className={classes("mt-1 block w-full rounded-t", bin.value > 0 && "min-h-0.5")}

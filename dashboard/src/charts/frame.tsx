@@ -34,6 +34,7 @@ export function ChartFrame({ title, note, actions, legend, table, children, clas
           {actions}
           <IconButton
             size="sm"
+            className="-my-1"
             label={asTable ? "Show as a chart" : "Show as a table"}
             aria-pressed={asTable}
             icon={asTable ? <ChartColumn aria-hidden className="size-4" /> : <Table2 aria-hidden className="size-4" />}
@@ -44,7 +45,7 @@ export function ChartFrame({ title, note, actions, legend, table, children, clas
     >
       <div
         className={classes(asTable ? "max-h-80 overflow-auto" : "sr-only")}
-        {...(asTable && { tabIndex: 0, role: "region", "aria-label": title })}
+        {...(asTable && { tabIndex: 0, role: "group", "aria-label": title })}
       >
         <table className="w-full text-left text-[0.8125rem]">
           <caption className="sr-only">{title}</caption>
@@ -102,14 +103,20 @@ export function LegendList({ legend }: { legend: readonly Legend[] }) {
   );
 }
 
-/** The width a chart has. */
+/** A sixteenth of a rem: what a pixel is on a screen of ordinary size, and more on a wall. */
+const unit = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+
+/** A length of a drawing for `style`. */
+export const rem = (units: number) => `${units / 16}rem`;
+
+/** How wide a chart is, in units that grow with the text. */
 export function useWidth() {
   const ref = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   useEffect(() => {
     const element = ref.current;
     if (!element) return;
-    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.floor(entry.contentRect.width)));
+    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.floor(entry.contentRect.width / unit())));
     observer.observe(element);
     return () => observer.disconnect();
   }, []);

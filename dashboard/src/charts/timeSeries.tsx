@@ -4,7 +4,7 @@ import { scaleBand, scaleLinear } from "d3-scale";
 import { area, curveMonotoneX, line, stack, stackOrderNone } from "d3-shape";
 import { classes } from "@/lib/classes";
 import { colorOf } from "./colors";
-import { useWidth } from "./frame";
+import { rem, useWidth } from "./frame";
 
 export interface TimePoint {
   /** What the axis says, such as "5 Mar". */
@@ -78,9 +78,9 @@ export function TimeSeriesChart({
   const point = active === undefined ? undefined : points[active];
 
   return (
-    <div ref={ref} className="relative" style={{ height }}>
+    <div ref={ref} className="relative" style={{ height: rem(height) }}>
       {width > 0 && (
-        <svg width={width} height={height} className="block overflow-visible" onPointerLeave={() => setActive(undefined)}>
+        <svg viewBox={`0 0 ${width} ${height}`} className="block size-full overflow-visible" onPointerLeave={() => setActive(undefined)}>
           {y.ticks(4).map((tick) => (
             <g key={tick}>
               <line x1={LEFT} x2={width - RIGHT} y1={y(tick)} y2={y(tick)} stroke="var(--line)" />
@@ -252,7 +252,7 @@ function ChartTooltip({ at, width, children }: { at: number; width: number; chil
   return (
     <div
       className="pointer-events-none absolute top-2 z-20 max-w-72 min-w-40 rounded-lg border bg-surface px-3 py-2 text-xs shadow-floating"
-      style={right ? { right: width - at + 12 } : { left: at + 12 }}
+      style={right ? { right: rem(width - at + 12) } : { left: rem(at + 12) }}
     >
       {children}
     </div>

@@ -12,9 +12,11 @@ export type LiveState = "connecting" | "live" | "polling" | "away";
 
 const AT_MOST_EVERY_MS = 500;
 const POLL_MS = 5000;
+/** A stream that is open so long is not one that ends at once; with no news it may say nothing for a while. */
+const OPEN_MS = 300;
 /** The server gives a sign of life every 15 seconds. */
 const SILENT_MS = 40_000;
-const LONGEST_WAIT_MS = 10_000;
+const LONGEST_WAIT_MS = 5000;
 
 let state: LiveState = "connecting";
 const listeners = new Set<() => void>();
@@ -55,6 +57,7 @@ async function follow(stop: AbortSignal) {
     const abort = () => connection.abort();
     stop.addEventListener("abort", abort);
     let silence = setTimeout(abort, SILENT_MS);
+    let opening: ReturnType<typeof setTimeout> | undefined;
     let reached = false;
     try {
       const headers: Record<string, string> = lastId === undefined ? {} : { "Last-Event-ID": lastId };
@@ -62,6 +65,8 @@ async function follow(stop: AbortSignal) {
       const response = await authorized(new Request(url, { headers, signal: connection.signal }));
       reached = true;
       if (response.ok && response.body) {
+        opening = setTimeout(() => setState("live"), OPEN_MS);
+        if (failures > 0) void queryClient.refetchQueries({ predicate: ({ state }) => state.status === "error" });
         for await (const message of serverSentEvents(response.body)) {
           clearTimeout(silence);
           silence = setTimeout(abort, SILENT_MS);
@@ -77,6 +82,7 @@ async function follow(stop: AbortSignal) {
       // Whatever broke it, the answer is the same: try again.
     } finally {
       clearTimeout(silence);
+      clearTimeout(opening);
       stop.removeEventListener("abort", abort);
       connection.abort();
     }

@@ -7,19 +7,21 @@ export interface ServerSentEvent {
 }
 
 export async function* serverSentEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerSentEvent | undefined> {
-  const reader = body.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).getReader();
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
   let text = "";
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      text += value.replaceAll("\r\n", "\n");
+      text += decoder.decode(value, { stream: true }).replaceAll("\r\n", "\n");
       const blocks = text.split("\n\n");
       text = blocks.pop() ?? "";
       for (const block of blocks) yield parse(block);
     }
   } finally {
-    void reader.cancel();
+    // One that broke cannot be cancelled any more, and need not be.
+    reader.cancel().catch(() => undefined);
   }
 }
 

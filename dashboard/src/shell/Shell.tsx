@@ -119,7 +119,7 @@ function Shell() {
             end={"end" in rest}
             className={({ isActive }) =>
               classes(
-                "flex flex-col items-center gap-0.5 py-2 text-[11px] font-medium focus-visible:-outline-offset-2",
+                "flex flex-col items-center gap-0.5 py-2 text-[0.6875rem] font-medium focus-visible:-outline-offset-2",
                 isActive ? "text-accent" : "text-muted",
               )
             }

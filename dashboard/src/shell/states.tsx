@@ -40,9 +40,8 @@ export function Away({ error }: { error: Error }) {
   }, []);
   return (
     <Centered>
-      <h1 className="sr-only">The server is away</h1>
       <div className="rounded-xl border bg-surface shadow-raised">
-        <ErrorState error={error} onRetry={start} />
+        <ErrorState main error={error} onRetry={start} />
       </div>
     </Centered>
   );
@@ -53,9 +52,9 @@ export function Over() {
   const { pathname, search } = useLocation();
   return (
     <Centered>
-      <h1 className="sr-only">Your session is over</h1>
       <div className="rounded-xl border bg-surface shadow-raised">
         <EmptyState
+          main
           title="Your session is over"
           icon={<LockKeyhole aria-hidden className="size-5" />}
           action={
@@ -77,12 +76,11 @@ export function Broken() {
   const missing = isRouteErrorResponse(error) && error.status === 404;
   return (
     <Centered>
-      <h1 className="sr-only">{missing ? "Page not found" : "Something broke"}</h1>
       <div className="rounded-xl border bg-surface shadow-raised">
         {missing ? (
-          <EmptyState title="There is no such page" action={<LinkButton to="/app">To the overview</LinkButton>} />
+          <EmptyState main title="There is no such page" action={<LinkButton to="/app">To the overview</LinkButton>} />
         ) : (
-          <ErrorState error={error} onRetry={() => window.location.reload()} />
+          <ErrorState main error={error} onRetry={() => window.location.reload()} />
         )}
       </div>
     </Centered>

@@ -4,6 +4,7 @@ import { X } from "lucide-react";
 import { classes } from "@/lib/classes";
 import { Button, IconButton } from "./button";
 import { Field, TextInput } from "./form";
+import { PortalContainer } from "./portal";
 import { ErrorLine } from "./surface";
 
 interface DialogProps {
@@ -22,6 +23,7 @@ interface DialogProps {
 /** The browser's own modal dialog: focus stays in it, Escape closes it, and it needs no styles at run time. */
 export function Dialog({ open, onClose, title, note, children, footer, wide, drawer }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
+  const [container, setContainer] = useState<HTMLElement | null>(null);
   const id = useId();
   useEffect(() => {
     const dialog = element.current;
@@ -32,7 +34,10 @@ export function Dialog({ open, onClose, title, note, children, footer, wide, dra
     // Escape is the browser's; a click beside the dialog is only the mouse's way to the same.
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions
     <dialog
-      ref={element}
+      ref={(dialog) => {
+        element.current = dialog;
+        setContainer(dialog);
+      }}
       aria-labelledby={id}
       onClose={onClose}
       onClick={(event) => event.target === element.current && onClose()}
@@ -44,19 +49,22 @@ export function Dialog({ open, onClose, title, note, children, footer, wide, dra
       )}
     >
       {open && (
-        <div className="flex max-h-[inherit] flex-col">
-          <div className="flex items-start justify-between gap-3 px-5 pt-4">
-            <div>
-              <h2 id={id} className="text-base">
-                {title}
-              </h2>
-              {note !== undefined && <p className="mt-1 text-muted">{note}</p>}
-            </div>
-            <IconButton size="sm" label="Close" icon={<X aria-hidden className="size-4" />} onClick={onClose} className="-mr-2" />
+        <PortalContainer value={container}>
+        <div className="relative flex max-h-[inherit] flex-col">
+          <div className="pr-14 pl-5 pt-4">
+            <h2 id={id} className="text-base">
+              {title}
+            </h2>
+            {note !== undefined && <p className="mt-1 text-muted">{note}</p>}
           </div>
           <div className="min-h-0 overflow-y-auto px-5 py-4">{children}</div>
           {footer !== undefined && <div className="flex flex-wrap justify-end gap-2 border-t px-5 py-3">{footer}</div>}
+          {/* The last in the order, so that the dialog begins with what it is for. */}
+          <div className="absolute top-3 right-3">
+            <IconButton size="sm" label="Close" icon={<X aria-hidden className="size-4" />} onClick={onClose} />
+          </div>
         </div>
+        </PortalContainer>
       )}
     </dialog>
   );

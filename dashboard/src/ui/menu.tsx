@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { DropdownMenu, Popover as RadixPopover, Tabs as RadixTabs } from "radix-ui";
 import { Check } from "lucide-react";
 import { classes } from "@/lib/classes";
+import { usePortalContainer } from "./portal";
 
 const FLOATING = "z-40 rounded-lg border bg-surface text-ink shadow-floating";
 const ITEM =
@@ -10,10 +11,11 @@ const ITEM =
 
 /** A menu behind a button. Not modal: a modal one would put styles into the page, which the policy forbids. */
 export function Menu({ trigger, children, align = "end" }: { trigger: ReactNode; children: ReactNode; align?: "start" | "end" }) {
+  const container = usePortalContainer();
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={container}>
         <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={classes(FLOATING, "min-w-48 max-w-80 p-1.5")}>
           {children}
         </DropdownMenu.Content>
@@ -85,10 +87,11 @@ export function Popover({
   onOpenChange?: (open: boolean) => void;
   label: string;
 }) {
+  const container = usePortalContainer();
   return (
     <RadixPopover.Root open={open} onOpenChange={onOpenChange}>
       <RadixPopover.Trigger asChild>{trigger}</RadixPopover.Trigger>
-      <RadixPopover.Portal>
+      <RadixPopover.Portal container={container}>
         <RadixPopover.Content
           aria-label={label}
           align="end"

@@ -184,14 +184,17 @@ interface StateProps {
   icon?: ReactNode;
   children?: ReactNode;
   action?: ReactNode;
+  /** It is all there is on the page. */
+  main?: boolean;
 }
 
 /** There is nothing here yet: says what would be, and how to get it. */
-export function EmptyState({ title, icon, children, action }: StateProps) {
+export function EmptyState({ title, icon, children, action, main }: StateProps) {
+  const Title = main ? "h1" : "p";
   return (
     <div className="flex flex-col items-center gap-2 px-6 py-10 text-center">
       <span className="mb-1 rounded-full bg-sunken p-3 text-muted">{icon ?? <Inbox aria-hidden className="size-5" />}</span>
-      <p className="font-medium">{title}</p>
+      <Title className="text-sm font-medium">{title}</Title>
       {children !== undefined && <div className="max-w-md text-muted">{children}</div>}
       {action !== undefined && <div className="mt-2">{action}</div>}
     </div>
@@ -199,7 +202,8 @@ export function EmptyState({ title, icon, children, action }: StateProps) {
 }
 
 /** It did not work: says why in the server's words, and offers to try again. */
-export function ErrorState({ error, onRetry }: { error: unknown; onRetry?: () => unknown }) {
+export function ErrorState({ error, onRetry, main }: { error: unknown; onRetry?: () => unknown; main?: boolean }) {
+  const Title = main ? "h1" : "p";
   const away = error instanceof AwayError;
   const Icon = away ? ServerOff : TriangleAlert;
   return (
@@ -207,7 +211,7 @@ export function ErrorState({ error, onRetry }: { error: unknown; onRetry?: () =>
       <span className="mb-1 rounded-full bg-bad-soft p-3 text-bad">
         <Icon aria-hidden className="size-5" />
       </span>
-      <p className="font-medium">{away ? "The server cannot be reached" : sentence(error)}</p>
+      <Title className="text-sm font-medium">{away ? "The server cannot be reached" : sentence(error)}</Title>
       {away && <p className="max-w-md text-muted">What you see may be out of date. It loads again as soon as the server answers.</p>}
       {error instanceof ApiError && error.problem.request_id !== "" && (
         <p className="text-xs text-muted">

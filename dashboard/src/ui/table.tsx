@@ -41,7 +41,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowHref, sortBy, ma
   return (
     // Somebody without a mouse must be able to scroll it.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="overflow-auto rounded-b-xl" style={{ maxHeight }} role="region" aria-label={caption} tabIndex={0}>
+    <div className="overflow-auto rounded-b-xl" style={{ maxHeight }} role="group" aria-label={caption} tabIndex={0}>
       <table className="w-full border-collapse text-left">
         <caption className="sr-only">{caption}</caption>
         <thead>

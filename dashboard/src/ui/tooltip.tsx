@@ -1,12 +1,14 @@
 import type { ReactNode } from "react";
 import { Tooltip as Radix } from "radix-ui";
+import { usePortalContainer } from "./portal";
 
 /** A few words beside what is hovered or focused. `children` must be one element that can be focused. */
 export function Tooltip({ text, children }: { text: ReactNode; children: ReactNode }) {
+  const container = usePortalContainer();
   return (
     <Radix.Root delayDuration={300}>
       <Radix.Trigger asChild>{children}</Radix.Trigger>
-      <Radix.Portal>
+      <Radix.Portal container={container}>
         <Radix.Content
           sideOffset={6}
           collisionPadding={8}

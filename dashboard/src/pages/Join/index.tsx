@@ -28,9 +28,9 @@ export function Component() {
   if (session.status !== "in") return <Navigate to={`/login?next=${encodeURIComponent(pathname)}`} replace />;
   return (
     <Centered>
-      <h1 className="sr-only">Join a workspace</h1>
       <div className="rounded-xl border bg-surface shadow-raised">
         <EmptyState
+          main
           title="You are invited to a workspace"
           icon={<Users aria-hidden className="size-5" />}
           action={
