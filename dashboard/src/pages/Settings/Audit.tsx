@@ -93,12 +93,11 @@ function What({ line }: { line: Schema<"AuditLine"> }) {
 /** Any value in a line of words: a before and an after with an arrow, a list with commas. */
 function said(value: unknown): string {
   if (value === null || value === undefined) return "none";
+  if (typeof value === "string") return value;
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(said).join(", ");
-  if (typeof value === "object") {
-    const parts = Object.entries(value);
-    if (parts.length === 0) return "all";
-    return parts.map(([name, part]) => `${name} ${said(part)}`).join(", ");
-  }
-  return String(value);
+  if (typeof value !== "object") return JSON.stringify(value);
+  if ("before" in value && "after" in value) return `${said(value.before)} → ${said(value.after)}`;
+  const parts = Object.entries(value);
+  return parts.length === 0 ? "all" : parts.map(([name, part]) => `${name} ${said(part)}`).join(", ");
 }
