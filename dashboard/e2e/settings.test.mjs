@@ -91,7 +91,6 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
   await dialog.getByLabel("Project").fill("");
   await dialog.getByRole("button", { name: "Create budget" }).click();
   await toast(page, "“Everything” is set");
-  await page.getByRole("tab", { name: "Budgets" }).click();
   const budget = page.locator('[data-budget="Everything"]');
   await budget.getByText("Within").waitFor();
 
@@ -115,7 +114,7 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
 
   await page.getByRole("tab", { name: "Budgets" }).click();
   await budget.getByText("Exceeded").waitFor();
-  await budget.getByText("$0.005 over").waitFor();
+  await budget.getByText("$0.0050 over").waitFor();
   await budget.getByRole("button", { name: "Change Everything" }).click();
   assert.ok(await dialog.getByLabel("Period").isDisabled());
   await dialog.getByLabel("Limit in US dollars").fill("1");
@@ -197,7 +196,7 @@ test("what an admin sets is kept", async () => {
   await dialog.getByLabel("Output, $").fill("10");
   await axe(page);
   await dialog.getByRole("button", { name: "Add price" }).click();
-  await page.getByRole("cell", { name: "our-model" }).waitFor();
+  await page.getByRole("cell", { name: "our-model openai" }).waitFor();
   await api("POST", "/api/prices", { provider: "openai", model: "gpt-4o*", percent_of_list: 80 });
   await page.getByRole("button", { name: "End the price of our-model" }).click();
   await dialog.getByRole("button", { name: "End the price" }).click();
@@ -241,7 +240,7 @@ test("whoever is invited joins as a viewer and is refused what viewers may not",
   await dialog.getByRole("button", { name: "Make the link" }).click();
   const link = await admin.locator("[data-secret]").innerText();
   await admin.getByRole("button", { name: "Done" }).click();
-  await admin.getByRole("cell", { name: VIC.email }).waitFor();
+  await admin.getByRole("cell", { name: VIC.email, exact: true }).waitFor();
   await screenshot(admin, "settings-members-invited");
 
   const own = await signUp(VIC);

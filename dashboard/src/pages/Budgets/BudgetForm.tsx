@@ -72,7 +72,7 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
   return (
     <DialogForm onSubmit={submit} onClose={onClose} action={known ? "Save" : "Create budget"} busy={save.isPending} error={save.error}>
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field label="Name" hint="Left empty, it is named after its period" of={save.error} name="name">
+        <Field label="Name" hint="Left empty, as its period" of={save.error} name="name">
           <TextInput maxLength={128} {...input("name")} />
         </Field>
         <Field label="Limit in US dollars" of={save.error} name="limit">

@@ -97,19 +97,20 @@ function Row({ channel }: { channel: Channel }) {
         <TestResult alert={test.data} />
       </div>
       <div className="flex flex-wrap items-center gap-1.5">
-        <Select
-          aria-label={`Digest of ${channel.name}`}
-          className="w-40"
-          options={DIGESTS}
-          value={channel.digest ?? "none"}
-          disabled={change.isPending}
-          onChange={(value) =>
-            change.mutate(
-              { path, body: { digest: digestOf(value) } },
-              { onSuccess: () => toast(`“${channel.name}” is changed`), onError: toastError },
-            )
-          }
-        />
+        <div className="w-40">
+          <Select
+            aria-label={`Digest of ${channel.name}`}
+            options={DIGESTS}
+            value={channel.digest ?? "none"}
+            disabled={change.isPending}
+            onChange={(value) =>
+              change.mutate(
+                { path, body: { digest: digestOf(value) } },
+                { onSuccess: () => toast(`“${channel.name}” is changed`), onError: toastError },
+              )
+            }
+          />
+        </div>
         <Button
           icon={<Send aria-hidden className="size-3.5" />}
           busy={test.isPending}

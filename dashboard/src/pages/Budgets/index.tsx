@@ -19,13 +19,17 @@ export function Component() {
   const [state, setState] = useSearchState(DEFAULTS);
   const [editing, setEditing] = useState<Schema<"Budget"> | "new">();
   const close = () => setEditing(undefined);
+  const create = () => {
+    setState({ tab: "budgets" });
+    setEditing("new");
+  };
   const budget = editing === "new" ? undefined : editing;
 
   return (
     <>
       <PageHeader title="Budgets" note="What may be spent in a period, and who hears of it.">
         {admin && (
-          <Button look="primary" icon={<Plus aria-hidden className="size-4" />} onClick={() => setEditing("new")}>
+          <Button look="primary" icon={<Plus aria-hidden className="size-4" />} onClick={create}>
             New budget
           </Button>
         )}
@@ -35,7 +39,7 @@ export function Component() {
         value={state.tab}
         onChange={(tab) => setState({ tab })}
         tabs={[
-          { value: "budgets", label: "Budgets", content: <BudgetList onEdit={setEditing} onNew={() => setEditing("new")} /> },
+          { value: "budgets", label: "Budgets", content: <BudgetList onEdit={setEditing} onNew={create} /> },
           { value: "alerts", label: "Alerts", content: <Alerts /> },
           ...(admin || state.tab === "channels" ? [{ value: "channels", label: "Channels", content: <Channels /> }] : []),
         ]}

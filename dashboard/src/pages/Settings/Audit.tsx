@@ -76,7 +76,7 @@ function Log() {
 }
 
 function What({ line }: { line: Schema<"AuditLine"> }) {
-  const details = Object.entries(line.details).filter(([name]) => name !== "id");
+  const details = Object.entries(line.details).filter(([name]) => !["id", "created_at", "created_by"].includes(name));
   return (
     <>
       <span>{ACTIONS[line.action] ?? line.action} </span>
@@ -90,14 +90,16 @@ function What({ line }: { line: Schema<"AuditLine"> }) {
   );
 }
 
-/** Any value in a line of words: a before and an after with an arrow, a list with commas. */
+const MOMENT = /^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/;
+
+/** Any value in a line of words: an old and a new one with an arrow, a list with commas. */
 function said(value: unknown): string {
   if (value === null || value === undefined) return "none";
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return MOMENT.test(value) ? dateTime(value) : value;
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(said).join(", ");
   if (typeof value !== "object") return JSON.stringify(value);
-  if ("before" in value && "after" in value) return `${said(value.before)} → ${said(value.after)}`;
+  if ("old" in value || "new" in value) return `${said("old" in value ? value.old : null)} → ${said("new" in value ? value.new : null)}`;
   const parts = Object.entries(value);
   return parts.length === 0 ? "all" : parts.map(([name, part]) => `${name} ${said(part)}`).join(", ");
 }

@@ -95,19 +95,20 @@ function MemberTable() {
                 header: "Role",
                 cell: (member) =>
                   admin ? (
-                    <Select
-                      aria-label={`Role of ${member.name}`}
-                      className="w-28"
-                      options={ROLES}
-                      value={member.role}
-                      disabled={setRole.isPending}
-                      onChange={(role) =>
-                        setRole.mutate(
-                          { path: { user_id: member.user_id }, body: { role: roleOf(role) } },
-                          { onSuccess: () => toast(`${member.name} is ${role === "admin" ? "an admin" : "a viewer"} now`), onError: toastError },
-                        )
-                      }
-                    />
+                    <div className="w-28">
+                      <Select
+                        aria-label={`Role of ${member.name}`}
+                        options={ROLES}
+                        value={member.role}
+                        disabled={setRole.isPending}
+                        onChange={(role) =>
+                          setRole.mutate(
+                            { path: { user_id: member.user_id }, body: { role: roleOf(role) } },
+                            { onSuccess: () => toast(`${member.name} is ${role === "admin" ? "an admin" : "a viewer"} now`), onError: toastError },
+                          )
+                        }
+                      />
+                    </div>
                   ) : (
                     member.role
                   ),
