@@ -106,7 +106,7 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
       </Field>
       <Checkbox
         label="Hard limit"
-        hint="Reservations beyond it are refused; calls that reserve nothing are not"
+        hint="Reservations are held against it, and refused beyond it; calls that reserve nothing are not"
         checked={values.hard}
         onChange={(hard) => change({ hard })}
       />

@@ -3,6 +3,7 @@ import { Lock, Pencil, Trash2, Wallet } from "lucide-react";
 import { useGet, useGetIf, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { exactMoney, money, percent } from "@/format";
+import { classes } from "@/lib/classes";
 import { Badge, Button, Card, ConfirmDialog, EmptyState, IconButton, Loaded, ProgressBar, Tooltip, Unpriced, toast } from "@/ui";
 import { STATUS, periodText, scopeParts, until } from "./words";
 
@@ -92,7 +93,10 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
   return (
     <li
       data-budget={budget.name}
-      className="grid gap-x-6 gap-y-3 px-4 py-4 sm:px-5 lg:grid-cols-[minmax(0,2fr)_minmax(0,3fr)_auto] lg:items-center"
+      className={classes(
+        "grid gap-x-6 gap-y-3 px-4 py-4 sm:px-5 lg:items-center",
+        onEdit ? "lg:grid-cols-[minmax(0,2fr)_minmax(0,3fr)_auto]" : "lg:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]",
+      )}
     >
       <div className="min-w-0">
         <div className="flex flex-wrap items-center gap-x-2 gap-y-1">

@@ -17,7 +17,7 @@ export const PERIODS: Record<Period, string> = {
 };
 
 export const STATUS: Record<Budget["status"], { label: string; tone: Tone }> = {
-  ok: { label: "Within", tone: "good" },
+  ok: { label: "Within limit", tone: "good" },
   warning: { label: "Nearly used", tone: "warn" },
   exceeded: { label: "Exceeded", tone: "bad" },
 };

@@ -103,17 +103,13 @@ function Delete() {
   const [asking, setAsking] = useState(false);
   const remove = useSend("delete", "/api/auth/me");
   return (
-    <Card
-      title="Delete your account"
-      actions={
-        <Button size="sm" look="danger" icon={<Trash2 aria-hidden className="size-3.5" />} onClick={() => setAsking(true)}>
-          Delete account
-        </Button>
-      }
-    >
+    <Card title="Delete your account">
       <p className="max-w-prose text-muted">
         You are signed out everywhere. Workspaces that nobody but you administers are deleted with all they hold.
       </p>
+      <Button look="danger" className="mt-3" icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
+        Delete account
+      </Button>
       <ConfirmDialog
         open={asking}
         onClose={() => setAsking(false)}

@@ -56,6 +56,7 @@ function Log() {
             columns={[
               {
                 key: "at",
+                wide: true,
                 header: "When",
                 className: "align-top",
                 cell: ({ at }) => (
@@ -64,8 +65,16 @@ function Log() {
                   </time>
                 ),
               },
-              { key: "actor", header: "Who", className: "align-top", cell: ({ actor }) => <span className="break-words">{actor}</span> },
-              { key: "what", header: "What", className: "align-top min-w-56", cell: (line) => <What line={line} /> },
+              { key: "actor", header: "Who", wide: true, className: "align-top", cell: ({ actor }) => <span className="break-words">{actor}</span> },
+              { key: "what", header: "What", className: "align-top", cell: (line) => (
+                  <>
+                    <What line={line} />
+                    <span className="mt-0.5 block text-xs text-muted sm:hidden">
+                      {line.actor}, {dateTime(line.at)}
+                    </span>
+                  </>
+                ),
+              },
             ]}
           />
         )}

@@ -23,18 +23,14 @@ function Export() {
     onError: toastError,
   });
   return (
-    <Card
-      title="Export everything"
-      actions={
-        <Button size="sm" icon={<Download aria-hidden className="size-3.5" />} busy={run.isPending} onClick={() => run.mutate()}>
-          Download the archive
-        </Button>
-      }
-    >
+    <Card title="Export everything">
       <p className="max-w-prose text-muted">
         All that this workspace holds, as a ZIP of JSON lines, a file of each kind: calls, totals, budgets, alerts, members,
         settings and the audit log. Of keys and channels it holds no secrets.
       </p>
+      <Button className="mt-3" icon={<Download aria-hidden className="size-4" />} busy={run.isPending} onClick={() => run.mutate()}>
+        Download the archive
+      </Button>
     </Card>
   );
 }
@@ -46,18 +42,14 @@ function Delete() {
   if (!current) return null;
   const next = all.find(({ id }) => id !== current.id);
   return (
-    <Card
-      title="Delete this workspace"
-      actions={
-        <Button size="sm" look="danger" icon={<Trash2 aria-hidden className="size-3.5" />} onClick={() => setAsking(true)}>
-          Delete workspace
-        </Button>
-      }
-    >
+    <Card title="Delete this workspace">
       <p className="max-w-prose text-muted">
         Its calls, totals, budgets, keys and members are deleted for good, for everybody. Applications that send calls with its
         keys are refused at once.
       </p>
+      <Button look="danger" className="mt-3" icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
+        Delete workspace
+      </Button>
       <ConfirmDialog
         open={asking}
         onClose={() => setAsking(false)}

@@ -57,12 +57,15 @@ function Keys() {
               {
                 key: "name",
                 header: "Name",
-                cell: ({ name, last_four, project }) => (
+                cell: ({ name, last_four, project, last_used_at, expires_at }) => (
                   <>
                     <span className="font-medium break-words">{name}</span>
                     <span className="block text-xs text-muted">
                       <code className="font-mono">…{last_four}</code>
                       {project !== null && ` · project ${project}`}
+                    </span>
+                    <span className="block text-xs text-muted sm:hidden">
+                      Used {ago(last_used_at)} · ends <Ends at={expires_at} />
                     </span>
                   </>
                 ),
@@ -82,6 +85,7 @@ function Keys() {
               },
               {
                 key: "used",
+                wide: true,
                 header: "Last used",
                 cell: ({ last_used_at }) => (
                   <span className="whitespace-nowrap" title={dateTime(last_used_at)}>
@@ -91,6 +95,7 @@ function Keys() {
               },
               {
                 key: "expires",
+                wide: true,
                 header: "Ends",
                 cell: ({ expires_at }) => <Ends at={expires_at} />,
               },

@@ -113,7 +113,7 @@ function MemberTable() {
                     member.role
                   ),
               },
-              { key: "joined", header: "Joined", cell: ({ joined_at }) => <span className="whitespace-nowrap">{date(joined_at)}</span> },
+              { key: "joined", wide: true, header: "Joined", cell: ({ joined_at }) => <span className="whitespace-nowrap">{date(joined_at)}</span> },
               ...(admin
                 ? [
                     {
@@ -176,7 +176,7 @@ function Invitations() {
             empty={<EmptyState title="Nobody is invited">Whoever you invite stands here until they have joined.</EmptyState>}
             columns={[
               { key: "email", header: "Address", cell: ({ email }) => <span className="break-all">{email}</span> },
-              { key: "role", header: "As", cell: ({ role }) => role },
+              { key: "role", header: "As", wide: true, cell: ({ role }) => role },
               { key: "until", header: "Until", cell: ({ expires_at }) => <span className="whitespace-nowrap">{dateTime(expires_at)}</span> },
               {
                 key: "actions",

@@ -51,9 +51,20 @@ export function Component() {
                   </>
                 ),
               },
-              { key: "terms", header: "Price", className: "min-w-48", cell: (price) => <Terms price={price} /> },
-              { key: "from", header: "From", cell: ({ starts_at }) => <span className="whitespace-nowrap">{dateTime(starts_at)}</span> },
-              { key: "until", header: "Until", cell: ({ ends_at }) => <Until at={ends_at} /> },
+              {
+                key: "terms",
+                header: "Price",
+                cell: (price) => (
+                  <>
+                    <Terms price={price} />
+                    <span className="mt-1 block text-xs text-muted sm:hidden">
+                      From {dateTime(price.starts_at)}, <Until at={price.ends_at} />
+                    </span>
+                  </>
+                ),
+              },
+              { key: "from", wide: true, header: "From", cell: ({ starts_at }) => <span className="whitespace-nowrap">{dateTime(starts_at)}</span> },
+              { key: "until", wide: true, header: "Ends", cell: ({ ends_at }) => <Until at={ends_at} /> },
               ...(admin
                 ? [
                     {
@@ -90,7 +101,7 @@ const isOver = (at: string | null) => at !== null && new Date(at) <= new Date();
 
 function Until({ at }: { at: string | null }) {
   if (at === null) return <span className="text-muted">no end</span>;
-  return isOver(at) ? <Badge>ended {dateTime(at)}</Badge> : <span className="whitespace-nowrap">{dateTime(at)}</span>;
+  return isOver(at) ? <Badge>ended {dateTime(at)}</Badge> : <span className="whitespace-nowrap">until {dateTime(at)}</span>;
 }
 
 function Terms({ price }: { price: Price }) {

@@ -67,7 +67,7 @@ export function Component() {
                 ),
               },
               { key: "cost", header: "Cost", right: true, cell: ({ total_cost }) => money(total_cost) },
-              { key: "calls", header: "Calls", right: true, cell: ({ call_count }) => count(call_count) },
+              { key: "calls", wide: true, header: "Calls", right: true, cell: ({ call_count }) => count(call_count) },
               ...(admin
                 ? [
                     {

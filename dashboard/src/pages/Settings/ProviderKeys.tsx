@@ -49,7 +49,7 @@ function Keys() {
               { key: "provider", header: "Provider", cell: ({ provider }) => <span className="font-medium">{provider}</span> },
               { key: "name", header: "Name", cell: ({ name }) => name },
               { key: "key", header: "Key", cell: ({ last_four }) => <code className="font-mono">…{last_four}</code> },
-              { key: "since", header: "Added", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
+              { key: "since", wide: true, header: "Added", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
               {
                 key: "actions",
                 header: <span className="sr-only">Actions</span>,

@@ -52,8 +52,8 @@ export function Component() {
               ),
             },
             { key: "role", header: "You are", cell: ({ role }) => role },
-            { key: "members", header: "Members", right: true, cell: ({ members }) => count(members) },
-            { key: "since", header: "Since", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
+            { key: "members", wide: true, header: "Members", right: true, cell: ({ members }) => count(members) },
+            { key: "since", wide: true, header: "Since", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
             {
               key: "open",
               header: <span className="sr-only">Actions</span>,
@@ -131,15 +131,11 @@ function Leave({ name, next }: { name: string; next: string | undefined }) {
   const [asking, setAsking] = useState(false);
   const leave = useSend("post", "/api/workspaces/leave");
   return (
-    <Card
-      title="Leave this workspace"
-      note="You see nothing of it any more. Whoever is its last admin cannot leave."
-      actions={
-        <Button size="sm" icon={<LogOut aria-hidden className="size-3.5" />} onClick={() => setAsking(true)}>
-          Leave
-        </Button>
-      }
-    >
+    <Card title="Leave this workspace">
+      <p className="text-muted">You see nothing of it any more. Whoever is its last admin cannot leave.</p>
+      <Button className="mt-3" icon={<LogOut aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
+        Leave
+      </Button>
       <ConfirmDialog
         open={asking}
         onClose={() => setAsking(false)}
