@@ -40,13 +40,13 @@ from models import (
     BudgetRoom,
     Change,
     ChangeKind,
+    ComparedCosts,
     CostByProject,
     CostByProvider,
     CostByTag,
     CostKey,
     CostSummary,
     Credentials,
-    DailyCosts,
     DueDelivery,
     Duplicate,
     EventFilter,
@@ -68,6 +68,7 @@ from models import (
     Project,
     ProviderKey,
     Quality,
+    RefreshedAccount,
     Reservation,
     SealedKey,
     Session,
@@ -75,10 +76,12 @@ from models import (
     SplitBy,
     Step,
     StoredEvent,
+    StoredSpend,
     Swept,
     Terms,
     Timeseries,
     TopModels,
+    UsageHistory,
     Watched,
     Workspace,
     WorkspaceSettings,
@@ -425,14 +428,21 @@ class Database:
         )
 
     async def session_refresh(
-        self, session_id: UUID, refresh_id: UUID, new_refresh_id: UUID, now: datetime, expires_at: datetime
-    ) -> Account | None:
+        self,
+        session_id: UUID,
+        refresh_id: UUID,
+        new_refresh_id: UUID,
+        grace_seconds: int,
+        now: datetime,
+        expires_at: datetime,
+    ) -> RefreshedAccount | None:
         return await self._ask(
-            _ACCOUNT,
+            _REFRESHED_ACCOUNT,
             "session_refresh",
             p_session_id=session_id,
             p_refresh_id=refresh_id,
             p_new_refresh_id=new_refresh_id,
+            p_grace_seconds=grace_seconds,
             p_now=now,
             p_expires_at=expires_at,
         )
@@ -1067,13 +1077,64 @@ class Database:
 
     # Advice
 
-    async def model_daily_costs(self, workspace_id: UUID, start: datetime, end: datetime, tz: str) -> list[DailyCosts]:
+    async def cost_compare(
+        self,
+        workspace_id: UUID,
+        before: tuple[datetime, datetime],
+        after: tuple[datetime, datetime],
+        limit: int,
+    ) -> ComparedCosts:
+        """Two ranges by project and model: the `limit` dearest of them one by one."""
         return await self._ask(
-            _DAILY_COSTS, "model_daily_costs", p_workspace_id=workspace_id, p_start=start, p_end=end, p_tz=tz
+            _COMPARED,
+            "cost_compare",
+            p_workspace_id=workspace_id,
+            p_before_start=before[0],
+            p_before_end=before[1],
+            p_after_start=after[0],
+            p_after_end=after[1],
+            p_limit=limit,
         )
 
-    async def model_usage(self, workspace_id: UUID, start: datetime, end: datetime) -> list[ModelUsage]:
-        return await self._ask(_MODEL_USAGE, "model_usage", p_workspace_id=workspace_id, p_start=start, p_end=end)
+    async def spend_forecast(self, workspace_id: UUID, tz: str, days: int, budgets: int, now: datetime) -> StoredSpend:
+        """The costs of the last `days` whole days, and of as many budgets, each by its own time zone."""
+        return await self._ask(
+            _STORED_SPEND,
+            "spend_forecast",
+            p_workspace_id=workspace_id,
+            p_tz=tz,
+            p_days=days,
+            p_limit=budgets,
+            p_now=now,
+        )
+
+    async def spend_series(
+        self, workspace_id: UUID, start: datetime, hours_from: datetime, end: datetime, tz: str, limit: int
+    ) -> UsageHistory:
+        """The use of the `limit` dearest pairs of project and model by hours, before `hours_from` by days."""
+        return await self._ask(
+            _HISTORY,
+            "spend_series",
+            p_workspace_id=workspace_id,
+            p_start=start,
+            p_hours_from=hours_from,
+            p_end=end,
+            p_tz=tz,
+            p_limit=limit,
+        )
+
+    async def model_usage(
+        self, workspace_id: UUID, start: datetime, end: datetime, tz: str, samples: int
+    ) -> ModelUsage:
+        return await self._ask(
+            _MODEL_USAGE,
+            "model_usage",
+            p_workspace_id=workspace_id,
+            p_start=start,
+            p_end=end,
+            p_tz=tz,
+            p_samples=samples,
+        )
 
     async def _ask(self, answer: "TypeAdapter[T]", function: str, **parameters: Any) -> T:
         return answer.validate_python(await self._road.call(function, parameters))
@@ -1131,6 +1192,7 @@ def _by(identity: Identity) -> dict[str, UUID]:
 _IDS = TypeAdapter(list[UUID])
 _TEXT: TypeAdapter[str | None] = TypeAdapter(str | None)
 _ACCOUNT: TypeAdapter[Account | None] = TypeAdapter(Account | None)
+_REFRESHED_ACCOUNT: TypeAdapter[RefreshedAccount | None] = TypeAdapter(RefreshedAccount | None)
 _CREDENTIALS: TypeAdapter[Credentials | None] = TypeAdapter(Credentials | None)
 _DUPLICATES = TypeAdapter(list[Duplicate])
 _KEY_IDENTITY: TypeAdapter[KeyIdentity | None] = TypeAdapter(KeyIdentity | None)
@@ -1175,8 +1237,10 @@ _WATCHED = TypeAdapter(list[Watched])
 _DUE = TypeAdapter(list[DueDelivery])
 _CHANGE = TypeAdapter(Change)
 _CHANGES = TypeAdapter(list[Change])
-_DAILY_COSTS = TypeAdapter(list[DailyCosts])
-_MODEL_USAGE = TypeAdapter(list[ModelUsage])
+_COMPARED = TypeAdapter(ComparedCosts)
+_STORED_SPEND = TypeAdapter(StoredSpend)
+_HISTORY = TypeAdapter(UsageHistory)
+_MODEL_USAGE = TypeAdapter(ModelUsage)
 
 
 async def migrate(connection: "Connection") -> list[str]:

@@ -3,6 +3,7 @@
 Money is USD as Decimal, and a plain JSON number on the wire. Times are aware and in UTC. Token counts are integers.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -71,13 +72,17 @@ ChannelKind = Literal["webhook", "slack", "discord", "email", "other"]
 Violation = Literal["model_disabled", "token_limit"]
 # Why the guard refuses a call.
 Refusal = Literal["budget", "model_disabled", "token_limit"]
+ForecastPeriod = Literal["day", "week", "month", "quarter"]
 Step = Literal["hour", "day", "week", "month"]
 SplitBy = Literal["model", "provider", "project"]
+ModelStatus = Literal["kept", "new_model", "vanished_model", "new_project", "vanished_project"]
 # What a dashboard shows; "events" are the totals, too, and whatever else recording a call may move.
 ChangeKind = Literal["events", "budgets", "alerts", "feedback", "projects", "prices", "settings"]
 Changed = Callable[[UUID, ChangeKind], None]
 Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 Percent = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+# A count, or a mean of counts.
+Quantity = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 
 
 def _known_zone(name: str) -> str:
@@ -417,6 +422,12 @@ class Account(Answer):
     session_id: UUID
     workspace_id: UUID
     user: User
+
+
+class RefreshedAccount(Account):
+    """A live session, and which refresh token of it holds."""
+
+    refresh_id: UUID
 
 
 class SignedIn(Answer):
@@ -1223,6 +1234,74 @@ class CostRange:
         return start, end
 
 
+class Span(NamedTuple):
+    """A period: from a day or time to another, the last day included; or a whole calendar month."""
+
+    start: date | datetime
+    end: date | datetime
+    is_month: bool = False
+
+    def resolve(self, tz: str, at: datetime) -> tuple[datetime, datetime]:
+        """The range [start, end) in UTC. Raises Invalid when it is empty or longer than 366 days."""
+        return CostRange(1, self.start, self.end, tz).resolve(at)
+
+    def before(self) -> "Span":
+        """The month before a month, and the period of the same length before any other."""
+        if self.is_month:
+            end = self.start - timedelta(days=1)
+            return Span(end.replace(day=1), end, True)
+        day = timedelta(0) if isinstance(self.start, datetime) else timedelta(days=1)
+        length = self.end - self.start + day
+        return Span(self.start - length, self.end - length)
+
+
+def _span(text: str) -> Span:
+    if re.fullmatch(r"\d{4}-\d{2}", text):
+        if not "2000" <= text <= "2100":
+            raise ValueError("must lie between the years 2000 and 2100")
+        first = _day_or_time(f"{text}-01")
+        return Span(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1), True)
+    start, separator, end = text.partition("..")
+    span = Span(_day_or_time(start), _day_or_time(end if separator else start))
+    if isinstance(span.start, datetime) != isinstance(span.end, datetime) or (
+        isinstance(span.start, datetime) and not separator
+    ):
+        raise ValueError("must be a month, a day, or two days or two times with .. between them")
+    return span
+
+
+def _is_span(text: str) -> str:
+    _span(text)
+    return text
+
+
+SpanText = Annotated[str, StringConstraints(max_length=80), AfterValidator(_is_span)]
+
+
+@dataclass(frozen=True, slots=True)
+class TwoPeriods:
+    """Two periods to compare: by default the last whole days, up to yesterday, and what lay before."""
+
+    days: int
+    before: str | None
+    after: str | None
+    tz: str
+
+    def resolve(self, at: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:
+        """Both ranges [start, end) in UTC, the earlier one first. Raises Invalid as CostRange does."""
+        today = at.astimezone(ZoneInfo(self.tz)).date()
+        usual = Span(today - timedelta(days=self.days), today - timedelta(days=1))
+        later = usual if self.after is None else _span(self.after)
+        after = self._resolve(later, "to", at)
+        return self._resolve(later.before() if self.before is None else _span(self.before), "from", at), after
+
+    def _resolve(self, span: Span, name: str, at: datetime) -> tuple[datetime, datetime]:
+        try:
+            return span.resolve(self.tz, at)
+        except Invalid as error:
+            raise Invalid(f"{name}: {error.detail}", loc=("query", name)) from None
+
+
 class CostKey(NamedTuple):
     """Where in the daily costs a page ends: a day, and a project by its key."""
 
@@ -1369,6 +1448,123 @@ class Timeseries(Answer):
     by: SplitBy | None
     date_range: DateRange
     points: list[Point]
+
+
+class PeriodUsage(Answer):
+    """What a model was used for and cost in one project in a period; input_tokens is the uncached part."""
+
+    project: str | None
+    provider: str
+    model: str
+    calls: Decimal
+    unpriced_calls: Decimal
+    input_tokens: Decimal
+    cache_read_tokens: Decimal
+    cache_write_5m_tokens: Decimal
+    cache_write_1h_tokens: Decimal
+    output_tokens: Decimal
+    cost: Decimal
+
+
+class PeriodRest(Answer):
+    """What a period has beyond the dearest cells."""
+
+    calls: int
+    unpriced_calls: int
+    cost: Decimal
+
+
+class ComparedCosts(Answer):
+    """Two periods by project and model, and the workspace's own prices."""
+
+    before: list[PeriodUsage]
+    after: list[PeriodUsage]
+    before_rest: PeriodRest
+    after_rest: PeriodRest
+    prices: list[OwnPrice]
+
+
+class CostEffects(Answer):
+    """What each cause did to the cost, in USD; together they are the difference, to the last digit."""
+
+    volume: Usd = Field(description="More or fewer calls of the projects that are in both periods")
+    model_mix: Usd = Field(description="Other shares of the models in a project's calls, new and abandoned ones too")
+    tokens_per_call: Usd = Field(description="Longer or shorter prompts and answers")
+    cache_hit_rate: Usd = Field(description="Another share of the prompts read from the cache, or written to it")
+    price: Usd = Field(
+        description="What a token of a kind cost: new prices, dearer rates of long prompts, costs the caller gave"
+    )
+    priced_share: Usd = Field(description="Another share of calls with a known price; the others are in no total")
+    new_projects: Usd = Field(description="Projects without a call in the earlier period")
+    vanished_projects: Usd = Field(description="Projects without a call in the later period")
+    others: Usd = Field(description="What lies beyond the 1,000 dearest pairs of project and model, and is not split")
+
+
+class ProjectDifference(Answer):
+    """How the cost of one project changed; null are the calls without one."""
+
+    project: str | None
+    before_cost: Usd
+    after_cost: Usd
+    difference: Usd
+    effects: CostEffects
+
+
+class ModelDifference(Answer):
+    """How the cost of one model in one project changed."""
+
+    project: str | None
+    provider: str
+    model: str
+    status: ModelStatus = Field(description="Whether the model is new or gone in the project, or the whole project is")
+    before_cost: Usd
+    after_cost: Usd
+    difference: Usd
+    effects: CostEffects
+    before_calls: Quantity
+    after_calls: Quantity
+    before_unpriced_calls: Quantity
+    after_unpriced_calls: Quantity
+
+
+class UnpricedModel(Answer):
+    """Calls without a known price: they are in no total."""
+
+    provider: str
+    model: str
+    before_calls: Quantity
+    after_calls: Quantity
+
+
+class Explanation(Answer):
+    """Why the cost of two periods differs."""
+
+    summary: str = Field(description="The same in one sentence")
+    before_cost: Usd
+    after_cost: Usd
+    difference: Usd = Field(description="after_cost - before_cost")
+    effects: CostEffects
+    projects: list[ProjectDifference] = Field(description="Largest change first")
+    models: list[ModelDifference] = Field(description="By project and model, largest change first")
+    unpriced: list[UnpricedModel] = Field(description="The models of calls without a known price")
+
+
+class ComparedPeriod(Answer):
+    """One of two periods; start is in it, end is not."""
+
+    start: datetime
+    end: datetime
+    call_count: int
+    unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
+
+
+class CostComparison(Explanation):
+    """Why the cost of two periods differs."""
+
+    before: ComparedPeriod
+    after: ComparedPeriod
+    project_count: int = Field(description="How many projects there are; `projects` holds the first `limit` of them")
+    model_count: int
 
 
 # Metrics
@@ -1669,6 +1865,95 @@ class BudgetList(Answer):
     total_spend: Usd
 
 
+class SpendSeries(Answer):
+    """The cost of each whole day of a budget or, without one, of the workspace, from the first that cost anything.
+
+    `usual_share` is what part of a day's cost usually comes before this time of day.
+    """
+
+    budget_id: UUID | None
+    today: date
+    costs: list[Decimal]
+    spent_today: Decimal
+    usual_share: Decimal
+
+
+class StoredSpend(Answer):
+    """What a forecast is made of: some of the budgets, and the daily costs of those that the rollups know."""
+
+    budget_count: int
+    budgets: list[Budget]
+    series: list[SpendSeries]
+
+
+class Estimated(Answer):
+    """An estimate in USD, rounded to cents, below 1 USD to three digits: as likely too low as too high."""
+
+    expected: Usd = Field(description="The median of the outcomes")
+    low_80: Usd = Field(description="With low 80 and high 80, an interval that holds the outcome in 80 % of all cases")
+    high_80: Usd
+    low_95: Usd = Field(description="The same for 95 %")
+    high_95: Usd
+
+
+class ForecastDay(Estimated):
+    """What a day will cost; today with what is spent already."""
+
+    date: date
+
+
+class BacktestedModel(Answer):
+    """How far off a model was in the rolling backtest, one to 28 days ahead."""
+
+    model: str
+    mae: Usd = Field(description="Mean absolute error of a day")
+    mase: float | None = Field(
+        description="mae over that of the cost of a week before, one week ahead; null if that is always right"
+    )
+
+
+class BudgetForecast(Answer):
+    """Whether a budget will be exceeded in its current period."""
+
+    id: UUID
+    name: str
+    scope: dict[str, str]
+    limit: Usd
+    period: Period
+    tz: str
+    period_start: datetime
+    period_end: datetime
+    current_spend: Usd
+    exceeded: bool = Field(description="Whether it is exceeded already")
+    probability: float | None = Field(description="That it is exceeded by the end of `until`; null without a forecast")
+    exceeds_on: date | None = Field(
+        description="If it is, the day: the median of the outcomes that exceed it; null if none does or it is exceeded"
+    )
+    until: date | None = Field(description="The last day of the period, or the 92nd from today if that is earlier")
+    total: Estimated | None = Field(description="The spend of the period by the end of `until`")
+    model: str | None
+    backtest: list[BacktestedModel]
+    missing: str | None = Field(description="Why there is no forecast")
+
+
+class Forecast(Answer):
+    """What will be spent, by the model that would have done best so far."""
+
+    as_of: datetime
+    tz: str
+    period: ForecastPeriod
+    period_start: date
+    period_end: date = Field(description="The last day of the period")
+    spent: Usd = Field(description="In the period so far, to the last digit")
+    total: Estimated | None = Field(description="Of the period: what is spent and what will be")
+    days: list[ForecastDay] = Field(description="From today on")
+    model: str | None = Field(description="The one of the backtest with the smallest error")
+    backtest: list[BacktestedModel]
+    missing: str | None = Field(description="Why there is no forecast, and from when on there will be")
+    budgets: list[BudgetForecast]
+    budgets_left_out: int = Field(description="How many budgets there are beyond the oldest 50")
+
+
 class PlannedCall(Request):
     """A call that is about to be made."""
 
@@ -1750,17 +2035,19 @@ class AlertDelivery(Answer):
 
 
 class AnomalyDetails(Answer):
-    """The day of a model that cost far more than usual."""
-
-    model_config = ConfigDict(extra="forbid")
+    """What cost far more than usual, when, and why; an early alert says no more than the model and day."""
 
     date: date
-    provider: str
-    model: str
+    hour: int | None = None
+    project: str | None = None
+    provider: str | None
+    model: str | None
+    kind: str | None = None
     cost: Usd
     expected_cost: Usd
     z_score: float
     severity: str
+    cause: str | None = None
 
 
 class DigestDetails(Answer):
@@ -1784,7 +2071,7 @@ class AlertFacts(Answer):
     id: UUID
     kind: Literal["budget", "unpriced_model", "anomaly", "digest", "test"]
     subject: str = Field(
-        description="The budget's name, provider/model, daily or weekly, or the channel that is tested"
+        description="The budget's name, provider/model, what was unusual, daily or weekly, or the tested channel"
     )
     budget_id: UUID | None
     period_start: datetime | None
@@ -1938,20 +2225,41 @@ class LiveMessage(NamedTuple):
 # Recommendations
 
 
-class DailyCosts(Answer):
-    """A model's cost of every day from the first it cost anything."""
+class UsageSeries(Answer):
+    """A model's use in a project over time: each column is a text of numbers with commas, one for each of its minutes.
+
+    Those say when a bucket begins, after the first one there could be. Without names it is the rest of the workspace.
+    Cost in USD.
+    """
+
+    project: str | None
+    provider: str | None
+    model: str | None
+    minutes: str
+    calls: str
+    errors: str
+    unpriced_calls: str
+    input_tokens: str
+    cache_read_tokens: str
+    cache_write_5m_tokens: str
+    cache_write_1h_tokens: str
+    output_tokens: str
+    costs: str
+
+
+class UsageHistory(Answer):
+    """The use of a workspace's dearest pairs of project and model, and its own prices."""
+
+    series: list[UsageSeries]
+    prices: list[OwnPrice]
+
+
+class UsedDay(Answer):
+    """What a model was used for and cost on a day; input_tokens is the uncached part."""
 
     provider: str
     model: str
-    first_day: date
-    costs: list[Decimal]
-
-
-class ModelUsage(Answer):
-    """What a model was used for and cost over a range; input_tokens is the uncached part."""
-
-    provider: str
-    model: str
+    day: date
     first_at: datetime
     calls: int
     errors: int
@@ -1965,8 +2273,54 @@ class ModelUsage(Answer):
     cost: Decimal
     error_cost: Decimal
 
+
+class UsedProject(Answer):
+    """What a project used a model for over a range. `hours` counts the calls by hour of the day."""
+
+    provider: str
+    model: str
+    project: str
+    name: str | None
+    first_at: datetime
+    last_at: datetime
+    calls: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost: Decimal
+    hours: dict[int, int]
+
+
+class ModelRating(Answer):
+    """What people thought of a model's answers."""
+
+    provider: str
+    model: str
+    ratings: int
+    average_rating: float
+
+
+class SampledCall(Answer):
+    """One call of the sample; what it told of its prompt by tags or metadata is null where it told nothing."""
+
+    provider: str
+    model: str
+    project: str
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    usage_detail: dict[str, Decimal]
+    tier: str | None
+    prompt_hash: str | None
+    prefix_hash: str | None
+    prefix_tokens: int | None
+    max_tokens: int | None
+
     def usage(self) -> Usage:
-        """All its tokens as one usage."""
+        """Its tokens."""
         return Usage(
             self.input_tokens,
             self.cache_read_tokens,
@@ -1974,19 +2328,79 @@ class ModelUsage(Answer):
             self.cache_write_1h_tokens,
             self.output_tokens,
             self.reasoning_tokens,
+            {key: int(value) for key, value in self.usage_detail.items()},
         )
 
 
-class Anomaly(Answer):
-    """A day on which a model cost far more or less than on its other days."""
+class HashedCall(Answer):
+    """One of the newest calls that told the hash of their prompt."""
 
-    date: date
     provider: str
     model: str
+    project: str
+    timestamp: datetime
+    status: Status
+    cost: Decimal | None
+    prompt_hash: str
+
+
+class ModelUsage(Answer):
+    """What models were used for over a range: totals of all calls, a sample of them, and the workspace's own prices."""
+
+    days: list[UsedDay]
+    projects: list[UsedProject]
+    ratings: list[ModelRating]
+    sample: list[SampledCall]
+    newest: list[HashedCall]
+    prices: list[OwnPrice]
+
+
+AnomalyScope = Literal["workspace", "project", "provider", "model"]
+AnomalyKind = Literal["spike", "drop", "level_shift", "stop", "new_model", "new_project", "errors", "outage"]
+AnomalyCause = Literal["calls", "tokens_per_call", "cache_hit_rate", "price", "priced_share", "new", "vanished"]
+
+
+class AnomalyContributor(Answer):
+    """How much of a difference in cost came from one cause at one model of a project."""
+
+    project: str | None
+    provider: str
+    model: str
+    cause: AnomalyCause
+    effect: Usd = Field(description="USD by which it changed the cost")
+
+
+class Anomaly(Answer):
+    """When something cost far more or less than usual, or failed far more often."""
+
+    date: Annotated[date, Field(description="The day it began on, in the time zone asked for")]
+    hour: int | None = Field(description="The hour of that day it began with; null when whole days are meant")
+    start: datetime
+    end: datetime = Field(description="When it was over, or until when it is known to last")
+    scope: AnomalyScope = Field(description="What it is about; a model is one in a project when that is named")
+    about: str = Field(description="The same by name")
+    project: str | None
+    provider: str | None
+    model: str | None
+    measure: Literal["cost", "errors"] = Field(description="Whether cost was unusual, or how many calls failed")
+    kind: AnomalyKind = Field(
+        description="level_shift: for three days or longer; outage: half of the calls or more failed"
+    )
+    calls: int
+    errors: int
+    expected_errors: float = Field(description="At the usual rate of failures; 0 when the measure is cost")
     cost: Usd
-    expected_cost: Usd = Field(description="The mean of the model's days in the window")
-    z_score: float = Field(description="(cost - expected_cost) / sample standard deviation of those days")
+    expected_cost: Usd = Field(description="What was usual at such a time, by what came before")
+    expected_low: Usd = Field(description="The lower end of what would not have been told: USD, or failed calls")
+    expected_high: Usd = Field(description="The upper end of it")
+    excess_cost: Usd = Field(description="cost - expected_cost; negative when it cost less")
+    z_score: float = Field(description="Robust standard deviations from what was expected, at its peak")
     severity: Literal["low", "medium", "high"] = Field(description="|z_score| from the threshold, from 3, from 4")
+    cause: str = Field(description="Why, in a sentence")
+    contributors: list[AnomalyContributor] = Field(
+        description="What makes up the difference to the mean of the same hours of up to four weeks before (of up "
+        "to seven days before where there are no weeks yet): the ten largest, largest first"
+    )
 
 
 class Anomalies(Answer):
@@ -1997,42 +2411,114 @@ class Anomalies(Answer):
     analysis_period: DateRange
 
 
-class ModelSwitch(Answer):
-    """What a model's calls would have cost on the next smaller one of its vendor's line-up."""
+class AnswerQuality(Answer):
+    """What is known of a model's answers in the window; null where nothing is."""
 
-    provider: str
+    ratings: int
+    average_rating: float | None = Field(description="From 1 to 5")
+    error_rate: Percent | None = Field(description="Of its calls in this workspace, in percent")
+
+
+class ModelSwitch(Answer):
+    """What a model's calls would have cost on another model that can do the job."""
+
+    provider: str = Field(description="Of the current model")
     current_model: str
+    current_tier: str = Field(description="Where its vendor places it: frontier, flagship, balanced, small or tiny")
+    suggested_provider: str
     suggested_model: str
+    suggested_tier: str
+    same_provider: bool
+    tier_step: int = Field(description="Tiers down: 0 is the same one, 1 the one below, less than 0 is above")
     calls: int
+    sampled_calls: int = Field(description="Of how many the lengths of prompts are known")
+    fitting_calls: Percent = Field(
+        description="Percent of the sampled calls that the other model's context window holds; the rest stays"
+    )
+    current_cost: Usd = Field(description="Of the window, as stored")
+    current_cost_today: Usd | None = Field(description="The same calls at today's prices; null without a price")
+    projected_cost: Usd = Field(description="The same calls on the suggested model, at today's prices")
     current_cost_per_call: Usd
     suggested_cost_per_call: Usd
-    estimated_monthly_savings: Usd = Field(description="The window's saving per day, times 30")
+    estimated_monthly_savings: Usd = Field(
+        description="The lower of the two current costs less the projected one, per day since the first call, times 30"
+    )
+    savings_low: Usd | None = Field(description="The saving's 95 % interval; null with fewer than 7 whole days")
+    savings_high: Usd | None
+    suggested_retires_on: date | None = Field(description="When its vendor stops serving it, where that is announced")
+    current_quality: AnswerQuality
+    suggested_quality: AnswerQuality | None = Field(description="Null where this workspace has not used the model")
     use_case: str
 
 
+class LeftOut(Answer):
+    """A model that nothing is suggested for, and why."""
+
+    provider: str
+    model: str
+    calls: int
+    reason: Literal["unknown_tier", "unpriced_calls"]
+
+
+class AdviceBasis(Answer):
+    """What the dollars rest on."""
+
+    calls: int = Field(description="In the window, of the models looked at")
+    sampled_calls: int
+    method: str
+    assumptions: list[str]
+
+
 class ModelSwitches(Answer):
-    """Cheaper models for what was really used, largest saving first."""
+    """Other models for what was really used, largest saving first."""
 
     count: int
     recommendations: list[ModelSwitch]
-    total_potential_savings: Usd = Field(description="Per month, if all were followed")
+    total_potential_savings: Usd = Field(description="Per month, with the best suggestion for each model")
+    left_out: list[LeftOut] = Field(description="Models that nothing is suggested for, because too little is known")
+    basis: AdviceBasis
 
 
 class Optimization(Answer):
     """Something that cost money and need not have."""
 
-    type: Literal["failed_calls", "cache_loss"]
+    type: Literal[
+        "failed_calls",
+        "retry_storm",
+        "cache_loss",
+        "caching_unused",
+        "batch",
+        "oversized_prompts",
+        "unused_output_limit",
+        "price_cut",
+        "retirement",
+    ]
     provider: str
     model: str
+    project: str | None = Field(description="Null where it is about all projects, or about calls without one")
     description: str
-    cost: Usd = Field(description="USD over the window, as stored or as priced from the list's rates")
+    cost: Usd = Field(description="USD over the window that this is about, as stored or at today's prices")
+    estimated_monthly_savings: Usd | None = Field(description="Null where nobody can know from what was sent")
+    evidence: dict[str, Usd] = Field(description="The numbers that this rests on")
+    confidence: Literal["high", "medium", "low"]
+
+
+class MissingEvidence(Answer):
+    """What to send so that more can be said."""
+
+    what: str
+    why: str
+    how: str
 
 
 class Recommendations(Answer):
     """All the advice the stored data supports."""
 
     optimizations: list[Optimization]
+    missing_evidence: list[MissingEvidence]
     model_recommendations: list[ModelSwitch]
+    left_out: list[LeftOut] = Field(description="Models to which no other is suggested, because too little is known")
+    basis: AdviceBasis
     anomalies: list[Anomaly]
     last_updated: datetime
 

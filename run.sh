@@ -34,7 +34,7 @@ install_node() {
   fi
   cmp -s "$1/package-lock.json" "$1/node_modules/.installed" && return
   echo "Installing what $1 needs from npm ..." >&2
-  (cd "$1" && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
+  (cd "$1" && npm ci --loglevel=error --no-audit --no-fund >/dev/null && cp package-lock.json node_modules/.installed)
 }
 
 # install_command COMMAND PACKAGE: what only the tests need, from Debian.

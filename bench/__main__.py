@@ -13,7 +13,20 @@ from dataclasses import replace
 
 import uvloop
 
-from bench import exports, ingest, loop, memory, pricing, reads, retention, sdk, storage, supabase_road
+from bench import (
+    anomalies,
+    exports,
+    forecast,
+    ingest,
+    loop,
+    memory,
+    pricing,
+    reads,
+    retention,
+    sdk,
+    storage,
+    supabase_road,
+)
 from bench.plan import QUICK, USUAL, Bench
 from bench.report import RESULTS, Report, Row
 
@@ -23,11 +36,13 @@ SECTIONS = {
     "batch": ingest.batch,
     "function": ingest.function,
     "reads": reads.grow,
+    "forecast": forecast.intervals,
     "retention": retention.sweep,
     "storage": storage.size,
     "memory": memory.growth,
     "exports": exports.exports,
     "loop": loop.standstill,
+    "anomalies": anomalies.find,
     "sdk": sdk.overhead,
     "supabase": supabase_road.compare,
 }

@@ -27,6 +27,7 @@ class Sizes:
     storage_events: int
     export_events: int
     pricing_calls: int
+    anomaly_series: int
     sdk_calls: int
 
 
@@ -46,6 +47,7 @@ QUICK = Sizes(
     storage_events=30_000,
     export_events=30_000,
     pricing_calls=2_000,
+    anomaly_series=500,
     sdk_calls=500,
 )
 USUAL = Sizes(
@@ -64,6 +66,7 @@ USUAL = Sizes(
     storage_events=150_000,
     export_events=200_000,
     pricing_calls=10_000,
+    anomaly_series=2_000,
     sdk_calls=3_000,
 )
 

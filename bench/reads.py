@@ -39,7 +39,7 @@ class Workspace:
 
 
 async def grow(bench: Bench) -> None:
-    """The p95 of summaries, event pages and budgets in a large workspace, against a small one."""
+    """The p95 of summaries, event pages, budgets and advice in a large workspace, against a small one."""
     sizes = (bench.sizes.small_workspace, *bench.sizes.large_workspaces)
     with lab() as place, place.product() as product:
         connection = await place.connect()
@@ -61,6 +61,7 @@ async def grow(bench: Bench) -> None:
 async def _compare_all(bench: Bench, client: Client, small: Workspace, large: Workspace) -> None:
     page = min(bench.sizes.page, large.events // _PAGE - 1)
     summary, budgets, first = "/api/costs/summary?days=30", "/api/budgets", f"/api/events/?limit={_PAGE}"
+    advice, switching = "/api/recommendations", "/api/recommendations/model-switching"
     bench.step(f"walking to page {page:,}")
     later = f"{first}&cursor={await _cursor(client, large, page - 1)}"
     at, than = f"p95 at {large.events:,} events", f"at {small.events:,}"
@@ -69,6 +70,8 @@ async def _compare_all(bench: Bench, client: Client, small: Workspace, large: Wo
         (f"GET {first}, first page, {at}", first, f"the same {than}", first, Goal("at most", 2, 1.2)),
         (f"GET {first}, page {page:,}, {at}", later, f"first page {than}", first, Goal("at most", 2, 1.2)),
         (f"GET {budgets}, {_BUDGETS} budgets, {at}", budgets, f"the same {than}", budgets, Goal("at most", 1.5, 1.1)),
+        (f"GET {advice}, {at}", advice, f"the same {than}", advice, Goal("at most", 3)),
+        (f"GET {switching}, {at}", switching, f"the same {than}", switching, Goal("at most", 3)),
     ):
         row = await _compare(bench, client, measured, large.get(ours), against, small.get(theirs), goal)
         bench.report.rows.append(row)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from math import exp, log
 from random import Random
 from typing import Any
@@ -32,6 +33,8 @@ class Traffic:
     growth_a_day: float = 0.0
     cached: float = 0.0
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    # Tokens with which every prompt begins and that nobody thought of caching.
+    prefix: int = 0
     first_day: int = DAYS
     last_day: int = 0
 
@@ -56,7 +59,7 @@ TRAFFIC = (
             (_TEAM_CORE, ("feature", ("edit", "review", "explain")))),
     # One job each night.
     Traffic("reports", "openai", "gpt-4o", 80, 6000, 900, 7000, _NIGHT, 1.0, 0.0, 0.0,
-            (("team", ("finance",)), ("tier", ("batch",)))),
+            (("team", ("finance",)), ("tier", ("batch",))), prefix=1200),
     # Few and large; some of them beyond the price of a long prompt.
     Traffic("research", "google", "gemini-2.5-pro", 14, 60000, 2500, 25000, _OFFICE, 0.2, 0.004, 0.0,
             (("team", ("research",)),)),
@@ -159,6 +162,8 @@ def _call(traffic: Traffic, at: datetime, failed: bool, random: Random) -> dict[
         "tags": {key: random.choice(values) for key, values in traffic.tags},
         "metadata": {"request": f"{random.getrandbits(48):012x}"},
     }
+    if traffic.prefix:
+        call["metadata"] |= {"prefix_hash": _hash(traffic.project), "prefix_tokens": traffic.prefix}
     if traffic.cached and random.random() < 0.9:
         call["cache_read_tokens"] = int(prompt * min(1.0, traffic.cached * random.uniform(0.7, 1.2)))
     if failed:
@@ -177,6 +182,10 @@ def _feedback(events: list[dict[str, Any]], random: Random) -> Iterator[dict[str
             if rating in _COMMENTS and random.random() < 0.3:
                 said["comment"] = random.choice(_COMMENTS[rating])
             yield said
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _around(median: int, spread: float, random: Random) -> int:

@@ -29,6 +29,8 @@ from utils.time import now
 from utils.tokens import Tokens, Use
 
 _DEVICE_LENGTH = 256
+# So long a browser that lost an answer may ask for it again.
+_RELOAD_SECONDS = 10
 # Ten failed logins to one account from one address in any 15 minutes.
 _FAILURES: RateLimitItem = RateLimitItemPerMinute(10, 15)
 
@@ -94,18 +96,21 @@ class AccountEngine:
         await self._attempts.clear(_FAILURES, *attempt)
         return self._signed_in(account, refresh_id, at)
 
-    async def refresh(self, refresh_token: str) -> SignedIn:
-        """New tokens for a session. A refresh token works once; used again it ends the session."""
+    async def refresh(self, refresh_token: str, *, from_browser: bool) -> SignedIn:
+        """New tokens for a session. A refresh token works once; used again it ends the session.
+
+        A browser that was reloaded has lost the answer and sends its token again: for ten seconds that is answered.
+        """
         session_id, refresh_id = self._tokens.read("refresh", refresh_token)
         at = now()
-        new_refresh_id = uuid4()
+        grace = _RELOAD_SECONDS if from_browser else 0
         account = await self._database.session_refresh(
-            session_id, refresh_id, new_refresh_id, at, at + self.refresh_lifetime
+            session_id, refresh_id, uuid4(), grace, at, at + self.refresh_lifetime
         )
         if account is None:
             self._rights_changed()
             raise Unauthorized("The session is over; sign in again")
-        return self._signed_in(account, new_refresh_id, at)
+        return self._signed_in(account, account.refresh_id, at)
 
     async def logout(self, access_token: str | None, refresh_token: str | None) -> Message:
         """Ends the sessions the tokens belong to. Without a valid token there is none to end, which is no error."""

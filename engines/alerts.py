@@ -213,12 +213,15 @@ def message(due: DueDelivery, link: str) -> tuple[str, str]:
             "Set a price of your own for it to change that.",
         ]
     elif isinstance(alert.details, AnomalyDetails):
-        day = alert.details
+        found = alert.details
         title = f"{alert.subject} cost far more than usual"
+        when = f"{found.date}" if found.hour is None else f"{found.date} from {found.hour:02}:00 on"
         lines = [
-            f"{_digits(day.cost)} USD on {day.date}, where {_digits(_cents(day.expected_cost))} USD were to be "
-            f"expected ({day.z_score:.1f} standard deviations)."
+            f"{_digits(found.cost)} USD on {when}, where {_digits(_cents(found.expected_cost))} USD were to be "
+            f"expected ({found.z_score:.1f} standard deviations)."
         ]
+        if found.cause:
+            lines.append(f"Cause: {found.cause}")
     elif isinstance(alert.details, DigestDetails):
         digest = alert.details
         days = f"{digest.start}" if digest.start == digest.end else f"{digest.start} to {digest.end}"

@@ -16,7 +16,7 @@ Unusual = Callable[[UUID, str, datetime], Awaitable[list[Anomaly]]]
 
 
 class WatchEngine:
-    """Makes alerts of anomalies, once per day and model, and digests for the channels that want them.
+    """Makes alerts of anomalies, once per day and place, and digests for the channels that want them.
 
     `unusual(workspace_id, tz, at)` says what stands out, and `changed` is called when something does.
     Each workspace is looked at by one process in an hour.

@@ -1,10 +1,11 @@
-"""What a model costs at a time, what a workspace decided about it, and how others tell of calls.
+"""What a model costs at a time and what it can do, what a workspace decided about it, and how others tell of calls.
 
 No network, no database, no clock: the moment of a call is an argument.
 """
 
 from providers.book import PriceBook
 from providers.calls import Counts, ToldCall, error_fields, event_id
+from providers.capabilities import Capability, successors, token_factor
 from providers.listing import Listing
 from providers.litellm import litellm_event
 from providers.own import NO_OWN_PRICES, OwnPrices
@@ -16,6 +17,7 @@ __all__ = [
     "NO_OWN_PRICES",
     "PROJECT",
     "TAG",
+    "Capability",
     "Counts",
     "Listing",
     "OwnPrices",
@@ -25,6 +27,8 @@ __all__ = [
     "error_fields",
     "event_id",
     "litellm_event",
+    "successors",
+    "token_factor",
     "told_call",
     "wanted",
 ]

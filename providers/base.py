@@ -1,6 +1,6 @@
 """A provider: data with its source, and how to read that vendor's answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -36,6 +36,7 @@ class Model:
     def __init__(self, info: ModelInfo, vendor: Vendor) -> None:
         self.id = info.id
         self.source = f"{PRICE_LIST}:{vendor.id}/{info.id}"
+        self.context_window = info.context_window
         self._info = info
         self._vendor = vendor
         self._rates = ModelRates(info)
@@ -63,21 +64,23 @@ class Model:
             return _FREE
         return self._rates.at(at).rates(prompt_tokens)
 
+    def thresholds(self, at: datetime) -> Sequence[int]:
+        """The lengths of a prompt beyond each of which other rates hold at that moment."""
+        return self._rates.at(at).thresholds
+
 
 class Provider:
     """One vendor of models.
 
     `flavors` names the API flavours of the vendor's answers to try, in order of trust; by default every flavour the
-    price list knows is tried and the one that accounts for most of the answer is believed. `smaller` maps a model to
-    the next smaller one of the vendor's own line-up, by the price list's model ids.
+    price list knows is tried and the one that accounts for most of the answer is believed.
     """
 
-    def __init__(self, id: str, *, flavors: tuple[str, ...] = (), smaller: Mapping[str, str] | None = None) -> None:
+    def __init__(self, id: str, *, flavors: tuple[str, ...] = ()) -> None:
         vendor = find_provider_by_id(get_snapshot().providers, id)
         if vendor is None:
             raise LookupError(f"The price list has no provider {id!r}")
         self.id = vendor.id
-        self.smaller = smaller or {}
         self._flavors = flavors
         self._vendor = vendor
 

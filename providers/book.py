@@ -7,7 +7,8 @@ from typing import Any
 
 from models import Price, Rates, Usage
 from providers.anthropic import ANTHROPIC
-from providers.base import Provider, price_at, vendor_of
+from providers.base import Model, Provider, price_at, vendor_of
+from providers.capabilities import BATCH, RETIREMENTS, BatchTier, Caching, Capability, Retirement, caching, capability
 from providers.cohere import COHERE
 from providers.corrections import CORRECTIONS, SOURCE
 from providers.general import general
@@ -115,11 +116,39 @@ class PriceBook:
         dearest = vendor.dearest(usage, at)
         return price if dearest is None else Price(dearest.cost, f"dearest:{dearest.pricing}")
 
-    def smaller(self, provider: str, model: str) -> str | None:
-        """The next smaller model of the same vendor's line-up; None when there is none."""
+    def thresholds(self, provider: str, model: str, at: datetime) -> Sequence[int]:
+        """The lengths of a prompt beyond each of which `rates` may differ at that moment."""
+        found = self._listed(provider, model)
+        return () if found is None else found.thresholds(at)
+
+    def context_window(self, able: Capability) -> int | None:
+        """How many tokens a model takes in; None when nobody says."""
+        found = self._listed(able.provider, able.model)
+        return able.context_window if found is None or found.context_window is None else found.context_window
+
+    def capability(self, provider: str, model: str) -> Capability | None:
+        """What the model of that name can do; None when nobody says."""
+        return capability(*self._listed_id(provider, model))
+
+    def retirement(self, provider: str, model: str) -> Retirement | None:
+        """When the provider stops serving the model of that name; None when it has not said."""
+        return RETIREMENTS.get(self._listed_id(provider, model))
+
+    def caching(self, provider: str, model: str) -> Caching | None:
+        """How prompts of the model of that name are cached; None when nobody says."""
+        return caching(*self._listed_id(provider, model))
+
+    def batch(self, provider: str) -> BatchTier | None:
+        """What a provider takes off calls that may wait; None when nobody says that it does."""
+        return BATCH.get(self.provider_id(provider))
+
+    def _listed_id(self, provider: str, model: str) -> tuple[str, str]:
+        found = self._listed(provider, model)
+        return self.provider_id(provider), model.lower() if found is None else found.id
+
+    def _listed(self, provider: str, model: str) -> Model | None:
         vendor = self.provider(provider)
-        found = vendor.find(model) if vendor is not None else None
-        return vendor.smaller.get(found.id) if vendor is not None and found is not None else None
+        return None if vendor is None else vendor.find(model)
 
     def read_response(self, provider: str, response: Mapping[str, Any], flavor: str | None) -> tuple[str | None, Usage]:
         """The model and usage in a vendor's own response body. Raises Invalid when they cannot be read."""

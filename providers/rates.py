@@ -27,18 +27,18 @@ class PriceTable:
     """The rates of one price of a model, by the length of the prompt.
 
     A long prompt may move every part of the call to dearer rates (a threshold, not a bracket), so there is one set of
-    rates below the first threshold and one above each.
+    rates up to the first of the `thresholds` and one above each.
     """
 
     def __init__(self, price: ModelPrice) -> None:
-        self._thresholds = sorted(
+        self.thresholds = sorted(
             {tier.start for value in _prices(price) if isinstance(value, TieredPrices) for tier in value.tiers}
         )
-        self._rates = [_rates_above(price, threshold) for threshold in (-1, *self._thresholds)]
+        self._rates = [_rates_above(price, threshold) for threshold in (-1, *self.thresholds)]
 
     def rates(self, prompt_tokens: int) -> Rates:
         """The rates for a prompt of this many tokens, its cached part included."""
-        return self._rates[bisect_left(self._thresholds, prompt_tokens)]
+        return self._rates[bisect_left(self.thresholds, prompt_tokens)]
 
 
 class ModelRates:

@@ -76,7 +76,8 @@ _OI_COST = "llm.cost.total"
 _OI_PARAMETERS = "llm.invocation_parameters"
 # The vendor's own answer, which starts with its id.
 _OI_OUTPUT_VALUE = "output.value"
-_LEADING_ID = re.compile(r'\{\s*"id":\s*"([A-Za-z0-9_-]{16,100})"')
+# Of a stream that was put together, the id stands behind the choices. Quotes within a text are escaped.
+_ANSWER_ID = re.compile(r'\{\s*(?:"choices":\s*\[.*\],\s*)?"id":\s*"([A-Za-z0-9_-]{16,100})"', re.DOTALL)
 
 _OPERATION_ID = "ai.operationId"
 _AI_CALLS = (".doGenerate", ".doStream", ".doEmbed")
@@ -157,7 +158,7 @@ def _openinference(told: Mapping[str, Any]) -> ToldCall | None:
     model = _text(told, *_OI_MODEL) or _text(_object(told.get(_OI_PARAMETERS)), "model")
     if model is None:
         return None
-    answer = _LEADING_ID.match(_text(told, _OI_OUTPUT_VALUE) or "")
+    answer = _ANSWER_ID.match(_text(told, _OI_OUTPUT_VALUE) or "")
     return ToldCall(
         provider=vendor_name(_text(told, *_OI_PROVIDER) or ""),
         model=model,

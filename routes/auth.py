@@ -53,7 +53,7 @@ async def login(call: Call, credentials: Login) -> SignedIn:
 @in_cookie
 async def refresh(call: Call, token: Annotated[Refresh, Body(default_factory=Refresh)]) -> SignedIn:
     with cleared_when_refused(call):
-        return await call.accounts.refresh(refresh_token(call, token))
+        return await call.accounts.refresh(refresh_token(call, token), from_browser=token.refresh_token is None)
 
 
 @public.post(

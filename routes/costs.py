@@ -4,8 +4,21 @@ from typing import Annotated
 
 from fastapi import Query
 
-from models import CostByProject, CostByProvider, CostByTag, CostSummary, SplitBy, Step, Tag, Timeseries, TopModels
-from routes.deps import Range
+from models import (
+    CostByProject,
+    CostByProvider,
+    CostByTag,
+    CostComparison,
+    CostSummary,
+    Forecast,
+    ForecastPeriod,
+    SplitBy,
+    Step,
+    Tag,
+    Timeseries,
+    TopModels,
+)
+from routes.deps import Compared, Range, Zone
 from routes.exact import Call, router
 
 costs = router("/api/costs", "costs")
@@ -46,3 +59,22 @@ async def timeseries(
     by: Annotated[SplitBy | None, Query(description="Split every point by this")] = None,
 ) -> Timeseries:
     return await call.costs.timeseries(call.caller, wanted, bucket, by)
+
+
+@costs.get("/compare", summary="Why two periods cost what they did: the difference by its causes")
+async def compare(
+    call: Call,
+    wanted: Compared,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many of the largest changes")] = 20,
+) -> CostComparison:
+    return await call.advice.compare(call.caller, wanted, limit)
+
+
+@costs.get("/forecast", summary="What will be spent, with how sure that is, and which budgets will be exceeded")
+async def forecast(
+    call: Call,
+    horizon: Annotated[int, Query(ge=1, le=90, description="How many days, today included")] = 30,
+    period: Annotated[ForecastPeriod, Query(description="The calendar period whose total is forecast")] = "month",
+    tz: Zone = "UTC",
+) -> Forecast:
+    return await call.advice.forecast(call.caller, horizon, period, tz)

@@ -13,10 +13,12 @@ from models import (
     ModelName,
     Name,
     ProviderName,
+    SpanText,
     Status,
     TagFilter,
     Time,
     TimeZone,
+    TwoPeriods,
     Violation,
 )
 
@@ -32,6 +34,33 @@ async def _range(
     tz: Zone = "UTC",
 ) -> CostRange:
     return CostRange(days, start, end, tz)
+
+
+_SPAN = "a month (2026-10), a day, or two days or two times with .. between them, the last day included"
+
+
+async def _compared(
+    days: Annotated[int, Query(ge=1, le=365, description="The later period: so many whole days up to yesterday")] = 30,
+    before: Annotated[
+        SpanText | None,
+        Query(
+            alias="from",
+            examples=["2026-10-01..2026-10-31"],
+            description="The earlier period, as `to`; as long a one before the later if left out",
+        ),
+    ] = None,
+    after: Annotated[
+        SpanText | None,
+        Query(
+            alias="to", examples=["2026-11-01..2026-11-30"], description=f"The later period, instead of days: {_SPAN}"
+        ),
+    ] = None,
+    tz: Zone = "UTC",
+) -> TwoPeriods:
+    return TwoPeriods(days, before, after, tz)
+
+
+Compared = Annotated[TwoPeriods, Depends(_compared)]
 
 
 async def _filtered(

@@ -16,16 +16,16 @@ async def recommend(call: Call, days: Days = 30, tz: Zone = "UTC") -> Recommenda
     return await call.advice.recommend(call.caller, days, tz)
 
 
-@recommendations.get("/anomalies", summary="Days on which a model cost far more or less than usual")
+@recommendations.get("/anomalies", summary="When something cost far more or less than usual or failed, and why")
 async def anomalies(
     call: Call,
     days: Days = 30,
-    threshold: Annotated[float, Query(ge=1, le=5, description="In sample standard deviations")] = 2,
+    threshold: Annotated[float, Query(ge=1, le=5, description="In robust standard deviations")] = 2,
     tz: Zone = "UTC",
 ) -> Anomalies:
     return await call.advice.anomalies(call.caller, days, threshold, tz)
 
 
-@recommendations.get("/model-switching", summary="Cheaper models, priced on what was really used")
+@recommendations.get("/model-switching", summary="Models that can do the job for less, priced on what was really used")
 async def model_switching(call: Call, days: Days = 30, tz: Zone = "UTC") -> ModelSwitches:
     return await call.advice.model_switching(call.caller, days, tz)

@@ -1,14 +1,16 @@
 """An application that calls models with the vendors' own clients and is observed by other people's instrumentation.
 
-    python -m tests.instrumented INSTRUMENTATION VENDOR_URL
+    python -m tests.instrumented INSTRUMENTATION VENDOR_URL [sdk-first|sdk-last]
 
-The exporter is OpenTelemetry's own and takes its settings from the environment, as those of OTEL_EXPORTER_OTLP_*.
-It makes a call without and one with a stream, and one that the vendor refuses, and then exports everything twice.
+The exporter is OpenTelemetry's own and takes its settings from the environment, as those of OTEL_EXPORTER_OTLP_*; so
+does LLMLab's SDK, if that observes it as well. It makes a call without and one with a stream, and one that the vendor
+refuses, and then exports everything twice.
 """
 
 import sys
 from collections.abc import Sequence
 
+import llmlab
 from anthropic import Anthropic
 from openai import OpenAI, RateLimitError
 from openinference.instrumentation.openai import OpenAIInstrumentor as OpenInferenceOpenAI
@@ -61,7 +63,7 @@ def call_anthropic(url: str) -> None:
     assert list(client.messages.create(**prompt, stream=True))  # type: ignore[call-overload]
 
 
-def main(instrumentation: str, url: str) -> None:
+def main(instrumentation: str, url: str, sdk: str | None = None) -> None:
     """Instruments, calls, exports."""
     instrumentors = {
         "openllmetry-openai": (OpenAIInstrumentor, call_openai),
@@ -71,10 +73,15 @@ def main(instrumentation: str, url: str) -> None:
     instrumentor, call = instrumentors[instrumentation]
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(Twice()))
+    if sdk == "sdk-first":
+        llmlab.instrument()
     instrumentor().instrument(tracer_provider=provider)
+    if sdk == "sdk-last":
+        llmlab.instrument()
     with provider.get_tracer("application").start_as_current_span("work"):
         call(url)
     provider.shutdown()
+    assert llmlab.flush()
 
 
 if __name__ == "__main__":

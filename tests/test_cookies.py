@@ -1,5 +1,6 @@
 """Sessions of browsers: the refresh token is in a cookie, for those who ask for it and nobody else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+import engines.accounts
 from tests.conftest import client_of, running, settings_for
 from tests.team import PASSWORD, Member, assert_problem, new_email
 
@@ -33,6 +35,12 @@ def cookie_of(response: httpx.Response) -> "Morsel[str]":
 def clears(response: httpx.Response) -> bool:
     cookie = cookie_of(response)
     return (cookie.key, cookie.value, cookie["path"], cookie["max-age"]) == (NAME, "", "/api/auth", "0")
+
+
+async def ask_with(browser: httpx.AsyncClient, value: str) -> httpx.Response:
+    """Asks for the next token with this value of the cookie."""
+    browser.cookies.clear()
+    return await browser.post("/api/auth/refresh", headers={**COOKIE, "Cookie": f"{NAME}={value}"})
 
 
 async def log_in(client: httpx.AsyncClient, who: Member) -> httpx.Response:
@@ -114,12 +122,26 @@ async def test_a_refresh_with_the_cookie_exchanges_it(browser: httpx.AsyncClient
     assert len({*values}) == 3
 
 
-async def test_a_cookie_used_twice_ends_the_session_and_is_dropped(browser: httpx.AsyncClient, ada: Member) -> None:
+async def test_a_browser_reloaded_before_the_answer_stays_signed_in(browser: httpx.AsyncClient, ada: Member) -> None:
+    lost = cookie_of(await log_in(browser, ada)).value
+    at_once = await asyncio.gather(*(ask_with(browser, lost) for _ in range(4)))
+    again = [*at_once, await ask_with(browser, lost)]
+    assert {response.status_code for response in again} == {200}
+    # All of them hold the one token that comes next, so that whichever cookie is kept goes on.
+    for response in (again[0], again[-1]):
+        assert (await ask_with(browser, cookie_of(response).value)).status_code == 200
+    assert_problem(await ask_with(browser, lost), 401, "The session is over; sign in again")
+
+
+async def test_a_cookie_used_again_later_ends_the_session_and_is_dropped(
+    browser: httpx.AsyncClient, ada: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines.accounts, "_RELOAD_SECONDS", 0)
     first = cookie_of(await log_in(browser, ada)).value
     second = cookie_of(await browser.post("/api/auth/refresh", headers=COOKIE)).value
     browser.cookies.clear()
     for value in (first, second):
-        refused = await browser.post("/api/auth/refresh", headers={**COOKIE, "Cookie": f"{NAME}={value}"})
+        refused = await ask_with(browser, value)
         assert_problem(refused, 401, "The session is over; sign in again")
         assert clears(refused)
 

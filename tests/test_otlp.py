@@ -573,7 +573,11 @@ async def test_a_call_is_counted_once_however_it_arrives(ada: Member) -> None:
         span(1, {**CHAT, "gen_ai.response.id": id}),
         span(2, {**vercel, "ai.response.id": id, "ai.usage.inputTokens": 1000, "ai.usage.outputTokens": 500}),
         span(3, {**openinference, "output.value": f'{{"id":"{id}","choices":[]}}', "llm.token_count.prompt": 1000}),
-    )
+        # OpenInference puts the pieces of a stream together so; the answer and its tool calls have ids of their own.
+        span(6, {**openinference, "llm.token_count.prompt": 1000,
+                 "output.value": '{"choices": [{"message": {"content": "], \\"id\\": \\"chatcmpl-0000000000000000\\"", '
+                 '"tool_calls": [{"id": "call_0000000000000000"}]}}], "id": "' + id + '", "model": "gpt-4o"}'}),
+    )  # fmt: skip
     assert await send(ada, request) == {}
     (event,) = await events_of(ada)
     assert event["cost"] == 0.0075
@@ -727,6 +731,7 @@ def test_real_clients_observed_by_others_are_counted_once(
         key = client.post("/api/keys", json={"name": "application"}).json()["key"]
         environment = {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": "sdk",
             "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
             "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{key}",
             "OTEL_EXPORTER_OTLP_COMPRESSION": compression,

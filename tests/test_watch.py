@@ -72,29 +72,29 @@ async def test_an_expensive_day_is_told_once(app: FastAPI, ada: Member, at: Cloc
     (alert,) = await told(ada, "anomaly")
     assert alert["subject"] == "openai/gpt-4o"
     assert alert["period_start"] == "2026-11-18T00:00:00Z"
-    # Twenty days of 2, one of nothing and one of 50: the mean is 90 / 22.
     assert alert["details"]["cost"] == 50
-    assert alert["details"]["expected_cost"] == pytest.approx(90 / 22)
+    assert alert["details"]["expected_cost"] == pytest.approx(2)
+    assert alert["details"]["cause"] == "higher prices of gpt-4o (+48.00 USD)."
     for hours in (1, 2, 14):
         at.time = NOON + timedelta(hours=hours)
         await look(app)
     assert len(await told(ada, "anomaly")) == 1
 
 
-async def test_every_day_and_model_has_its_own(app: FastAPI, ada: Member, at: Clock) -> None:
+async def test_every_day_and_place_has_its_own(app: FastAPI, ada: Member, at: Clock) -> None:
     await quiet_days(ada)
     await quiet_days(ada, "gpt-4o-mini")
     for model in ("gpt-4o", "gpt-4o-mini"):
         await spend(ada, "500", NOON - timedelta(days=1), model)
     await look(app)
-    assert len(await told(ada, "anomaly")) == 2
+    # Both are of one provider, and told as that.
+    assert [alert["subject"] for alert in await told(ada, "anomaly")] == ["openai"]
     at.time = NOON + timedelta(days=1)
     await spend(ada, "900", at.time)
     await look(app)
-    assert [alert["period_start"][:10] for alert in await told(ada, "anomaly")] == [
-        "2026-11-19",
-        "2026-11-17",
-        "2026-11-17",
+    assert [(alert["period_start"][:10], alert["subject"]) for alert in await told(ada, "anomaly")] == [
+        ("2026-11-19", "openai/gpt-4o"),
+        ("2026-11-17", "openai"),
     ]
 
 
@@ -236,6 +236,13 @@ def test_an_anomaly_is_told_in_words() -> None:
         "50 USD on 2026-11-18, where 4.09 USD were to be expected (4.5 standard deviations).",
         "Workspace: W",
         "http://here",
+    ]
+    caused = {**details, "hour": 9, "project": "bot", "kind": "spike", "cause": "bot: 25 times the usual calls."}
+    title, text = message(due({"kind": "anomaly", "subject": "bot: openai/gpt-4o", "details": caused}), "http://here")
+    assert title == "bot: openai/gpt-4o cost far more than usual"
+    assert text.splitlines()[:2] == [
+        "50 USD on 2026-11-18 from 09:00 on, where 4.09 USD were to be expected (4.5 standard deviations).",
+        "Cause: bot: 25 times the usual calls.",
     ]
 
 

@@ -155,6 +155,9 @@ export async function settled(page) {
   await page.evaluate(() => document.fonts.ready);
 }
 
+/** Waits until the page has been drawn in its present size. */
+const drawn = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
 async function inTheme(page, theme, work) {
   await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
   await page.waitForFunction((wanted) => document.documentElement.dataset.theme === wanted, theme);
@@ -187,9 +190,11 @@ export async function screenshot(page, name) {
   const save = async (what, theme, { width, height }) => {
     await page.setViewportSize({ width, height });
     await settled(page);
+    await drawn(page);
     // As high as the page, rather than a long picture: what is fixed to the bottom belongs there.
     const whole = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.setViewportSize({ width, height: Math.max(height, whole) });
+    await drawn(page);
     await inTheme(page, theme, () => page.screenshot({ path: join(screenshots, `${name}-${what}.png`) }));
   };
   await save("light", "light", size);

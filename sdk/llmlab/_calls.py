@@ -8,15 +8,13 @@ from typing import Any, Final
 
 from llmlab import _runtime
 from llmlab._errors import LLMLabError
-from llmlab._ids import event_id, next_number
+from llmlab._estimates import estimate_tokens
+from llmlab._ids import event_id, id_of_response, next_number
 from llmlab._logs import complain
-from llmlab._usage import Reading, estimate_tokens, pick
+from llmlab._usage import Reading, pick
 
 MISSING: Final = object()
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_LONGEST_ID = 128
-# Servers that make up ids of a few digits repeat them, and calls that share an id are counted once.
-_SHORTEST_ID = 16
 
 
 class ObservedCall:
@@ -238,8 +236,7 @@ class ObservedCall:
             else:
                 self._runtime.outbox.unreadable()
                 return False
-            if found.call_id is not None and _SHORTEST_ID <= len(found.call_id) < _LONGEST_ID - len(self.provider):
-                self._id = f"{self.provider.strip().lower()}:{found.call_id}"
+            self._id = id_of_response(self.provider, found.call_id) or self._id
             if given:
                 facts.update(given)
             self._record(facts)

@@ -116,7 +116,7 @@ def track_cost(
     that has one, from the second part of a pair `(result, usage)`, or from the chunks that a generator yields.
     `input_tokens` and `max_output_tokens` are what to hold money for when budgets are enforced: numbers, or functions
     of the same arguments. Unless `cache` is false, answers may come from the cache when the workspace has that enabled;
-    those of generators never do.
+    those of generators never do. A generator that its reader leaves early is a success that cost what had arrived.
     """
 
     def of(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Tracked:
@@ -129,7 +129,8 @@ def track_cost(
             input_tokens=_tokens(input_tokens, arguments, options),
             max_output_tokens=_tokens(max_output_tokens, arguments, options),
             api_flavor=api_flavor,
-            prompt=[arguments, options],
+            # Names that the user chose say nothing of what is in them.
+            prompt=[arguments, *options.values()],
         )
 
     def decorate(function: Function) -> Function:
@@ -270,12 +271,18 @@ def _finish(call: ObservedCall, seen: Stream) -> None:
 
 
 def _cut_short(call: ObservedCall, seen: Stream, error: BaseException) -> None:
-    """A stream that ends early has cost what its last report says, at least the prompt."""
+    """A stream that ends early has cost what its last report says, at least the prompt.
+
+    It is a success if its reader chose to leave it, and an error if it broke.
+    """
     found = seen.reading()
-    if found is not None:
+    if isinstance(error, GeneratorExit):
+        if found is None and call.input_tokens is not None:
+            call.finish(usage={"input_tokens": call.input_tokens, "output_tokens": 0})
+        else:
+            _finish(call, seen)
+    elif found is not None:
         call.fail(error, usage=found.counts, model=found.model, call_id=found.call_id)
-    elif isinstance(error, GeneratorExit) and call.input_tokens is not None:
-        call.fail(error, usage={"input_tokens": call.input_tokens, "output_tokens": 0})
     else:
         call.fail(error)
 

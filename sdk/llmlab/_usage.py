@@ -43,7 +43,6 @@ _OURS = frozenset(
 _WORDS = frozenset({"modality", "ttl"})
 _LONGEST_WORD = 16
 _DEEPEST = 5
-_BYTES_PER_TOKEN = 3
 
 
 class Reading(NamedTuple):
@@ -158,11 +157,6 @@ def counts(response: Mapping[str, Any]) -> dict[str, int]:
         usage = usage.get("billed_units") or usage["tokens"]
     found = _counts(usage)
     return {key: value for key, value in found.items() if value or key in ("input_tokens", "output_tokens")}
-
-
-def estimate_tokens(value: Any) -> int:
-    """How many tokens the text in a value may have: one per three bytes of the strings in it, however nested."""
-    return -(-_bytes(value, 0) // _BYTES_PER_TOKEN)
 
 
 def _pair(result: Any, usage: Any) -> Reading | None:
@@ -315,17 +309,3 @@ def _numbers(value: Any, camel: bool, depth: int) -> Any:
     if isinstance(value, (list, tuple)):
         return [told for inner in value if (told := _numbers(inner, camel, depth + 1)) is not None] or None
     return _numbers(told, camel, depth) if (told := _mapping(value)) is not None else None
-
-
-def _bytes(value: Any, depth: int) -> int:
-    if isinstance(value, str):
-        return len(value.encode("utf-8", "replace"))
-    if isinstance(value, (bytes, bytearray)):
-        return len(value)
-    if depth > _DEEPEST * 2:
-        return 0
-    if isinstance(value, Mapping):
-        return sum(_bytes(inner, depth + 1) for inner in value.values())
-    if isinstance(value, (list, tuple)):
-        return sum(_bytes(inner, depth + 1) for inner in value)
-    return 0

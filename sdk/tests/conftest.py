@@ -1,97 +1,16 @@
 """A real LLMLab for the tests of the SDK, and a workspace for each test."""
 
-import json
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from llmlab import _logs, _runtime
 from tests.product import Server
-from tests.team import PASSWORD, new_email
-
-
-class Workspace:
-    """A workspace of its own on a running LLMLab: what its admin sees, and the API key of an application."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        account = {"email": new_email(), "password": PASSWORD, "name": "Ada"}
-        session = httpx.post(f"{url}/api/auth/signup", json=account, timeout=30).json()
-        self._headers = {"Authorization": f"Bearer {session['access_token']}"}
-        self.key: str = self.ask("POST", "/api/keys", {"name": "application"})["key"]
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What the admin is answered, with every digit; it must succeed."""
-        response = httpx.request(method, self.url + path, json=body, headers=self._headers, timeout=30)
-        assert response.is_success, response.text
-        return json.loads(response.content, parse_float=Decimal)
-
-    def events(self) -> list[dict[str, Any]]:
-        """The latest 1,000 calls, newest first."""
-        found: list[dict[str, Any]] = self.ask("GET", "/api/events?limit=1000")["events"]
-        return found
-
-    def event(self) -> dict[str, Any]:
-        """The only call."""
-        (event,) = self.events()
-        return event
-
-    def count(self) -> int:
-        """How many calls there are in all."""
-        return int(self.ask("GET", "/api/costs/summary?days=2")["call_count"])
-
-
-class Double:
-    """Something on a port that answers as it is told and remembers what it was sent."""
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[int, dict[str, str], bytes]] = []
-        self.requests: list[tuple[str, bytes]] = []
-        double = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                double.requests.append((f"{self.command} {self.path}", str(self.headers).encode() + body))
-                status, answer = 200, b'{"recorded":0,"duplicates":0,"rejected":[]}'
-                headers: dict[str, str] = {}
-                if double.answers and self.path == "/api/events/batch":
-                    status, headers, answer = double.answers.pop(0)
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(answer))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer)
-
-            do_GET = do_POST = do_DELETE = _answer
-
-            def log_message(self, format: str, *arguments: Any) -> None:
-                """Says nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    def batches(self) -> list[bytes]:
-        """What was sent to store events."""
-        return [body for path, body in self.requests if path == "POST /api/events/batch"]
-
-    def stop(self) -> None:
-        """Ends it."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+from tests.workspace import Double, Workspace
 
 
 @pytest.fixture(scope="session")

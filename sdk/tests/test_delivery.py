@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import llmlab
-from conftest import Double, Workspace
 from llmlab import _runtime
 from llmlab._spool import Spool
 from tests.product import Server
+from tests.workspace import Double, Workspace
 
 Configure = Callable[..., None]
 SDK = Path(__file__).parent.parent

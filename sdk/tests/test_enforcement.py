@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import llmlab
-from conftest import Double, Workspace
 from llmlab import _runtime
 from llmlab._guard import fits
+from tests.workspace import Double, Workspace
 from utils.patterns import Pattern
 
 Configure = Callable[..., None]

@@ -22,9 +22,9 @@ from google.genai import types
 from openai.types.chat import ChatCompletion
 
 import llmlab
-from conftest import Workspace
 from llmlab import _runtime
 from llmlab.instruments import openai as openai_instrument
+from tests.workspace import Workspace
 from vendors import clients
 from vendors.server import Vendors
 
@@ -186,7 +186,7 @@ while next(stream).type != "response.output_text.delta":
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd="sdk")
     event = workspace.event()
-    assert (event["input_tokens"], event["output_tokens"], event["metadata"]) == (10, 2, {"estimated": True})
+    assert (event["input_tokens"], event["output_tokens"], event["metadata"]) == (14, 2, {"estimated": True})
 
 
 # What is answered
@@ -230,8 +230,8 @@ def test_usage_that_somebody_does_not_want_is_not_asked_for(
     assert vendors.requests[-1][1]["stream_options"] == {"include_usage": False}
     assert llmlab.flush()
     event = workspace.event()
-    # "Hi" is one token, "Hello world" three: 1*2.50 + 3*10.00 = 32.50 millionths.
-    assert (event["input_tokens"], event["output_tokens"], event["cost"]) == (1, 3, Decimal("0.0000325"))
+    # "Hi" is one token, "Hello world" four: 1*2.50 + 4*10.00 = 42.50 millionths.
+    assert (event["input_tokens"], event["output_tokens"], event["cost"]) == (1, 4, Decimal("0.0000425"))
     assert event["metadata"] == {"estimated": True}
 
 
@@ -424,10 +424,10 @@ def test_a_prompt_that_is_too_long_is_refused(
     before = len(vendors.requests)
     with clients.openai_client(vendors.url) as client:
         create = client.responses.create
-        # 360 letters are 90 tokens.
-        create(model="gpt-4o", input="x" * 360, max_output_tokens=10)
+        # 270 letters are 90 tokens.
+        create(model="gpt-4o", input="x" * 270, max_output_tokens=10)
         with pytest.raises(llmlab.TokenLimitExceeded, match="100 tokens per request, not 101"):
-            create(model="gpt-4o", input="x" * 360, max_output_tokens=11)
+            create(model="gpt-4o", input="x" * 270, max_output_tokens=11)
     assert len(vendors.requests) == before + 1
 
 

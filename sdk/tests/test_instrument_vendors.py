@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import llmlab
-from conftest import Workspace
+from tests.workspace import Workspace
 from vendors.clients import WAYS, Way
 from vendors.server import Vendors
 
@@ -118,20 +118,20 @@ def test_a_call_that_fails_is_one_error_that_costs_nothing(
 
 
 # What is known when "Hello " was read. Anthropic has told the prompt's 1,000 tokens, Google all that was used so far
-# (400 of 1,000 tokens from the cache; 400 out). Of the others the prompt's 40 characters are 10 tokens, and the 6
-# characters that were read are 2:
+# (400 of 1,000 tokens from the cache; 400 out). Of the others the prompt's 40 bytes are 14 tokens, and the 6
+# that were read are 2:
 CUT = {
-    # 10*2.50 + 2*10.00 = 45
-    "chat": (10, 2, Decimal("0.000045")),
-    "responses": (10, 2, Decimal("0.000045")),
+    # 14*2.50 + 2*10.00 = 55
+    "chat": (14, 2, Decimal("0.000055")),
+    "responses": (14, 2, Decimal("0.000055")),
     # 300*3.00 + 400*0.30 + 200*3.75 + 100*6.00 + 2*15.00 = 2,400
     "messages": (1000, 2, Decimal("0.0024")),
     # 600*0.30 + 400*0.03 + 400*2.50 = 1,192
     "google": (1000, 400, Decimal("0.001192")),
-    # 10*2.00 + 2*6.00 = 32
-    "mistral": (10, 2, Decimal("0.000032")),
-    "cohere": (10, 2, Decimal("0.000045")),
-    "cohere-v1": (10, 2, Decimal("0.000045")),
+    # 14*2.00 + 2*6.00 = 40
+    "mistral": (14, 2, Decimal("0.00004")),
+    "cohere": (14, 2, Decimal("0.000055")),
+    "cohere-v1": (14, 2, Decimal("0.000055")),
 }
 PROMPT_OF_40 = "never-ends, and has forty letters in it."
 

@@ -16,10 +16,11 @@ import pytest
 from packaging.requirements import Requirement
 
 import llmlab
-from conftest import Workspace
 from llmlab._settings import Settings
+from tests.workspace import Workspace
 
 SDK = Path(__file__).parent.parent
+CLI = SDK.parent / "cli"
 README = (SDK / "README.md").read_text()
 
 
@@ -85,32 +86,42 @@ def needed(name: str, found: dict[str, Path]) -> None:
             needed(requirement.name, found)
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel and what it says it needs, made without a network."""
-    source, wheels, home = (tmp_path_factory.mktemp(name) for name in ("source", "wheels", "home"))
-    shutil.copytree(SDK / "llmlab", source / "llmlab", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(SDK / name, source)
+def installed(folders: list[Path], home: Path, needs: set[str], tmp: Path) -> Path:
+    """A virtual environment with the wheels of these projects and what they say they need, made without a network."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run(
-        [*pip, "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", wheels, source], check=True, timeout=120
-    )
-    (wheel,) = wheels.glob("llmlab_sdk-*.whl")
+    for folder in folders:
+        source = tmp / folder.name
+        shutil.copytree(folder, source, ignore=shutil.ignore_patterns("__pycache__", "tests", ".*"))
+        subprocess.run(
+            [*pip, "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", tmp, source], check=True, timeout=120
+        )
     venv.create(home, with_pip=False, symlinks=True)
-    python = home / "bin" / "python"
-    subprocess.run([*pip, "--python", python, "install", "--no-index", "--no-deps", wheel], check=True, timeout=120)
+    python, wheels = home / "bin" / "python", sorted(tmp.glob("*.whl"))
+    subprocess.run([*pip, "--python", python, "install", "--no-index", "--no-deps", *wheels], check=True, timeout=120)
     site = next((home / "lib").glob("python*")) / "site-packages"
-    (metadata,) = site.glob("llmlab_sdk-*.dist-info/METADATA")
-    needs = re.findall(r"^Requires-Dist: (\S+)", metadata.read_text(), re.MULTILINE)
-    assert [Requirement(need).name for need in needs] == ["httpx"]
+    told = "".join(path.read_text() for path in site.glob("llmlab_*.dist-info/METADATA"))
+    assert {Requirement(need).name for need in re.findall(r"^Requires-Dist: (.+)$", told, re.MULTILINE)} == needs
     found: dict[str, Path] = {}
-    needed("httpx", found)
+    for name in needs - {"llmlab-sdk"}:
+        needed(name, found)
     for name, path in found.items():
         if path.is_file() and not name.startswith(".."):
             (site / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, site / name)
     return home
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SDK, and nothing it does not need."""
+    return installed([SDK], tmp_path_factory.mktemp("home"), {"httpx"}, tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture(scope="module")
+def environment_of_both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SDK and the command line tool."""
+    needs = {"click", "httpx", "llmlab-sdk", "rich"}
+    return installed([SDK, CLI], tmp_path_factory.mktemp("home"), needs, tmp_path_factory.mktemp("wheels"))
 
 
 def test_the_readmes_three_lines_work_from_the_wheel_alone(
@@ -135,6 +146,32 @@ def test_the_readmes_three_lines_work_from_the_wheel_alone(
         1200,
         300,
     )
+
+
+def test_the_command_line_works_from_the_wheels_alone(
+    environment_of_both: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    key = workspace.ask("POST", "/api/keys", {"name": "reader", "scopes": ["read"]})["key"]
+    call = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 500}
+    workspace.ask("POST", "/api/events/track", call)
+
+    def llmlab(*arguments: str) -> str:
+        return subprocess.run(
+            [environment_of_both / "bin" / "llmlab", *arguments],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONWARNINGS": "error"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+    assert llmlab("--version") == "llmlab, version 0.1.0\n"
+    assert key not in llmlab("init", key, "--url", workspace.url)
+    shown = llmlab("costs", "--since", "7d")
+    assert re.search(r"^gpt-4o +openai +1 +1,500 +0 +\$0\.0075$", shown, re.MULTILINE)
+    (package,) = (environment_of_both / "lib").glob("python*/site-packages/llmlab_cli")
+    assert (package / "py.typed").exists()
 
 
 def test_the_wheel_says_that_it_is_typed(environment: Path) -> None:

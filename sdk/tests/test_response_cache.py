@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import llmlab
-from conftest import Workspace
 from llmlab._cache import ResponseCache
 from test_enforcement import known_policy
+from tests.workspace import Workspace
 
 Configure = Callable[..., None]
 

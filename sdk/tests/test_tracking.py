@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 import llmlab
-from conftest import Workspace
 from llmlab import _ids
+from tests.workspace import Workspace
 
 Configure = Callable[..., None]
 # 1,000 and 500 tokens of gpt-4o cost 0.0075 USD.
@@ -197,7 +197,24 @@ async def test_a_stream_cut_short_keeps_what_it_has_cost(configure: Configure, w
     assert closed == ["stream", "astream"]
     assert llmlab.flush()
     found = {e["model"]: (e["input_tokens"], e["output_tokens"], e["status"]) for e in workspace.events()}
-    assert found == {"gpt-4o": (100, 1, "error"), "gpt-4o-mini": (4, 0, "error")}
+    assert found == {"gpt-4o": (100, 1, "success"), "gpt-4o-mini": (4, 0, "success")}
+
+
+def test_a_stream_that_is_left_before_anybody_said_what_it_took_is_not_recorded_as_free(
+    configure: Configure, workspace: Workspace
+) -> None:
+    configure()
+
+    @llmlab.track_cost("openai", "gpt-4o")
+    def stream() -> Generator[str, None, None]:
+        yield "so"
+        yield " far"
+
+    chunks = stream()
+    next(chunks)
+    chunks.close()
+    assert llmlab.flush()
+    assert (workspace.count(), llmlab.stats().unreadable) == (0, 1)
 
 
 async def test_generators_behave_as_if_they_were_bare(configure: Configure) -> None:

@@ -7,7 +7,7 @@ const STATES: Record<LiveState, { label: string; note: string; dot: string }> = 
   connecting: { label: "Connecting", note: "Waiting for the server", dot: "bg-line-strong" },
   live: { label: "Live", note: "What you see moves within a second of a call", dot: "bg-bar-good" },
   polling: { label: "Every 5 s", note: "Live updates cannot be had; looking every five seconds", dot: "bg-bar-warn" },
-  away: { label: "Server away", note: "The server does not answer; trying again", dot: "bg-bar-bad" },
+  away: { label: "Away", note: "The server does not answer; trying again", dot: "bg-bar-bad" },
 };
 
 /** Whether what is shown is up to date. */
@@ -16,7 +16,7 @@ export function LiveIndicator() {
   const { label, note, dot } = STATES[state];
   return (
     <Tooltip text={note}>
-      <button type="button" className="inline-flex cursor-default! items-center gap-2 rounded-full px-2 py-1 text-xs font-medium text-muted" data-live={state}>
+      <button type="button" className="inline-flex cursor-default! items-center gap-2 rounded-full px-2 py-1 text-xs whitespace-nowrap font-medium text-muted" data-live={state}>
         <span aria-hidden className={classes("size-2 rounded-full", dot)} />
         <span role="status">{label}</span>
       </button>

@@ -194,7 +194,7 @@ export function EmptyState({ title, icon, children, action, main }: StateProps) 
   return (
     <div className="flex flex-col items-center gap-2 px-6 py-10 text-center">
       <span className="mb-1 rounded-full bg-sunken p-3 text-muted">{icon ?? <Inbox aria-hidden className="size-5" />}</span>
-      <Title className="text-sm font-medium">{title}</Title>
+      <Title className="text-sm font-semibold">{title}</Title>
       {children !== undefined && <div className="max-w-md text-muted">{children}</div>}
       {action !== undefined && <div className="mt-2">{action}</div>}
     </div>
@@ -211,7 +211,7 @@ export function ErrorState({ error, onRetry, main }: { error: unknown; onRetry?:
       <span className="mb-1 rounded-full bg-bad-soft p-3 text-bad">
         <Icon aria-hidden className="size-5" />
       </span>
-      <Title className="text-sm font-medium">{away ? "The server cannot be reached" : sentence(error)}</Title>
+      <Title className="text-sm font-semibold">{away ? "The server cannot be reached" : sentence(error)}</Title>
       {away && <p className="max-w-md text-muted">What you see may be out of date. It loads again as soon as the server answers.</p>}
       {error instanceof ApiError && error.problem.request_id !== "" && (
         <p className="text-xs text-muted">

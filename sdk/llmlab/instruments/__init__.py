@@ -3,7 +3,7 @@
 Calls are observed where the client makes them, so one that it tries again is one event; the event's id is the vendor's
 id of the answer. A stream of OpenAI chat completions is asked for its usage (`stream_options={"include_usage": True}`)
 unless the caller says otherwise; the extra event, which holds nothing else, is kept from the caller. What a vendor has
-not told of a stream that was cut short is estimated, a token for four characters, and `"estimated": true` is in the
+not told of a stream that was cut short is estimated, a token for three bytes of text, and `"estimated": true` is in the
 metadata of the event. Before a call, when something depends on how long it is, its prompt is estimated the same way.
 """
 

@@ -7,12 +7,9 @@ from typing import Any
 
 from llmlab import _runtime
 from llmlab._calls import MISSING, ObservedCall
+from llmlab._estimates import estimate_tokens, tokens_of_bytes
 from llmlab._logs import complain
-from llmlab.instruments.estimates import characters, tokens
 from llmlab.instruments.readers import Reader
-
-# Servers that make up ids of a few digits repeat them, and calls that share an id are counted once.
-_SHORTEST_ID = 16
 
 
 class VendorError(Exception):
@@ -52,7 +49,7 @@ class Observation:
         self._call = ObservedCall(
             provider,
             model if isinstance(model, str) else None,
-            input_tokens=tokens(characters(prompt)) if _is_limited() else None,
+            input_tokens=estimate_tokens(prompt) if _is_limited() else None,
             max_output_tokens=max_output_tokens if isinstance(max_output_tokens, int) else None,
             metadata=self._notes,
             api_flavor=api_flavor,
@@ -124,13 +121,13 @@ class Observation:
     def _estimate(self) -> dict[str, int]:
         """The usage as far as the vendor told it, the rest by the text; the event says so in its metadata."""
         self._notes["estimated"] = True
-        counts = self.reader.counts or {"input_tokens": tokens(characters(self._prompt))}
-        return {**counts, "output_tokens": max(counts.get("output_tokens", 0), tokens(self.reader.text))}
+        counts = self.reader.counts or {"input_tokens": estimate_tokens(self._prompt)}
+        return {**counts, "output_tokens": max(counts.get("output_tokens", 0), tokens_of_bytes(self.reader.text))}
 
     @property
     def _call_id(self) -> str | None:
         id = self.reader.call_id
-        return id if isinstance(id, str) and len(id) >= _SHORTEST_ID else None
+        return id if isinstance(id, str) else None
 
 
 class Gate:

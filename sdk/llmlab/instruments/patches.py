@@ -27,7 +27,9 @@ class Patch:
         if original is None:
             raise AttributeError(f"{self._owner.__name__} has no {self._name}")
         self._original = original
-        self._replacement = functools.wraps(original)(self._wrap(original, self._gate))
+        # Got from the class rather than out of it: what somebody else has put there may have to be bound.
+        bound = getattr(self._owner, self._name)
+        self._replacement = functools.wraps(original)(self._wrap(bound, self._gate))
         setattr(self._owner, self._name, self._replacement)
 
     def undo(self) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from llmlab._estimates import bytes_of
 from llmlab._usage import counts, most
 
 
 class Reader:
-    """Reads one call. `usage` is in the vendor's own words; `text` is how many characters were answered so far."""
+    """Reads one call. `usage` is in the vendor's own words; `text` is how many bytes of text were answered so far."""
 
     def __init__(self) -> None:
         self.model: str | None = None
@@ -42,7 +43,7 @@ class Reader:
             self.usage = most(self.usage, dict(usage))
 
     def _wrote(self, *texts: Any) -> None:
-        self.text += sum(len(text) for text in texts if isinstance(text, str))
+        self.text += sum(bytes_of(text) for text in texts if isinstance(text, str))
 
 
 def plain(value: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Calls out of other programs' files: rows are read, made events of, and sent so that each counts once."""

@@ -1,0 +1,172 @@
+"""Rows as events: what the user maps and sets goes before what a preset reads."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+from llmlab._bounds import bounded
+from llmlab._ids import id_of_response
+from llmlab_cli.imports.presets import FIELDS, PRESETS, Fields
+from llmlab_cli.imports.values import Wrong, count, lookup, moment, number, usd
+
+Event = dict[str, Any]
+_COUNTS = tuple(name for name in FIELDS if name.endswith("_tokens"))
+_LONGEST_ID = 128
+_DAY_MS = 86_400_000
+# How a model's name begins, and whose it is. Told by names only where a file does not say the provider.
+VENDORS = (
+    ("gpt-", "openai"),
+    ("chatgpt-", "openai"),
+    ("o1", "openai"),
+    ("o3", "openai"),
+    ("o4", "openai"),
+    ("text-embedding-", "openai"),
+    ("claude", "anthropic"),
+    ("gemini", "google"),
+    ("mistral", "mistral"),
+    ("ministral", "mistral"),
+    ("codestral", "mistral"),
+    ("magistral", "mistral"),
+    ("devstral", "mistral"),
+    ("command", "cohere"),
+    ("grok", "x-ai"),
+    ("deepseek", "deepseek"),
+)
+_FAILED = frozenset({"error", "failure", "failed"})
+
+
+def is_field(name: str) -> bool:
+    """Whether an event has a field of that name."""
+    kind, dot, key = name.partition(".")
+    return name in FIELDS or (bool(dot and key) and kind in ("tag", "metadata"))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Makes events of rows. `maps` are columns by field, `sets` are fixed values by field."""
+
+    preset: str = "plain"
+    maps: Mapping[str, str] = field(default_factory=dict)
+    sets: Mapping[str, str] = field(default_factory=dict)
+    trust_costs: bool = False
+    input_without_cache: bool = False
+
+    def events(self, row: Mapping[str, Any], digest: str, again: int) -> Iterator[Event]:
+        """The events a row tells of. Raises Wrong.
+
+        `digest` is that of the row's content, and `again` how many equal rows came before it: without an id of its own
+        an event is known by them, wherever in whichever file the row stands.
+        """
+        mapped = {name: lookup(row, column) for name, column in self.maps.items()}
+        for found in PRESETS[self.preset].read(row, datetime.now(timezone.utc)):
+            yield self._event({**found, **mapped, **self.sets}, digest, again)
+
+    def _event(self, fields: Fields, digest: str, again: int) -> Event:
+        model = str(fields.get("model") or "")
+        if not model:
+            raise Wrong("it names no model")
+        provider = str(fields.get("provider") or "").strip().lower() or vendor_of(model)
+        status = _status(fields.get("status"))
+        event: Event = {"provider": provider, "model": model, "status": status}
+        event.update(self._counts(fields, status))
+        at = _read("timestamp", moment, fields.get("timestamp"))
+        if at is None:
+            raise Wrong("it has no timestamp; name the column with --map timestamp=COLUMN")
+        event["timestamp"] = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        latency = _read("latency_ms", number, fields.get("latency_ms"))
+        if latency is not None and 0 <= latency <= _DAY_MS:
+            event["latency_ms"] = float(latency)
+        for name in ("project", "error_message"):
+            if fields.get(name) is not None:
+                event[name] = str(fields[name])
+        for kind in ("tag", "metadata"):
+            told = _parts(fields, kind)
+            if told:
+                event["tags" if kind == "tag" else kind] = told
+        event.update(self._cost(fields))
+        event["id"] = _id(fields, provider, digest, again)
+        return bounded(event)
+
+    def _counts(self, fields: Fields, status: str) -> dict[str, int]:
+        counts = {name: _read(name, count, fields.get(name)) for name in _COUNTS}
+        known = {name: value for name, value in counts.items() if value is not None}
+        if status == "success" and not {"input_tokens", "output_tokens"} & known.keys():
+            # Nobody knows what it used: taken for 0 it would be a free call.
+            raise Wrong("it counts no tokens; name the columns with --map input_tokens=COLUMN and output_tokens")
+        cached = sum(known.get(f"cache_{way}_tokens", 0) for way in ("read", "write", "write_1h"))
+        inside = 0 if not self.input_without_cache else cached
+        known["input_tokens"] = known.get("input_tokens", 0) + inside
+        known.setdefault("output_tokens", 0)
+        return {name: value for name, value in known.items() if value or name in ("input_tokens", "output_tokens")}
+
+    def _cost(self, fields: Fields) -> dict[str, str]:
+        """What the file says it cost. LLMLab's own price goes before it, unless it is to be trusted.
+
+        A cost of 0 is what many programs say where they know no price, so that is no price unless it is trusted.
+        """
+        cost = Decimal(0) if fields.get("free") else _read("cost", usd, fields.get("cost"))
+        if cost is None or (cost == 0 and not (self.trust_costs or fields.get("free"))):
+            return {}
+        trusted = self.trust_costs or bool(fields.get("trusted") or fields.get("free"))
+        return {"cost" if trusted else "fallback_cost": f"{cost:f}"}
+
+
+def vendor_of(model: str) -> str:
+    """Whose a model is, by its name; `unknown` if that does not say."""
+    name = model.lower()
+    before, slash, _ = name.partition("/")
+    if slash and before:
+        return before
+    return next((vendor for begin, vendor in VENDORS if name.startswith(begin)), "unknown")
+
+
+def digest_of(row: Mapping[str, Any]) -> str:
+    """What stands for a row's content, whatever the order of its columns."""
+    return hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _read(name: str, how: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return how(value)
+    except Wrong as wrong:
+        raise Wrong(f"{name}: {wrong}") from None
+
+
+def _status(told: Any) -> str:
+    text = str(told or "success").strip().lower()
+    if "timeout" in text:
+        return "timeout"
+    if text in ("success", "ok", "succeeded") or (text.isdigit() and 200 <= int(text) < 300):
+        return "success"
+    if text in _FAILED or text.isdigit():
+        return "error"
+    raise Wrong(f"status: {text[:40]!r} is none of success, error and timeout")
+
+
+def _parts(fields: Fields, kind: str) -> dict[str, Any]:
+    """The tags or the metadata among the fields. Tags are text."""
+    found = {
+        name.partition(".")[2]: value
+        for name, value in fields.items()
+        if name.startswith(f"{kind}.") and value is not None and value != ""
+    }
+    if kind == "tag":
+        return {key: str(value) for key, value in found.items()}
+    return {key: str(value) if isinstance(value, Decimal) else value for key, value in found.items()}
+
+
+def _id(fields: Fields, provider: str, digest: str, again: int) -> str:
+    """The same for the same call, however often and from whichever file it is imported."""
+    if line := fields.get("line"):
+        return f"line:{hashlib.sha256(str(line).encode()).hexdigest()}"
+    own = fields.get("id")
+    if own is None:
+        return f"row:{digest}" + (f":{again}" if again else "")
+    own = str(own)
+    if fields.get("is_response_id") and (found := id_of_response(provider, own)):
+        return found
+    return own if len(own) <= _LONGEST_ID else f"id:{hashlib.sha256(own.encode()).hexdigest()}"

@@ -1,0 +1,471 @@
+"""What a window's calls would have cost on other models. No clock, no network: everything is an argument.
+
+Every part of a call (plain input, cache reads, cache writes, output, reasoning) has its own rate, and a long prompt may
+move all of them to dearer ones. The totals of each part are known exactly; how they spread over short and long prompts
+is known from a sample. So with T[k] the window's tokens of part k, S[k] those of the sample and S[k, s] those of its
+calls whose prompt falls between two thresholds of the other model, where it charges r[k, s]:
+
+    cost = sum over k of T[k] x (sum over s of S[k, s] x r[k, s]) / S[k], and calls x its price of a request
+
+A model without such thresholds has one s, and its cost is exact.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from itertools import accumulate
+from statistics import NormalDist
+from typing import NamedTuple
+
+from models import (
+    AdviceBasis,
+    AnswerQuality,
+    LeftOut,
+    ModelSwitch,
+    ModelSwitches,
+    ModelUsage,
+    Rates,
+    SampledCall,
+    UsedDay,
+)
+from providers import Capability, OwnPrices, PriceBook, successors, token_factor
+
+MONTH = 30
+# A model whose vendor stops serving it this soon is nothing to move to.
+SOON = timedelta(days=90)
+_PICODOLLAR = Decimal("0.000000000001")
+_ZERO = Decimal(0)
+_ONE = Decimal(1)
+_HUNDRED = Decimal(100)
+# A week, so that each weekday is among them.
+_FEWEST_DAYS = 7
+# A model that takes less of the calls than this cannot do the job.
+_MUST_FIT = Decimal("0.9")
+# Calls billed by more than text tokens are priced one by one, which takes a thousand times longer.
+_PRICED_ONE_BY_ONE = 20
+_MODALITIES = ("audio", "image", "video")
+_METHOD = (
+    "Totals of calls, tokens and cost are exact, from the ledger. How tokens spread over short and long prompts is "
+    "estimated from a sample of the calls of each model, spread evenly over them. Savings are those of the window per "
+    "day since the model's first call in it, times 30; the interval is Student's t over the whole days' savings and "
+    "does not hold what the sample leaves open."
+)
+_ASSUMPTIONS = [
+    "The other model reads the same prompts and writes answers of the same length; one that reasons may write more.",
+    "Another vendor's tokenizer counts the same text alike, unless its own documents say otherwise.",
+    "As much of the prompts is cached as now, whatever the other vendor's shortest prefix; where it has no price for "
+    "the cache, cached tokens cost what plain input does.",
+    "Prices are today's, your own first; discounts that only the stored costs know are not expected elsewhere.",
+]
+_SAME_WORK = (
+    "The same calls: its vendor places it in the same tier or above. Try it on your own prompts before you move, since "
+    "two models of a tier are sold for the same work but do not answer alike."
+)
+_SMALLER_WORK = (
+    "Calls that do not need the larger model's full ability, such as classification, extraction and short answers. "
+    "The saving is priced on the tokens you used; whether the quality suffices only a test on your own prompts tells."
+)
+
+# Tokens of plain input, cache reads, cache writes for 5 minutes and for an hour, output without reasoning, reasoning.
+Counts = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was used from `start` to `at`, which is on the caller's `today`, and the prices to compare by."""
+
+    usage: ModelUsage
+    prices: PriceBook
+    own: OwnPrices
+    start: datetime
+    at: datetime
+    today: date
+
+    def days_since(self, first_at: datetime) -> Decimal:
+        """Days from a first use in the window to now, at least one."""
+        since = self.at - max(first_at, self.start)
+        return max(Decimal(since // timedelta(microseconds=1)) / 86_400_000_000, _ONE)
+
+    def monthly(self, amount: Decimal, first_at: datetime) -> Decimal:
+        """What an amount of the window makes in 30 days: amount / days since the first use x 30."""
+        return money(amount / self.days_since(first_at) * MONTH)
+
+    def rates(self, provider: str, model: str, prompt: int) -> Rates | None:
+        """Today's rates of a model for a prompt of this length."""
+        return self.prices.rates(provider, model, prompt, self.at, self.own)
+
+    @cached_property
+    def workloads(self) -> list["Workload"]:
+        """The calls of each model, dearest first."""
+        days: dict[tuple[str, str], list[UsedDay]] = {}
+        for day in self.usage.days:
+            days.setdefault((day.provider, day.model), []).append(day)
+        sample: dict[tuple[str, str], list[SampledCall]] = {}
+        for call in self.usage.sample:
+            sample.setdefault((call.provider, call.model), []).append(call)
+        loads = [Workload(of_model, sample.get(key, ())) for key, of_model in days.items()]
+        return sorted(loads, key=lambda load: (-load.cost, load.provider, load.model))
+
+
+class Workload:
+    """The calls of one model in a window: exact totals by day, and a sample."""
+
+    def __init__(self, days: Sequence[UsedDay], sample: Sequence[SampledCall]) -> None:
+        self.provider, self.model = days[0].provider, days[0].model
+        self.days = days
+        self.first_at = min(day.first_at for day in days)
+        self.calls = sum(day.calls for day in days)
+        self.errors = sum(day.errors for day in days)
+        self.unpriced_calls = sum(day.unpriced_calls for day in days)
+        self.cost = sum((day.cost for day in days), _ZERO)
+        self.error_cost = sum((day.error_cost for day in days), _ZERO)
+        self.counts = _added(_counts(day) for day in days)
+        self.sample = sample
+        ordered = sorted((sum(_counts(call)[:4]), _counts(call)) for call in sample)
+        # Without a sample, every call is taken for the average one.
+        ordered = ordered or [(self.prompt_tokens // max(self.calls, 1), self.counts)]
+        self.prompts = [prompt for prompt, _ in ordered]
+        nothing: Counts = (0,) * 6
+        self._reached = list(accumulate((counts for _, counts in ordered), _sum, initial=nothing))
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All tokens of the prompts, cached ones included."""
+        return sum(self.counts[:4])
+
+    @property
+    def average_prompt(self) -> int:
+        """The length of the average prompt."""
+        return self.prompt_tokens // max(self.calls, 1)
+
+    def blend(
+        self,
+        window: Window,
+        provider: str,
+        model: str,
+        factor: Decimal = _ONE,
+        context_window: int | None = None,
+    ) -> "Blend | None":
+        """What a model charges these calls on average, for those of them that its context window holds.
+
+        A call fits when its prompt and an answer of average length do. `factor` is how many tokens the model counts for
+        each one of these. None when it takes less than nine tenths of the calls, or has no price for what they use.
+        """
+        whole = self._reached[-1]
+        fitting = len(self.prompts)
+        if context_window is not None:
+            answer = sum(self.counts[4:]) // max(self.calls, 1)
+            fitting = bisect_right(self.prompts, context_window / factor - answer)
+        fits = Decimal(fitting) / len(self.prompts)
+        if fits < _MUST_FIT:
+            return None
+        thresholds = window.prices.thresholds(provider, model, window.at)
+        edges = [min(bisect_right(self.prompts, threshold / factor), fitting) for threshold in thresholds]
+        average = window.rates(provider, model, int(self.average_prompt * factor))
+        charged = [_ZERO] * 6
+        request = _ZERO
+        for low, first, last in zip((-1, *thresholds), (0, *edges), (*edges, fitting), strict=True):
+            rates = window.rates(provider, model, low + 1) if last > first else None
+            if rates is not None:
+                request += rates.request * (last - first)
+                for part, rate in enumerate(rates[:6]):
+                    tokens = self._reached[last][part] - self._reached[first][part]
+                    if rate is None and tokens:
+                        return None
+                    charged[part] += (rate or _ZERO) * tokens
+        if average is None:
+            return None
+        per_token = []
+        for part, (tokens, sampled, rate) in enumerate(zip(self.counts, whole, average[:6], strict=True)):
+            if tokens and not sampled and rate is None:
+                return None
+            per_token.append((charged[part] / sampled if sampled else (rate or _ZERO) * fits) * factor)
+        held = Decimal(sum(self._reached[fitting])) / sum(whole) if sum(whole) else fits
+        return Blend(tuple(per_token), request / len(self.prompts), fits, _ONE - held)
+
+
+class Blend(NamedTuple):
+    """USD per token of each part and per call, averaged over calls of which the share `fits` is moved.
+
+    `stays` is the share of the current cost that the others keep costing, by their share of the tokens.
+    """
+
+    per_token: tuple[Decimal, ...]
+    per_call: Decimal
+    fits: Decimal
+    stays: Decimal
+
+    def cost(self, counts: Counts, calls: int) -> Decimal:
+        """USD for so many tokens of each part in so many calls."""
+        return sum((rate * tokens for rate, tokens in zip(self.per_token, counts, strict=True)), self.per_call * calls)
+
+
+class Repriced(NamedTuple):
+    """A workload on another model. `days` are the current and the projected cost of each day."""
+
+    able: Capability
+    current_today: Decimal | None
+    base: Decimal
+    projected: Decimal
+    fits: Decimal
+    days: list[tuple[date, Decimal, Decimal]]
+
+    @property
+    def saving(self) -> Decimal:
+        """What would have been saved over the window."""
+        return self.base - self.projected
+
+
+def switches(window: Window) -> ModelSwitches:
+    """For each model the cheapest others that can do its job: of its own and of other vendors, of its tier and below.
+
+    A model can do the job when its vendor places it in the same tier, one below or above, it reads what the calls hold,
+    its context window takes at least nine tenths of them, it is the newest of its line, and its vendor has not
+    announced to stop serving it within 90 days. One that would not have been cheaper is never suggested. Largest saving
+    first.
+    """
+    found: list[ModelSwitch] = []
+    left_out: list[LeftOut] = []
+    quality = _Quality(window)
+    for load in window.workloads:
+        reason = _unknown(window, load)
+        if reason is not None:
+            left_out.append(reason)
+            continue
+        best: dict[tuple[bool, bool], tuple[Repriced, int]] = {}
+        current = window.prices.capability(load.provider, load.model)
+        assert current is not None
+        home = window.prices.provider_id(load.provider)
+        for other in reprice(window, load, candidates(window, current)):
+            step = current.tier - other.able.tier
+            kind = (other.able.provider == home, step <= 0)
+            if kind not in best or other.saving > best[kind][0].saving:
+                best[kind] = (other, step)
+        found += [_switch(window, load, current, other, step, quality) for other, step in best.values()]
+    found.sort(
+        key=lambda switch: (
+            -switch.estimated_monthly_savings,
+            switch.provider,
+            switch.current_model,
+            not switch.same_provider,
+            switch.suggested_model,
+        )
+    )
+    top: dict[tuple[str, str], Decimal] = {}
+    for switch in found:
+        top.setdefault((switch.provider, switch.current_model), switch.estimated_monthly_savings)
+    return ModelSwitches(
+        count=len(found),
+        recommendations=found,
+        total_potential_savings=sum(top.values(), _ZERO),
+        left_out=left_out,
+        basis=AdviceBasis(
+            calls=sum(load.calls for load in window.workloads),
+            sampled_calls=len(window.usage.sample),
+            method=_METHOD,
+            assumptions=_ASSUMPTIONS,
+        ),
+    )
+
+
+def candidates(window: Window, current: Capability) -> list[Capability]:
+    """The models to which calls of this one could move: not below the next tier, and not an older one of its line."""
+    return [
+        able
+        for able in successors((window.at + SOON).date())
+        if able.tier >= current.tier - 1
+        and able.model != current.model
+        and (able.line != current.line or able.generation > current.generation)
+    ]
+
+
+def reprice(window: Window, load: Workload, others: Iterable[Capability]) -> list[Repriced]:
+    """The workload on each of the other models on which it would have been cheaper.
+
+    What it is compared with is the lower of what the ledger says it cost and what the same calls cost at today's
+    prices, so that neither a price that has since fallen nor a discount that only the caller knows counts as a saving.
+    """
+    used = window.prices.capability(load.provider, load.model)
+    assert used is not None
+    blend = load.blend(window, load.provider, load.model)
+    today = None if blend is None else blend.cost(load.counts, load.calls)
+    by_day = [(day.day, day.cost, _counts(day), day.calls) for day in load.days]
+    if blend is None or today is None or today >= load.cost:
+        base, bases = load.cost, [cost for _, cost, _, _ in by_day]
+    else:
+        base, bases = today, [blend.cost(counts, calls) for _, _, counts, calls in by_day]
+    detailed = [call for call in load.sample if call.usage_detail][:_PRICED_ONE_BY_ONE]
+    read = {"text"} | {
+        kind for call in detailed for kind in _MODALITIES if any(kind in key for key in call.usage_detail)
+    }
+    found = []
+    for able in others:
+        limit = window.prices.context_window(able)
+        if limit is None or not read <= able.modalities:
+            continue
+        factor = token_factor(used, able)
+        other = load.blend(window, able.provider, able.model, factor, limit)
+        if other is None:
+            continue
+        if detailed:
+            share = _share(window, load, able, detailed)
+            if share is None:
+                continue
+            projected = [cost * share for cost in bases]
+        else:
+            projected = [
+                other.cost(counts, calls) + cost * other.stays
+                for (_, _, counts, calls), cost in zip(by_day, bases, strict=True)
+            ]
+        total = sum(projected, _ZERO)
+        if total < base:
+            days = [(day[0], was, would) for day, was, would in zip(by_day, bases, projected, strict=True)]
+            found.append(Repriced(able, today, base, total, other.fits, days))
+    return found
+
+
+def interval(window: Window, load: Workload, other: Repriced) -> tuple[Decimal, Decimal] | None:
+    """The 95 % interval of the monthly saving, from how much the whole days differ; None with fewer than 7 of them.
+
+    With s the sample standard deviation of the n whole days' savings since the first call, days without a call among
+    them, and t the 97.5 % quantile of Student's t with n - 1 degrees of freedom: saving +- 30 x t x s / sqrt(n).
+    """
+    first = min(day for day, _, _ in other.days)
+    whole = (window.today - first).days
+    if whole < _FEWEST_DAYS:
+        return None
+    savings = [was - would for day, was, would in other.days if day < window.today]
+    mean = sum(savings, _ZERO) / whole
+    squares = sum(((saving - mean) ** 2 for saving in savings), mean**2 * (whole - len(savings)))
+    half = student_t(whole - 1) * (squares / (whole - 1) / whole).sqrt() * MONTH
+    saving = window.monthly(other.saving, load.first_at)
+    return money(saving - half), money(saving + half)
+
+
+def student_t(freedom: int) -> Decimal:
+    """The 97.5 % quantile of Student's t, by its expansion about the normal distribution's.
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5; within 0.1 % from 6 degrees of freedom on.
+    """
+    z = NormalDist().inv_cdf(0.975)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return Decimal(z + sum(term / freedom**power for power, term in enumerate(terms, 1)))
+
+
+def money(amount: Decimal) -> Decimal:
+    """USD to the last digit that is answered."""
+    return amount.quantize(_PICODOLLAR)
+
+
+class _Quality:
+    """What is known of the answers of each model."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._ratings = {(rated.provider, rated.model): rated for rated in window.usage.ratings}
+        self._loads = {(load.provider, load.model): load for load in window.workloads}
+
+    def of(self, provider: str, model: str) -> AnswerQuality | None:
+        rated = self._ratings.get((provider, model))
+        load = self._loads.get((provider, model))
+        if rated is None and load is None:
+            return None
+        return AnswerQuality(
+            ratings=0 if rated is None else rated.ratings,
+            average_rating=None if rated is None else rated.average_rating,
+            error_rate=None if load is None else round(_HUNDRED * load.errors / load.calls, 4),
+        )
+
+    def of_able(self, able: Capability) -> AnswerQuality | None:
+        """The same under whichever name the workspace calls it, that with most calls."""
+        names = [load for load in self._loads.values() if _ids(self._window, load) == (able.provider, able.model)]
+        most = max(names, key=lambda load: load.calls, default=None)
+        return None if most is None else self.of(most.provider, most.model)
+
+
+def _ids(window: Window, load: Workload) -> tuple[str, str]:
+    """The ids under which the tables know a workload's provider and model."""
+    able = window.prices.capability(load.provider, load.model)
+    return window.prices.provider_id(load.provider), load.model if able is None else able.model
+
+
+def _switch(
+    window: Window, load: Workload, current: Capability, other: Repriced, step: int, quality: _Quality
+) -> ModelSwitch:
+    able = other.able
+    spread = interval(window, load, other)
+    retirement = window.prices.retirement(able.provider, able.model)
+    known = quality.of(load.provider, load.model)
+    assert known is not None
+    return ModelSwitch(
+        provider=load.provider,
+        current_model=load.model,
+        current_tier=current.tier_name,
+        suggested_provider=able.provider,
+        suggested_model=able.model,
+        suggested_tier=able.tier_name,
+        same_provider=able.provider == window.prices.provider_id(load.provider),
+        tier_step=step,
+        calls=load.calls,
+        sampled_calls=len(load.sample),
+        fitting_calls=round(_HUNDRED * other.fits, 2),
+        current_cost=money(load.cost),
+        current_cost_today=None if other.current_today is None else money(other.current_today),
+        projected_cost=money(other.projected),
+        current_cost_per_call=money(load.cost / load.calls),
+        suggested_cost_per_call=money(other.projected / load.calls),
+        estimated_monthly_savings=window.monthly(other.saving, load.first_at),
+        savings_low=None if spread is None else spread[0],
+        savings_high=None if spread is None else spread[1],
+        suggested_retires_on=None if retirement is None else retirement.retires_on,
+        current_quality=known,
+        suggested_quality=quality.of_able(able),
+        use_case=_SAME_WORK if step <= 0 else _SMALLER_WORK,
+    )
+
+
+def _unknown(window: Window, load: Workload) -> LeftOut | None:
+    if load.unpriced_calls:
+        return LeftOut(provider=load.provider, model=load.model, calls=load.calls, reason="unpriced_calls")
+    if window.prices.capability(load.provider, load.model) is None:
+        return LeftOut(provider=load.provider, model=load.model, calls=load.calls, reason="unknown_tier")
+    return None
+
+
+def _share(window: Window, load: Workload, able: Capability, calls: Sequence[SampledCall]) -> Decimal | None:
+    """What the other model charges for calls that used more than text, in terms of what the current one does."""
+    was = would = _ZERO
+    for call in calls:
+        usage = call.usage()
+        current = window.prices.price(load.provider, load.model, usage, window.at, own=window.own).cost
+        other = window.prices.price(able.provider, able.model, usage, window.at, own=window.own).cost
+        if current is None or other is None:
+            return None
+        was, would = was + current, would + other
+    return would / was if was else None
+
+
+def _counts(used: UsedDay | SampledCall) -> Counts:
+    return (
+        used.input_tokens,
+        used.cache_read_tokens,
+        used.cache_write_5m_tokens,
+        used.cache_write_1h_tokens,
+        used.output_tokens - used.reasoning_tokens,
+        used.reasoning_tokens,
+    )
+
+
+def _sum(left: Counts, right: Counts) -> Counts:
+    return tuple(one + other for one, other in zip(left, right, strict=True))
+
+
+def _added(rows: Iterable[Counts]) -> Counts:
+    return tuple(map(sum, zip(*rows, strict=True)))
