@@ -323,7 +323,8 @@ test("every page of the settings is good to use", async () => {
   await signIn(page, ADA, "/app/settings");
   await page.waitForURL("**/app/settings/workspace");
   for (const name of PAGES) {
-    await page.goto(`/app/settings/${name}`);
+    await page.locator(`nav[aria-label=Settings] a[href="/app/settings/${name}"]`).click();
+    await page.waitForURL(`**/app/settings/${name}`);
     await page.locator("main section").first().waitFor();
     await axe(page);
     await screenshot(page, `settings-${name}`);

@@ -94,7 +94,7 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
     <li
       data-budget={budget.name}
       className={classes(
-        "grid gap-x-6 gap-y-3 px-4 py-4 sm:px-5 lg:items-center",
+        "grid grid-cols-[minmax(0,1fr)_auto] gap-x-6 gap-y-3 px-4 py-4 sm:px-5 lg:items-center",
         onEdit ? "lg:grid-cols-[minmax(0,2fr)_minmax(0,3fr)_auto]" : "lg:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]",
       )}
     >
@@ -118,7 +118,7 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           {parts.length === 0 ? "All calls" : parts.map(({ label, value }) => `${label}: ${value}`).join(" · ")}
         </p>
       </div>
-      <div className="min-w-0">
+      <div className="order-last col-span-2 min-w-0 lg:order-none lg:col-span-1">
         <div className="mb-1.5 flex items-baseline justify-between gap-3">
           <p title={`${exactMoney(budget.current_spend)} of ${exactMoney(budget.limit)}`}>
             <span className="font-semibold">{money(budget.current_spend)}</span>
@@ -139,7 +139,7 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
         </p>
       </div>
       {onEdit && onRemove && (
-        <div className="flex justify-end lg:-mr-2">
+        <div className="-mr-2 flex justify-end self-start lg:self-auto">
           <IconButton size="sm" label={`Change ${budget.name}`} icon={<Pencil aria-hidden className="size-4" />} onClick={onEdit} />
           <IconButton size="sm" label={`Delete ${budget.name}`} icon={<Trash2 aria-hidden className="size-4" />} onClick={onRemove} />
         </div>

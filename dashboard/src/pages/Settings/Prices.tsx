@@ -44,25 +44,20 @@ export function Component() {
               {
                 key: "model",
                 header: "Model",
-                cell: ({ provider, model }) => (
-                  <>
-                    <span className="font-medium break-words">{model}</span>
-                    <span className="block text-xs text-muted">{provider}</span>
-                  </>
-                ),
-              },
-              {
-                key: "terms",
-                header: "Price",
                 cell: (price) => (
                   <>
-                    <Terms price={price} />
-                    <span className="mt-1 block text-xs text-muted sm:hidden">
-                      From {dateTime(price.starts_at)}, <Until at={price.ends_at} />
-                    </span>
+                    <span className="font-medium break-words">{price.model}</span>
+                    <span className="block text-xs text-muted">{price.provider}</span>
+                    <div className="mt-1 space-y-1 sm:hidden">
+                      <Terms price={price} />
+                      <p className="text-xs text-muted">
+                        From {dateTime(price.starts_at)}, <Until at={price.ends_at} />
+                      </p>
+                    </div>
                   </>
                 ),
               },
+              { key: "terms", header: "Price", wide: true, cell: (price) => <Terms price={price} /> },
               { key: "from", wide: true, header: "From", cell: ({ starts_at }) => <span className="whitespace-nowrap">{dateTime(starts_at)}</span> },
               { key: "until", wide: true, header: "Ends", cell: ({ ends_at }) => <Until at={ends_at} /> },
               ...(admin
