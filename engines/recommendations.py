@@ -38,7 +38,7 @@ _DAYS = 30
 _THRESHOLD = 2.0
 # What is usual is learnt from so many days before the first that is judged, of so many pairs of project and model.
 _HISTORY = timedelta(days=42)
-_MOST_SERIES, _MOST_HOURLY_DAYS = 100, 90
+_MOST_SERIES, _MOST_HOURLY_DAYS = 50, 90
 # Nobody is told of less: in standard deviations, and in USD above what was expected.
 _FAR = 3.0
 _WORTH_TELLING = Decimal(1)
