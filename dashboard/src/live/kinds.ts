@@ -5,6 +5,7 @@ export const KINDS: Record<string, readonly string[]> = {
     "/api/costs",
     "/api/metrics",
     "/api/budgets",
+    "/api/alerts",
     "/api/projects",
     "/api/recommendations",
     "/api/forecast",
