@@ -71,13 +71,14 @@ from models import (
     RefreshedAccount,
     Reservation,
     SealedKey,
+    SeriesFilter,
     Session,
     SettingsIn,
-    SplitBy,
     Step,
     StoredEvent,
     StoredSpend,
     Swept,
+    TagKeys,
     Terms,
     Timeseries,
     TopModels,
@@ -799,8 +800,11 @@ class Database:
     async def cost_by_tag(self, workspace_id: UUID, start: datetime, end: datetime, key: str) -> CostByTag:
         return await self._ask(_BY_TAG, "cost_by_tag", p_workspace_id=workspace_id, p_start=start, p_end=end, p_key=key)
 
+    async def cost_tag_keys(self, workspace_id: UUID, limit: int) -> TagKeys:
+        return await self._ask(_TAG_KEYS, "cost_tag_keys", p_workspace_id=workspace_id, p_limit=limit)
+
     async def cost_timeseries(
-        self, workspace_id: UUID, start: datetime, end: datetime, tz: str, step: Step, by: SplitBy | None
+        self, workspace_id: UUID, start: datetime, end: datetime, tz: str, step: Step, wanted: SeriesFilter
     ) -> Timeseries:
         return await self._ask(
             _TIMESERIES,
@@ -810,7 +814,12 @@ class Database:
             p_end=end,
             p_tz=tz,
             p_step=step,
-            p_by=by,
+            p_by=wanted.by,
+            p_key=wanted.key,
+            p_project=wanted.project,
+            p_provider=wanted.provider,
+            p_model=wanted.model,
+            p_limit=wanted.limit,
         )
 
     # Metrics and feedback
@@ -1219,6 +1228,7 @@ _BY_PROVIDER = TypeAdapter(CostByProvider)
 _TOP_MODELS = TypeAdapter(TopModels)
 _BY_PROJECT = TypeAdapter(CostByProject)
 _BY_TAG = TypeAdapter(CostByTag)
+_TAG_KEYS = TypeAdapter(TagKeys)
 _TIMESERIES = TypeAdapter(Timeseries)
 _METRICS = TypeAdapter(MetricsSummary)
 _METRIC_DAYS = TypeAdapter(MetricDays)

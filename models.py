@@ -74,7 +74,7 @@ Violation = Literal["model_disabled", "token_limit"]
 Refusal = Literal["budget", "model_disabled", "token_limit"]
 ForecastPeriod = Literal["day", "week", "month", "quarter"]
 Step = Literal["hour", "day", "week", "month"]
-SplitBy = Literal["model", "provider", "project"]
+SplitBy = Literal["model", "provider", "project", "tag"]
 ModelStatus = Literal["kept", "new_model", "vanished_model", "new_project", "vanished_project"]
 # What a dashboard shows; "events" are the totals, too, and whatever else recording a call may move.
 ChangeKind = Literal["events", "budgets", "alerts", "feedback", "projects", "prices", "settings"]
@@ -1420,10 +1420,29 @@ class CostByTag(Answer):
     tag_costs: list[TagCost]
 
 
-class SplitCost(Answer):
-    """The share of one model, provider or project in a point."""
+class TagKeys(Answer):
+    """The keys of all tags, in order."""
 
-    name: str | None
+    keys: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFilter:
+    """How to split a series, and of which calls it is; None is not at all, and any."""
+
+    by: SplitBy | None
+    key: str | None
+    project: str | None
+    provider: str | None
+    model: str | None
+    limit: int
+
+
+class SplitCost(Answer):
+    """The share of one model, provider, project or value of a tag."""
+
+    name: str | None = Field(description="Null for calls without a project or without the tag, and for others")
+    others: bool = Field(description="Whether this is all that lies beyond the limit")
     total_cost: Usd
     call_count: int
     total_tokens: int
@@ -1446,7 +1465,13 @@ class Timeseries(Answer):
 
     bucket: Step
     by: SplitBy | None
+    key: str | None = Field(description="The tag's key, by tag")
     date_range: DateRange
+    total_cost: Usd
+    call_count: int
+    total_tokens: int
+    unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
+    split: list[SplitCost] = Field(description="Of the whole range, dearest first")
     points: list[Point]
 
 

@@ -29,9 +29,10 @@ from models import (
     ObservedCall,
     PlannedCall,
     Rejection,
-    SplitBy,
+    SeriesFilter,
     Step,
     StoredEvent,
+    TagKeys,
     Terms,
     Timeseries,
     TopModels,
@@ -52,6 +53,7 @@ _MOST_AHEAD = timedelta(days=1)
 _EARLIEST = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 # So many events of a batch are priced before other requests get their turn.
 _EVENTS_IN_A_ROW = 25
+_MOST_TAG_KEYS = 1000
 _LONGEST_HOURLY_RANGE = timedelta(days=32)
 _MOST_TERMS = 1_000
 
@@ -399,12 +401,20 @@ class CostEngine:
         """Totals by the values of a tag."""
         return await self._database.cost_by_tag(identity.workspace_id, *wanted.resolve(now()), key)
 
-    async def timeseries(self, identity: Identity, wanted: CostRange, step: Step, by: SplitBy | None) -> Timeseries:
-        """Totals over time."""
+    async def tag_keys(self, identity: Identity) -> TagKeys:
+        """By which tags costs can be split."""
+        return await self._database.cost_tag_keys(identity.workspace_id, _MOST_TAG_KEYS)
+
+    async def timeseries(self, identity: Identity, wanted: CostRange, step: Step, series: SeriesFilter) -> Timeseries:
+        """Totals over time. Raises Invalid for more hours than are answered, and a split by tag that cannot be had."""
+        if (series.by == "tag") != (series.key is not None):
+            raise Invalid("key is needed for a split by tag, and only for that", loc=("query", "key"))
+        if series.by == "tag" and (series.project or series.provider or series.model):
+            raise Invalid("A split by tag is of all calls: leave project, provider and model out", loc=("query", "by"))
         start, end = wanted.resolve(now())
         if step == "hour" and end - start > _LONGEST_HOURLY_RANGE:
             raise Invalid("An hourly series covers at most 31 days; ask for fewer, or by day", loc=("query", "bucket"))
-        return await self._database.cost_timeseries(identity.workspace_id, start, end, wanted.tz, step, by)
+        return await self._database.cost_timeseries(identity.workspace_id, start, end, wanted.tz, step, series)
 
 
 def _key_of(project: str, known: Known) -> str:

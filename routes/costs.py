@@ -12,13 +12,13 @@ from models import (
     CostSummary,
     Forecast,
     ForecastPeriod,
-    SplitBy,
     Step,
     Tag,
+    TagKeys,
     Timeseries,
     TopModels,
 )
-from routes.deps import Compared, Range, Zone
+from routes.deps import Compared, Range, Series, Zone
 from routes.exact import Call, router
 
 costs = router("/api/costs", "costs")
@@ -51,14 +51,19 @@ async def by_tag(call: Call, wanted: Range, key: Annotated[Tag, Query(descriptio
     return await call.costs.by_tag(call.caller, wanted, key)
 
 
+@costs.get("/tag-keys", summary="By which tags costs can be split")
+async def tag_keys(call: Call) -> TagKeys:
+    return await call.costs.tag_keys(call.caller)
+
+
 @costs.get("/timeseries", summary="Totals by hour, day, week or month")
 async def timeseries(
     call: Call,
     wanted: Range,
+    series: Series,
     bucket: Annotated[Step, Query(description="Hours are those of UTC; weeks begin on Monday")] = "day",
-    by: Annotated[SplitBy | None, Query(description="Split every point by this")] = None,
 ) -> Timeseries:
-    return await call.costs.timeseries(call.caller, wanted, bucket, by)
+    return await call.costs.timeseries(call.caller, wanted, bucket, series)
 
 
 @costs.get("/compare", summary="Why two periods cost what they did: the difference by its causes")

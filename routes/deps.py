@@ -13,8 +13,11 @@ from models import (
     ModelName,
     Name,
     ProviderName,
+    SeriesFilter,
     SpanText,
+    SplitBy,
     Status,
+    Tag,
     TagFilter,
     Time,
     TimeZone,
@@ -99,6 +102,18 @@ async def _measured(
     return MetricFilter(wanted, project, provider, model)
 
 
+async def _series(
+    by: Annotated[SplitBy | None, Query(description="Split every point, and the whole range, by this")] = None,
+    key: Annotated[Tag | None, Query(description="The tag's key; for a split by tag only")] = None,
+    project: Annotated[Name | None, Query(description="Only this project's calls, by name or id")] = None,
+    provider: Annotated[ProviderName | None, Query(description="Only this provider's calls")] = None,
+    model: Annotated[ModelName | None, Query(description="Only calls of this model")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many names are told apart, the dearest first")] = 100,
+) -> SeriesFilter:
+    return SeriesFilter(by, key, project, provider, model, limit)
+
+
+Series = Annotated[SeriesFilter, Depends(_series)]
 Measured = Annotated[MetricFilter, Depends(_measured)]
 Wanted = Annotated[EventFilter, Depends(_wanted)]
 Cursor = Annotated[str | None, Query(max_length=512, description="next_cursor of the page before")]

@@ -77,6 +77,7 @@ GET    /api/costs/by-provider                       401    200    200   403    2
 GET    /api/costs/top-models                        401    200    200   403    200     200      401     401     404
 GET    /api/costs/by-project                        401    200    200   403    200     200      401     401     404
 GET    /api/costs/by-tag                            401    200    200   403    200     200      401     401     404
+GET    /api/costs/tag-keys                          401    200    200   403    200     200      401     401     404
 GET    /api/costs/timeseries                        401    200    200   403    200     200      401     401     404
 GET    /api/costs/compare                           401    200    200   403    200     200      401     401     404
 GET    /api/costs/forecast                          401    200    200   403    200     200      401     401     404

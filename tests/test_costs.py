@@ -171,6 +171,51 @@ async def test_a_timeseries_is_split(spent: Member) -> None:
     assert [part["name"] for part in projects["points"][0]["split"]] == ["search", None]
 
 
+async def test_a_timeseries_is_split_by_a_tag(spent: Member) -> None:
+    assert (await spent.get("/api/costs/tag-keys"))["keys"] == ["team"]
+    series = await spent.get("/api/costs/timeseries", **JANUARY, by="tag", key="team", bucket="month")
+    (month,) = series["points"]
+    assert month["split"] == series["split"]
+    whole = await spent.get("/api/costs/timeseries", **JANUARY)
+    totals = ("total_cost", "call_count", "total_tokens", "unpriced_calls")
+    assert [series[name] for name in totals] == [whole[name] for name in totals]
+    named = [(part["name"], part["total_cost"], part["total_tokens"]) for part in series["split"] if part["name"]]
+    assert named == [("a", 0.00795, 3000), ("b", 0.0075, 1500)]
+    (rest,) = [part for part in series["split"] if part["name"] is None]
+    assert not rest["others"]
+    assert [round(sum(part[name] for part in series["split"]), 9) for name in totals] == [
+        whole[name] for name in totals
+    ]
+    for params in ({"by": "tag"}, {"key": "team"}, {"by": "tag", "key": "team", "model": "gpt-4o"}):
+        assert_problem(await spent.request("GET", "/api/costs/timeseries", params=params), 422)
+
+
+async def test_a_timeseries_is_of_some_calls(spent: Member) -> None:
+    days = {"start": "2026-01-11", "end": "2026-01-12"}
+    for filters, names in (
+        ({"model": "gpt-4o"}, ["gpt-4o"]),
+        ({"project": "search"}, ["gpt-4o"]),
+        ({"provider": "openai"}, ["gpt-4o", "gpt-4o-mini"]),
+        ({"project": "nobody's"}, []),
+    ):
+        series = await spent.get("/api/costs/timeseries", **days, by="model", **filters)
+        assert [part["name"] for part in series["split"]] == names
+        assert series["call_count"] == len(names)
+
+
+async def test_names_beyond_the_limit_are_one(spent: Member) -> None:
+    series = await spent.get("/api/costs/timeseries", **JANUARY, by="model", limit=1)
+    every = await spent.get("/api/costs/timeseries", **JANUARY, by="model")
+    first, others = series["split"]
+    assert first == every["split"][0]
+    assert (others["name"], others["others"]) == (None, True)
+    assert others["call_count"] == every["call_count"] - first["call_count"]
+    assert others["total_cost"] == pytest.approx(every["total_cost"] - first["total_cost"], abs=1e-12)
+    for point, whole in zip(series["points"], every["points"], strict=True):
+        assert point["total_cost"] == whole["total_cost"]
+        assert sum(part["call_count"] for part in point["split"]) == whole["call_count"]
+
+
 async def test_one_workspace_never_sees_anothers_costs(spent: Member, bob: Member) -> None:
     assert (await bob.get("/api/costs/summary", **JANUARY))["call_count"] == 1
     assert (await bob.get("/api/costs/by-tag", **JANUARY, key="team"))["tag_costs"] == []

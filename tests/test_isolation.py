@@ -368,7 +368,18 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "cost_top_models": ({},),
         "cost_by_project": ({},),
         "cost_by_tag": ({"p_key": it.tag},),
-        "cost_timeseries": tuple({"p_step": "day", "p_by": by} for by in (None, "model", "project")),
+        "cost_tag_keys": ({"p_limit": 10},),
+        "cost_timeseries": tuple(
+            {"p_step": "day", "p_limit": 10}
+            | dict.fromkeys(("p_by", "p_key", "p_project", "p_provider", "p_model"))
+            | some
+            for some in (
+                {},
+                {"p_by": "model", "p_project": it.project_name},
+                {"p_by": "project", "p_provider": it.provider, "p_model": it.model},
+                {"p_by": "tag", "p_key": it.tag},
+            )
+        ),
         "metrics_summary": metrics,
         "metrics_daily": metrics,
         "metrics_latency": metrics,

@@ -143,6 +143,9 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, RANGES, "end needs a start|start must lie before end|covers at most 366 days"),
     Exemption(RejectedPositiveData, RANGES, "must lie between the years 2000 and 2100"),
     Exemption(RejectedPositiveData, "GET /api/costs/timeseries", "An hourly series covers at most 31 days"),
+    Exemption(
+        RejectedPositiveData, "GET /api/costs/timeseries", "key is needed for a split by tag|A split by tag is of"
+    ),
     # An address has one account, and a new password needs the right one.
     Exemption(RejectedPositiveData, "POST (/api)?/auth/(signup|register)", "Email already registered"),
     # A refresh token is in the body, or else the header says that it is in the cookie.

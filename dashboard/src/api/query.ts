@@ -50,9 +50,15 @@ export function question<P extends PathOf<"get">>(path: P, ...[input]: Args<"get
   });
 }
 
+interface Asking {
+  /** Asks again every so often (ms), for what no change says to be out of date. */
+  refetchInterval?: number;
+}
+
 /** Asks a path: `useGet("/api/costs/summary", { query: { days: 30, tz } })`. */
-export function useGet<P extends PathOf<"get">>(path: P, ...args: Args<"get", P>) {
-  return useQuery(question(path, ...args));
+export function useGet<P extends PathOf<"get">>(path: P, ...args: [...Args<"get", P>, Asking?]) {
+  const [input, asking] = args as [...Args<"get", P>, Asking?] & [Args<"get", P>[0], Asking?];
+  return useQuery({ ...(question as (path: P, input?: unknown) => ReturnType<typeof question<P>>)(path, input), ...asking });
 }
 
 /** Asks only when `enabled`. */

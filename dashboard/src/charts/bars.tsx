@@ -81,6 +81,35 @@ export function Waterfall({
   const y = scaleLinear([Math.min(0, ...edges), Math.max(0, ...edges) || 1], [height - 42, 22]);
   const fill = (item: WaterfallItem) =>
     item.kind === "total" ? "var(--accent)" : item.value > 0 === (moreIs === "better") ? "var(--bar-good)" : "var(--bar-bad)";
+  const change = (item: WaterfallItem) => `${item.kind === "change" && item.value > 0 ? "+" : ""}${format(item.value)}`;
+  // Where columns would be too narrow for their names, they lie on their side.
+  if (width > 0 && width < items.length * 76) {
+    const across = scaleLinear([Math.min(0, ...edges), Math.max(0, ...edges) || 1], [0, 100]);
+    return (
+      <div ref={ref}>
+        <ol className="space-y-2 text-xs">
+          {items.map((item, index) => {
+            const { from, to } = spans[index] ?? { from: 0, to: 0 };
+            const left = across(Math.min(from, to));
+            return (
+              <li key={index}>
+                <div className="flex justify-between gap-3">
+                  <span className="text-muted">{item.label}</span>
+                  <span className="font-medium whitespace-nowrap">{change(item)}</span>
+                </div>
+                <div className="relative mt-0.5 h-2.5 rounded-xs bg-sunken">
+                  <div
+                    className="absolute inset-y-0 min-w-0.5 rounded-xs"
+                    style={{ left: `${left}%`, width: `${across(Math.max(from, to)) - left}%`, background: fill(item) }}
+                  />
+                </div>
+              </li>
+            );
+          })}
+        </ol>
+      </div>
+    );
+  }
   return (
     <div ref={ref} style={{ height: rem(height) }}>
       {width > 0 && (
@@ -97,8 +126,7 @@ export function Waterfall({
                   <line x1={left + x.bandwidth()} x2={x(index + 1)} y1={y(to)} y2={y(to)} stroke="var(--line-strong)" strokeDasharray="2 3" />
                 )}
                 <text x={left + x.bandwidth() / 2} y={top - 6} textAnchor="middle" className="fill-ink text-[11px] font-medium">
-                  {item.kind === "change" && item.value > 0 ? "+" : ""}
-                  {format(item.value)}
+                  {change(item)}
                 </text>
                 <foreignObject x={left - x.step() * 0.1} y={height - 36} width={x.bandwidth() + x.step() * 0.2} height={36}>
                   <p className="line-clamp-2 text-center text-[11px] leading-tight text-muted">{item.label}</p>

@@ -193,6 +193,7 @@ export function TimeSeriesChart({
               one.mark && (
                 <path
                   key={index}
+                  data-mark={one.mark.tone}
                   transform={`translate(${middle(index)} ${y(tops[index] ?? 0) - 9})`}
                   d="M0 6 L-5 -3 L5 -3 Z"
                   fill={one.mark.tone === "bad" ? "var(--bad)" : "var(--good)"}
@@ -236,7 +237,7 @@ export function TimeSeriesChart({
             </p>
           )}
           {point.mark && (
-            <p className={classes("mt-1 max-w-60 whitespace-normal", point.mark.tone === "bad" ? "text-bad" : "text-good")}>
+            <p className={classes("mt-1 max-w-60 whitespace-pre-line", point.mark.tone === "bad" ? "text-bad" : "text-good")}>
               {point.mark.text}
             </p>
           )}
@@ -251,6 +252,7 @@ function ChartTooltip({ at, width, children }: { at: number; width: number; chil
   const right = at > width / 2;
   return (
     <div
+      data-tooltip
       className="pointer-events-none absolute top-2 z-20 max-w-72 min-w-40 rounded-lg border bg-surface px-3 py-2 text-xs shadow-floating"
       style={right ? { right: rem(width - at + 12) } : { left: rem(at + 12) }}
     >

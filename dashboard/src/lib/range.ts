@@ -83,6 +83,20 @@ export function useRange(): Range {
   }, [state, setState]);
 }
 
+/** A preset's range, whatever is in the address. */
+export const rangeOf = (preset: Exclude<Preset, "custom">) => ({ preset, ...bounds(preset) });
+
+/** The range and what else a page is to show, as a link's query. */
+export function rangeSearch({ preset, start, end }: Range, others: Readonly<Record<string, string>> = {}) {
+  const query = new URLSearchParams(Object.entries(others).filter(([, value]) => value !== ""));
+  if (preset !== DEFAULTS.range) query.set("range", preset);
+  if (preset === "custom") {
+    query.set("start", start);
+    query.set("end", end);
+  }
+  return query.toString();
+}
+
 /** Says a range of moments, of which the last is not in it, in days. */
 export const rangeText = (range: { start: string; end: string }) =>
   `${date(range.start)} – ${date(new Date(range.end).getTime() - 1)}`;

@@ -1,14 +1,18 @@
 /** Which answers a change of each kind makes out of date, by the beginning of their paths. */
 export const KINDS: Record<string, readonly string[]> = {
+  // A forecast, an anomaly and advice are of many calls: one more does not change them, and they take the server a while.
   events: [
     "/api/events",
-    "/api/costs",
+    "/api/costs/by-",
+    "/api/costs/compare",
+    "/api/costs/summary",
+    "/api/costs/tag-keys",
+    "/api/costs/timeseries",
+    "/api/costs/top-models",
     "/api/metrics",
     "/api/budgets",
     "/api/alerts",
     "/api/projects",
-    "/api/recommendations",
-    "/api/forecast",
   ],
   budgets: ["/api/budgets", "/api/guard"],
   alerts: ["/api/alerts", "/api/alert-channels"],

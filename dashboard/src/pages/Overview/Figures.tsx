@@ -1,0 +1,121 @@
+import type { ReactNode } from "react";
+import { Link } from "react-router";
+import { ArrowDown, ArrowUp } from "lucide-react";
+import { useGet } from "@/api";
+import type { Schema } from "@/api";
+import { count, exactMoney, fullDay, money, timeZone } from "@/format";
+import { classes } from "@/lib/classes";
+import { periods } from "@/lib/costs";
+import { useHour } from "@/lib/hour";
+import { rangeOf } from "@/lib/range";
+import { Card, ErrorState, Skeleton, Stat } from "@/ui";
+import { SELDOM } from "./seldom";
+
+const FIGURES = [
+  { preset: "today", label: "Today", before: "yesterday by now" },
+  { preset: "week", label: "This week", before: "last week by now" },
+  { preset: "month", label: "This month", before: "last month by now" },
+] as const;
+
+/** What was spent so far, and what the month will come to. */
+export function Figures() {
+  return (
+    <div className="grid grid-cols-2 gap-4 xl:grid-cols-4">
+      {FIGURES.map((figure) => (
+        <Figure key={figure.preset} {...figure} />
+      ))}
+      <Forecast />
+    </div>
+  );
+}
+
+function Figure({ preset, label, before }: (typeof FIGURES)[number]) {
+  const now = useHour();
+  const spend = useGet("/api/costs/compare", {
+    query: { ...periods(rangeOf(preset), now), tz: timeZone, limit: 1 },
+  });
+  const name = (
+    <Link to={`/app/explore?range=${preset}`} className="rounded hover:text-accent hover:underline">
+      {label}
+    </Link>
+  );
+  if (spend.data === undefined) return <Missing label={label} error={spend.error} retry={spend.refetch} />;
+  const { after, after_cost, difference } = spend.data;
+  return (
+    <Card data-figure={preset}>
+      <Stat
+        label={name}
+        value={
+          <span title={exactMoney(after_cost)}>
+            {after.call_count > 0 && after.unpriced_calls === after.call_count ? "unpriced" : money(after_cost)}
+          </span>
+        }
+        note={<Difference value={difference} before={before} none={spend.data.before.call_count === 0} />}
+      />
+      {after.unpriced_calls > 0 && (
+        <p className="mt-0.5 text-xs text-warn">
+          and {count(after.unpriced_calls)} unpriced {after.unpriced_calls === 1 ? "call" : "calls"}
+        </p>
+      )}
+    </Card>
+  );
+}
+
+/** What an endpoint said of the period before. */
+function Difference({ value, before, none }: { value: number; before: string; none: boolean }): ReactNode {
+  if (none) return `No calls ${before}`;
+  if (value === 0) return `As much as ${before}`;
+  const Arrow = value > 0 ? ArrowUp : ArrowDown;
+  return (
+    <>
+      <span className={classes("inline-flex items-center gap-0.5 font-medium", value > 0 ? "text-bad" : "text-good")}>
+        <Arrow aria-hidden className="size-3" />
+        {money(Math.abs(value))}
+      </span>{" "}
+      {value > 0 ? "more" : "less"} than {before}
+    </>
+  );
+}
+
+function Forecast() {
+  const forecast = useGet("/api/costs/forecast", { query: { period: "month", horizon: 31, tz: timeZone } }, SELDOM);
+  const label = "Forecast to the month’s end";
+  if (forecast.data === undefined) return <Missing label={label} error={forecast.error} retry={forecast.refetch} />;
+  const { total, missing, period_end } = forecast.data;
+  return (
+    <Card data-figure="forecast">
+      {total ? (
+        <Stat label={<ForecastName label={label} />} value={money(total.expected)} note={<Interval of={total} by={period_end} />} />
+      ) : (
+        <Stat label={<ForecastName label={label} />} value={<span className="text-base">Too little data yet</span>} note={missing} />
+      )}
+    </Card>
+  );
+}
+
+const ForecastName = ({ label }: { label: string }) => (
+  <Link to="/app/advice" className="rounded hover:text-accent hover:underline">
+    {label}
+  </Link>
+);
+
+const Interval = ({ of, by }: { of: Schema<"Estimated">; by: string }) => (
+  <>
+    {money(of.low_80)} to {money(of.high_80)} by {fullDay(by)}, in 8 of 10 cases
+  </>
+);
+
+function Missing({ label, error, retry }: { label: string; error: unknown; retry: () => unknown }) {
+  return (
+    <Card>
+      {error ? (
+        <ErrorState error={error} onRetry={retry} />
+      ) : (
+        <>
+          <Stat label={label} />
+          <Skeleton className="mt-2 h-3 w-3/4" />
+        </>
+      )}
+    </Card>
+  );
+}
