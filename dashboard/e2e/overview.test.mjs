@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { URLSearchParams } from "node:url";
 import { ADMIN, VIEWER, axe, noProblems, screenshot, settled, signIn, startBrowser, startServer } from "./harness.mjs";
 
 const TZ = "Europe/Berlin";
@@ -11,7 +12,7 @@ let browser;
 let token;
 
 before(async () => {
-  server = await startServer({ demo: true });
+  server = await startServer({ demo: true, env: { RATE_LIMIT_PER_MINUTE: "0" } });
   browser = await startBrowser(server);
   const login = await fetch(`${server.url}/api/auth/login`, {
     method: "POST",
@@ -25,8 +26,9 @@ after(async () => {
   await server?.close();
 });
 
-async function ask(path, query = {}) {
-  const response = await fetch(`${server.url}${path}?${new URLSearchParams({ tz: TZ, ...query })}`, {
+async function ask(path, asked) {
+  const query = asked ? { tz: TZ, ...asked } : {};
+  const response = await fetch(`${server.url}${path}?${new URLSearchParams(query)}`, {
     headers: { Authorization: `Bearer ${token}` },
   });
   assert.equal(response.status, 200, path);
@@ -127,15 +129,18 @@ test("what was unusual is marked on the chart and told with its cause", async ()
 
 test("explore is its address, and the waterfall is the endpoint's", async () => {
   const page = await browser.open();
-  await signIn(page, ADMIN, "/app/explore?range=90d");
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.url().includes("/api/costs/compare") && response.url().includes("limit=20")),
+    signIn(page, ADMIN, "/app/explore?range=30d"),
+  ]);
+  const comparison = await answer.json();
   await page.locator("[data-waterfall]").waitFor();
-  await page.getByLabel("Split by").getByText("Provider").click();
-  await page.getByLabel("Step").selectOption("week");
-  await page.getByLabel("Project").selectOption("support bot");
-  await page.getByLabel("Show", { exact: true }).getByText("Calls").click();
+  await page.getByRole("group", { name: "Split by" }).getByText("Provider").click();
+  await page.getByRole("combobox", { name: "Step" }).selectOption("week");
+  await page.getByRole("combobox", { name: "Project" }).selectOption("support bot");
+  await page.getByRole("group", { name: "Show" }).getByText("Calls").click();
   await settled(page);
-  await page.waitForFunction(() => document.querySelector("[data-controls]") && location.search.includes("call_count"));
-  const series = await ask("/api/costs/timeseries", { days: 90, bucket: "week", by: "provider", project: "support bot", limit: 10 });
+  const series = await ask("/api/costs/timeseries", { days: 30, bucket: "week", by: "provider", project: "support bot", limit: 10 });
   const [head, ...rows] = await tableBehind(page, "Calls over time");
   assert.deepEqual(head, ["Week", "Calls", ...series.split.map((part) => part.name)]);
   const counts = new Intl.NumberFormat("en-GB");
@@ -147,15 +152,11 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
   await settled(copied);
   await copied.locator("[data-waterfall]").waitFor();
   assert.deepEqual(await tableBehind(copied, "Calls over time"), [head, ...rows]);
-  assert.equal(await copied.getByLabel("Project").inputValue(), "support bot");
+  assert.equal(await copied.getByRole("combobox", { name: "Project" }).inputValue(), "support bot");
   assert.ok(await copied.getByRole("radio", { name: "Provider" }).isChecked());
   await copied.close();
 
-  const [answer] = await Promise.all([
-    page.waitForResponse((response) => response.url().includes("/api/costs/compare") && response.url().includes("limit=20")),
-    page.getByRole("button", { name: "Remove the filters" }).click(),
-  ]);
-  const comparison = await answer.json();
+  await page.getByRole("button", { name: "Remove the filters" }).click();
   await settled(page);
   const [, ...parts] = await tableBehind(page, "Compared with before");
   const effects = Object.values(comparison.effects).filter((value) => value !== 0);
@@ -166,10 +167,10 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
     money(comparison.after_cost),
   ]);
   assert.equal(await text(page.locator("[data-difference]")), change(comparison.difference));
-  const contributors = await page.getByRole("region", { name: "What contributed" }).locator("tbody tr").allInnerTexts();
+  const contributors = await page.getByRole("table", { name: "What contributed to the difference" }).locator("tbody tr").allInnerTexts();
   assert.equal(contributors.length, comparison.models.length);
   comparison.models.forEach(({ model, difference }, index) => {
-    assert.ok(contributors[index].includes(model) && contributors[index].includes(change(difference)));
+    assert.ok(contributors[index].includes(model) && contributors[index].includes(difference === 0 ? "–" : change(difference)));
   });
 
   await page.goto("/app/explore");
@@ -182,7 +183,7 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
 test("explore splits by a tag, leads to the calls and exports", async () => {
   const page = await browser.open();
   await signIn(page, VIEWER, "/app/explore?by=tag&key=team");
-  const groups = page.getByRole("region", { name: "Costs by tag" });
+  const groups = page.getByRole("table", { name: "Costs by tag" });
   await groups.waitFor();
   const { tag_costs } = await ask("/api/costs/by-tag", { days: 30, key: "team" });
   const lines = await groups.locator("tbody tr").allInnerTexts();
@@ -203,5 +204,38 @@ test("explore splits by a tag, leads to the calls and exports", async () => {
   const { call_count } = await ask("/api/costs/timeseries", { days: 7, model: "gpt-4o" });
   assert.equal(saved.length, call_count);
   assert.ok(saved.every((call) => call.model === "gpt-4o"));
+  noProblems(page);
+});
+
+test("a new workspace is led to its first call, and little data is said to be little", async () => {
+  const page = await browser.open();
+  const joined = await fetch(`${server.url}/api/auth/signup`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ email: `new-${Date.now()}@example.com`, password: "correct horse battery", name: "Nora New" }),
+  });
+  assert.equal(joined.status, 200);
+  const { access_token, user } = await joined.json();
+  await signIn(page, { email: user.email, password: "correct horse battery" }, "/app");
+  await page.getByText("No calls yet").waitFor();
+  assert.equal(await page.getByRole("link", { name: "Send the first call" }).getAttribute("href"), "/app/start");
+  await axe(page);
+  await screenshot(page, "overview-empty");
+
+  const tracked = await fetch(`${server.url}/api/events/track`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${access_token}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ provider: "openai", model: "gpt-4o-mini", input_tokens: 1200, output_tokens: 300 }),
+  });
+  assert.equal(tracked.status, 201);
+  await page.locator("[data-figure=today]").waitFor();
+  await page.getByText("Too little data yet").waitFor();
+  assert.match(await text(page.locator("[data-figure=today]")), /\$0\.00036/);
+  await axe(page);
+  await screenshot(page, "overview-first-call");
+  await page.goto("/app/explore?model=nothing");
+  await page.getByText("No call passes these filters").waitFor();
+  await page.getByRole("button", { name: "Remove the filters" }).first().click();
+  await page.getByRole("table", { name: "Costs by model" }).waitFor();
   noProblems(page);
 });

@@ -1,4 +1,5 @@
 import { Navigate, createBrowserRouter } from "react-router";
+import { settings } from "@/pages/Settings/routes";
 import { Broken, Starting } from "@/shell/states";
 
 /** Every page is a file of its own, loaded when it is first opened; it exports `Component`. */
@@ -25,7 +26,7 @@ export const router = createBrowserRouter([
               { path: "quality", lazy: () => import("@/pages/Quality") },
               { path: "budgets", lazy: () => import("@/pages/Budgets") },
               { path: "advice", lazy: () => import("@/pages/Advice") },
-              { path: "settings/*", lazy: () => import("@/pages/Settings") },
+              { path: "settings", lazy: () => import("@/pages/Settings"), children: settings },
               { path: "start", lazy: () => import("@/pages/Start") },
             ],
           },

@@ -12,7 +12,7 @@ export type PathOf<M extends Method> = {
 
 type Content<T> = T extends { content: { "application/json": infer Body } } ? Body : undefined;
 type Success<R> = {
-  [Status in keyof R]: Status extends 200 | 201 | 204 ? Content<R[Status]> : never;
+  [Status in keyof R]: Status extends 200 | 201 | 202 | 204 ? Content<R[Status]> : never;
 }[keyof R];
 
 /** What a path answers when all is well. */

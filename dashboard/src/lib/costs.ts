@@ -103,7 +103,7 @@ export function chartOf(series: Series, measure: Measure, anomalies: readonly Ma
         ),
         provisional: new Date(until(index)).toISOString() > now,
         mark: first && {
-          text: unusual.map(({ about, cause }) => `${about}: ${cause}`).slice(0, 3).join("\n"),
+          text: unusual.map(({ about, cause }) => `${about}: ${cause}`).slice(0, 2).join("\n"),
           tone: first.excess_cost > 0 || first.measure === "errors" ? "bad" : "good",
         },
       };

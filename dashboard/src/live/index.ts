@@ -17,6 +17,8 @@ const OPEN_MS = 300;
 /** The server gives a sign of life every 15 seconds. */
 const SILENT_MS = 40_000;
 const LONGEST_WAIT_MS = 5000;
+/** The server's header says its time in whole seconds. */
+const CLOCK_MS = 2000;
 
 let state: LiveState = "connecting";
 const listeners = new Set<() => void>();
@@ -74,8 +76,9 @@ async function follow(stop: AbortSignal) {
           setState("live");
           if (!message) continue;
           lastId = message.id;
-          if (message.event === "hello") refresher.everything();
-          else refresher.changed((JSON.parse(message.data) as { what: string[] }).what);
+          const { what, changed_at } = JSON.parse(message.data) as { what: string[]; changed_at: string };
+          if (message.event !== "hello") refresher.changed(what);
+          else if (!isOlderThanPage(changed_at, response)) refresher.everything();
         }
       }
     } catch {
@@ -97,6 +100,12 @@ async function follow(stop: AbortSignal) {
       await sleep(Math.min(300 * 2 ** failures, LONGEST_WAIT_MS), stop);
     }
   }
+}
+
+/** Whether nothing has changed since the page was opened, so that all it asked for still holds. */
+function isOlderThanPage(changedAt: string, response: Response) {
+  const now = Date.parse(response.headers.get("date") ?? "");
+  return now - CLOCK_MS - Date.parse(changedAt) > performance.now();
 }
 
 /** Asks again, but at most every half second, and slower as the server's allowance runs out. */

@@ -11,6 +11,7 @@ export const KINDS: Record<string, readonly string[]> = {
     "/api/costs/top-models",
     "/api/metrics",
     "/api/budgets",
+    "/api/alerts",
     "/api/projects",
   ],
   budgets: ["/api/budgets", "/api/guard"],

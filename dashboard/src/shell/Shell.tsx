@@ -8,6 +8,7 @@ import { classes } from "@/lib/classes";
 import type { Theme } from "@/lib/theme";
 import { setTheme, useTheme } from "@/lib/theme";
 import { Badge, Dialog, IconButton, Menu, MenuChoice, MenuItem, MenuLabel, MenuSeparator, Skeleton } from "@/ui";
+import { PortalContainer } from "@/ui/portal";
 import { Brand } from "./Brand";
 import { LiveIndicator } from "./LiveIndicator";
 import { MORE, PAGES } from "./navigation";
@@ -38,6 +39,8 @@ function Shell() {
   // Open at one page: whoever goes to another leaves it behind.
   const [drawerAt, setDrawerAt] = useState<string>();
   const main = useRef<HTMLElement>(null);
+  // What floats above the page is a part of it for those who do not see it.
+  const [floating, setFloating] = useState<HTMLElement | null>(null);
   const busy = useNavigation().state === "loading";
   const first = useRef(true);
   const { all, current } = useWorkspaces();
@@ -108,7 +111,10 @@ function Shell() {
         tabIndex={-1}
         className="mx-auto max-w-[100rem] px-4 pt-5 pb-24 outline-none sm:px-6 lg:px-8 lg:pt-7 lg:pb-12"
       >
-        <Outlet />
+        <PortalContainer value={floating}>
+          <Outlet />
+        </PortalContainer>
+        <div ref={setFloating} />
       </main>
 
       <nav aria-label="Main, short" className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t bg-surface pb-[env(safe-area-inset-bottom)] lg:hidden">

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { Check, Copy as CopyIcon } from "lucide-react";
+import { Check, Copy as CopyIcon, KeyRound } from "lucide-react";
 import { classes } from "@/lib/classes";
 import { Button, IconButton } from "./button";
 
@@ -54,6 +54,19 @@ export function CodeBlock({ code, label }: { code: string; label: string }) {
       <div className="absolute top-2 right-2 rounded-md bg-sunken">
         <Copy text={code} label={`Copy ${label}`} />
       </div>
+    </div>
+  );
+}
+
+/** A secret that is shown this once, with a button that copies it. */
+export function Secret({ value, label }: { value: string; label: string }) {
+  return (
+    <div className="flex items-center gap-2 rounded-lg border bg-sunken py-1.5 pr-1.5 pl-4">
+      <KeyRound aria-hidden className="size-4 shrink-0 text-muted" />
+      <code data-secret className="min-w-0 flex-1 font-mono text-[0.8125rem] break-all">
+        {value}
+      </code>
+      <Copy text={value} label={`Copy ${label}`} />
     </div>
   );
 }

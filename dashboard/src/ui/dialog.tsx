@@ -117,3 +117,35 @@ export function ConfirmDialog({ open, onClose, title, children, action, onConfir
     </Dialog>
   );
 }
+
+interface DialogFormProps {
+  onSubmit: () => void;
+  onClose: () => void;
+  /** What the button says, such as "Create". */
+  action: string;
+  busy?: boolean;
+  error?: unknown;
+  children: ReactNode;
+}
+
+/** The form in a dialog, with its buttons. Put it inside, so that it starts anew whenever the dialog opens. */
+export function DialogForm({ onSubmit, onClose, action, busy, error, children }: DialogFormProps) {
+  return (
+    <form
+      className="space-y-4"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onSubmit();
+      }}
+    >
+      <ErrorLine error={error} />
+      {children}
+      <div className="sticky -bottom-4 -mx-5 -mb-4 flex flex-wrap justify-end gap-2 border-t bg-surface px-5 py-3">
+        <Button onClick={onClose}>Cancel</Button>
+        <Button type="submit" look="primary" busy={busy}>
+          {action}
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -77,6 +77,28 @@ export function TextArea({ className, id, ...rest }: ComponentProps<"textarea">)
   return <textarea rows={3} {...useIds(id)} {...rest} className={classes(BOX, "py-2", className)} />;
 }
 
+/** A text input that offers some values and takes others too. */
+export function SuggestInput({ suggestions, ...rest }: ComponentProps<"input"> & { suggestions: readonly string[] }) {
+  const list = useId();
+  return (
+    <>
+      <TextInput list={list} autoComplete="off" {...rest} />
+      <datalist id={list}>
+        {suggestions.map((suggestion) => (
+          <option key={suggestion} value={suggestion} />
+        ))}
+      </datalist>
+    </>
+  );
+}
+
+const ZONES = ["UTC", ...Intl.supportedValuesOf("timeZone").filter((zone) => zone !== "UTC")];
+
+/** A time zone by its name, such as Europe/Berlin. */
+export const TimeZoneInput = (props: ComponentProps<"input">) => (
+  <SuggestInput required maxLength={64} spellCheck={false} suggestions={ZONES} {...props} />
+);
+
 interface SelectProps extends Omit<ComponentProps<"select">, "onChange"> {
   options: readonly { value: string; label: string; disabled?: boolean }[];
   onChange: (value: string) => void;

@@ -13,6 +13,8 @@ export interface Column<Row> {
   sort?: (row: Row) => string | number | null | undefined;
   /** Numbers stand at the right. */
   right?: boolean;
+  /** Left out on a phone; say there what it says in another column. */
+  wide?: boolean;
   className?: string;
 }
 
@@ -54,8 +56,9 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowHref, sortBy, ma
                   scope="col"
                   aria-sort={active ? (sorted.down ? "descending" : "ascending") : undefined}
                   className={classes(
-                    "sticky top-0 z-10 border-b bg-surface px-3 py-2 text-xs font-medium whitespace-nowrap text-muted first:pl-5 last:pr-5",
+                    "sticky top-0 z-10 border-b bg-surface px-3 py-2 text-xs font-medium whitespace-nowrap text-muted first:pl-4 last:pr-4 sm:first:pl-5 sm:last:pr-5",
                     column.right && "text-right",
+                    column.wide && "max-sm:hidden",
                   )}
                 >
                   {column.sort ? (
@@ -81,7 +84,12 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowHref, sortBy, ma
               {columns.map((column, index) => (
                 <td
                   key={column.key}
-                  className={classes("px-3 py-2 first:pl-5 last:pr-5", column.right && "text-right whitespace-nowrap", column.className)}
+                  className={classes(
+                    "px-3 py-2 first:pl-4 last:pr-4 sm:first:pl-5 sm:last:pr-5",
+                    column.right && "text-right whitespace-nowrap",
+                    column.wide && "max-sm:hidden",
+                    column.className,
+                  )}
                 >
                   {index === 0 && rowHref ? (
                     <Link to={rowHref(row)} className="font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent">

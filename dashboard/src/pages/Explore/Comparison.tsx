@@ -2,7 +2,7 @@ import { useGet } from "@/api";
 import type { Schema } from "@/api";
 import { ChartFrame, Waterfall } from "@/charts";
 import { exactMoney, money, moneyChange, timeZone } from "@/format";
-import { periods } from "@/lib/costs";
+import { costText, periods } from "@/lib/costs";
 import { useHour } from "@/lib/hour";
 import type { Range } from "@/lib/range";
 import { rangeText } from "@/lib/range";
@@ -140,8 +140,8 @@ const COLUMNS: Column<Model>[] = [
     header: "Model",
     cell: (one) => (
       <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
-        <span className="font-medium">{one.model}</span>
-        <span className="text-xs text-muted">{one.project ?? "no project"}</span>
+        <span className="font-medium whitespace-nowrap">{one.model}</span>
+        <span className="text-xs whitespace-nowrap text-muted">{one.project ?? "no project"}</span>
         {STATUS[one.status] !== undefined && <Badge>{STATUS[one.status]}</Badge>}
       </span>
     ),
@@ -154,8 +154,8 @@ const COLUMNS: Column<Model>[] = [
       return most === undefined ? "–" : <span className="whitespace-nowrap text-muted" title={EFFECTS[most].why}>{EFFECTS[most].label}</span>;
     },
   },
-  { key: "before", header: "Before", right: true, sort: (one) => one.before_cost, cell: (one) => money(one.before_cost) },
-  { key: "after", header: "These days", right: true, sort: (one) => one.after_cost, cell: (one) => money(one.after_cost) },
+  { key: "before", header: "Before", right: true, sort: (one) => one.before_cost, cell: (one) => cost(one.before_cost, one.before_calls, one.before_unpriced_calls) },
+  { key: "after", header: "These days", right: true, sort: (one) => one.after_cost, cell: (one) => cost(one.after_cost, one.after_calls, one.after_unpriced_calls) },
   {
     key: "difference",
     header: "Change",
@@ -163,11 +163,14 @@ const COLUMNS: Column<Model>[] = [
     sort: (one) => Math.abs(one.difference),
     cell: (one) => (
       <span className={one.difference > 0 ? "text-bad" : one.difference < 0 ? "text-good" : "text-muted"} title={exactMoney(one.difference)}>
-        {moneyChange(one.difference)}
+        {one.difference === 0 ? "–" : moneyChange(one.difference)}
       </span>
     ),
   },
 ];
+
+const cost = (value: number, calls: number, unpriced: number) =>
+  calls === 0 ? "–" : costText({ total_cost: value, unpriced_calls: unpriced }, calls);
 
 /** The cause that did most. */
 function mostOf(effects: Effects) {

@@ -38,7 +38,7 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
           <Segments
             label="Split by"
             value={state.by}
-            options={[...SPLITS, { value: "none", label: "Nothing" }]}
+            options={[...SPLITS, { value: "none", label: "None" }]}
             onChange={(by) => set({ by, key: "" })}
           />
         </Group>
@@ -117,7 +117,7 @@ function Group({ label, children }: { label: string; children: React.ReactNode }
       <p aria-hidden className="mb-1 text-[0.8125rem] font-medium">
         {label}
       </p>
-      {children}
+      <div className="flex min-h-9 items-center *:min-w-0">{children}</div>
     </div>
   );
 }

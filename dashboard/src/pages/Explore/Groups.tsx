@@ -25,7 +25,7 @@ export function Groups({ series, by, tagKey, range, view }: Props) {
       key: "name",
       header: by === "tag" ? tagKey : one,
       cell: (part) => (
-        <span className="flex items-center gap-2">
+        <span className="flex items-center gap-2 whitespace-nowrap">
           <span aria-hidden className="size-2.5 shrink-0 rounded-xs" style={{ background: colorOf(partName(part, by)) }} />
           {by !== "tag" && part.name !== null ? (
             <button

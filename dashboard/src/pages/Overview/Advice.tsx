@@ -16,7 +16,7 @@ export function Advice() {
       title="What could be saved"
       note="From the last 30 days"
       actions={
-        <LinkButton size="sm" look="ghost" to="/app/advice">
+        <LinkButton size="sm" look="ghost" className="-my-1 -mr-2.5 text-accent" to="/app/advice">
           All advice
         </LinkButton>
       }
@@ -30,7 +30,7 @@ export function Advice() {
               When a cheaper model could do the same job, or calls cost money for nothing, it is said here.
             </EmptyState>
           ) : (
-            <ul className="grid items-start gap-3 md:grid-cols-2 xl:grid-cols-3">
+            <ul className="grid grid-cols-1 items-start gap-3 md:grid-cols-2 xl:grid-cols-3">
               {switches.map((one) => (
                 <Switch key={`${one.provider}/${one.current_model}`} of={one} />
               ))}
@@ -129,7 +129,7 @@ function Item({ title, note, saving, text, evidence }: ItemProps) {
         </div>
         {saving !== null && <Badge tone="good">{money(saving)} a month</Badge>}
       </div>
-      <p className="mt-2 text-muted">{text}</p>
+      <p className="mt-2 text-muted [overflow-wrap:anywhere]">{text}</p>
       <details className="group mt-auto pt-3">
         <summary className="inline-flex list-none items-center gap-1 rounded text-xs font-medium text-accent hover:underline">
           <ChevronRight aria-hidden className="size-3.5 transition-transform group-open:rotate-90" />

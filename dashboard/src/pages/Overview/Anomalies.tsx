@@ -43,11 +43,15 @@ export function Anomalies({ anomalies: { asked, shown }, className }: { anomalie
               Nothing in these days.
             </p>
           ) : (
-            <ul className="-my-3 max-h-80 divide-y overflow-y-auto">
-              {shown.map((one) => (
-                <Line key={`${one.start} ${one.about} ${one.kind}`} of={one} />
-              ))}
-            </ul>
+            // Somebody without a mouse must be able to scroll it.
+            // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+            <div role="group" aria-label="Unusual times, newest first" tabIndex={0} className="-my-3 max-h-80 overflow-y-auto rounded">
+              <ul className="divide-y">
+                {shown.map((one) => (
+                  <Line key={`${one.start} ${one.about} ${one.kind}`} of={one} />
+                ))}
+              </ul>
+            </div>
           )
         }
       </Loaded>

@@ -20,7 +20,7 @@ export function Budgets() {
     <Card
       title="Budgets"
       actions={
-        <LinkButton size="sm" look="ghost" to="/app/budgets">
+        <LinkButton size="sm" look="ghost" className="-my-1 -mr-2.5 text-accent" to="/app/budgets">
           All budgets
         </LinkButton>
       }

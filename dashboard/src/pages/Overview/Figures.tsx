@@ -3,12 +3,12 @@ import { Link } from "react-router";
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { useGet } from "@/api";
 import type { Schema } from "@/api";
-import { exactMoney, fullDay, money, timeZone } from "@/format";
+import { count, exactMoney, fullDay, money, timeZone } from "@/format";
 import { classes } from "@/lib/classes";
 import { periods } from "@/lib/costs";
 import { useHour } from "@/lib/hour";
 import { rangeOf } from "@/lib/range";
-import { Card, ErrorState, Skeleton, Stat, Unpriced } from "@/ui";
+import { Card, ErrorState, Skeleton, Stat } from "@/ui";
 import { SELDOM } from "./seldom";
 
 const FIGURES = [
@@ -53,9 +53,9 @@ function Figure({ preset, label, before }: (typeof FIGURES)[number]) {
         note={<Difference value={difference} before={before} none={spend.data.before.call_count === 0} />}
       />
       {after.unpriced_calls > 0 && (
-        <div className="mt-2">
-          <Unpriced calls={after.unpriced_calls} />
-        </div>
+        <p className="mt-0.5 text-xs text-warn">
+          and {count(after.unpriced_calls)} unpriced {after.unpriced_calls === 1 ? "call" : "calls"}
+        </p>
       )}
     </Card>
   );

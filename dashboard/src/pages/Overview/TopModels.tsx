@@ -21,7 +21,7 @@ export function TopModels({ range }: { range: Range }) {
                 name: one.model,
                 value: one.total_cost,
                 text: costText(one, one.total_calls),
-                note: `${count(one.total_calls)} calls`,
+                note: one.total_calls === 1 ? "1 call" : `${count(one.total_calls)} calls`,
                 href: `/app/explore?${rangeSearch(range, { model: one.model, by: "project" })}`,
               }))}
             />

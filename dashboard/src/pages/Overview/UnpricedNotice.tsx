@@ -1,16 +1,15 @@
 import { TriangleAlert } from "lucide-react";
 import { count } from "@/format";
-import { classes } from "@/lib/classes";
 import { LinkButton } from "@/ui";
 
 /** Says how many calls are in no total, and what to do about it; nothing if all have a price. */
-export function UnpricedNotice({ calls, className }: { calls: number; className?: string }) {
+export function UnpricedNotice({ calls }: { calls: number }) {
   if (calls === 0) return null;
   return (
     <div
       role="note"
       data-unpriced={calls}
-      className={classes("flex flex-wrap items-center gap-x-3 gap-y-2 rounded-xl border bg-warn-soft px-4 py-2.5 text-warn", className)}
+      className="flex flex-wrap items-center gap-x-3 gap-y-2 rounded-xl border bg-warn-soft px-4 py-2.5 text-warn"
     >
       <TriangleAlert aria-hidden className="size-4 shrink-0" />
       <p className="min-w-0 flex-1 basis-52">

@@ -9,6 +9,8 @@ import { Budgets } from "./Budgets";
 import { Figures } from "./Figures";
 import { SpendChart } from "./SpendChart";
 import { TopModels } from "./TopModels";
+import { UnpricedNotice } from "./UnpricedNotice";
+import { useSpend } from "./useSpend";
 
 /** The spend, what moves it, and what can be done about it. */
 export function Component() {
@@ -24,16 +26,23 @@ export function Component() {
 function Overview() {
   const range = useRange();
   const anomalies = useAnomalies(range);
+  const spend = useSpend(range);
+  const unpriced = spend.series.data?.unpriced_calls ?? 0;
   return (
     <>
       <PageHeader title="Overview">
         <DateRangePicker range={range} />
       </PageHeader>
-      <div className="grid gap-4 lg:grid-cols-3">
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-3">
         <div className="lg:col-span-3">
           <Figures />
         </div>
-        <SpendChart range={range} anomalies={anomalies.shown} className="lg:col-span-2" />
+        {unpriced > 0 && (
+          <div className="lg:col-span-3">
+            <UnpricedNotice calls={unpriced} />
+          </div>
+        )}
+        <SpendChart range={range} spend={spend} anomalies={anomalies.shown} className="lg:col-span-2" />
         <TopModels range={range} />
         <Anomalies anomalies={anomalies} className="lg:col-span-2" />
         <Budgets />

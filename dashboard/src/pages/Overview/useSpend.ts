@@ -1,0 +1,22 @@
+import { useGet, useGetIf } from "@/api";
+import { bucketOf, isSplit } from "@/lib/costs";
+import type { Range } from "@/lib/range";
+import { useSearchState } from "@/lib/searchState";
+
+const DEFAULTS = { by: "model", key: "" };
+/** More colours than these nobody tells apart. */
+const NAMES = 8;
+
+/** The spend over time, split as the address says. Without a tag there is no split by one, and nothing is asked. */
+export function useSpend(range: Range) {
+  const [state, set] = useSearchState(DEFAULTS);
+  const by = isSplit(state.by) ? state.by : "model";
+  const keys = useGet("/api/costs/tag-keys").data?.keys;
+  const key = by === "tag" ? state.key || keys?.[0] : undefined;
+  const series = useGetIf(by !== "tag" || key !== undefined, "/api/costs/timeseries", {
+    query: { ...range.query, bucket: bucketOf(range), by, key, limit: NAMES },
+  });
+  return { by, key, keys: keys ?? [], noTags: by === "tag" && keys?.length === 0 && key === undefined, series, set };
+}
+
+export type Spend = ReturnType<typeof useSpend>;

@@ -1,0 +1,279 @@
+import { useState } from "react";
+import { KeyRound, Pencil, Plus, Trash2 } from "lucide-react";
+import { useGet, useSend } from "@/api";
+import type { Schema } from "@/api";
+import { ago, date, dateTime, timeZone } from "@/format";
+import { useTitle } from "@/lib/title";
+import { Badge, Button, Card, Checkbox, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Secret, Select, SuggestInput, Table, TextInput, toast } from "@/ui";
+import { AdminOnly } from "./AdminOnly";
+
+type Key = Schema<"ApiKey">;
+type Scope = Key["scopes"][number];
+
+const SCOPES: { value: Scope; label: string; hint: string }[] = [
+  { value: "events:write", label: "Send calls", hint: "events:write: sends calls, asks budgets and reserves; reads nothing" },
+  { value: "read", label: "Read", hint: "read: sees what a viewer may" },
+  { value: "admin", label: "Admin", hint: "admin: does everything an admin may" },
+];
+
+export function Component() {
+  useTitle("API keys");
+  return (
+    <AdminOnly what="API keys">
+      <Keys />
+    </AdminOnly>
+  );
+}
+
+function Keys() {
+  const keys = useGet("/api/keys");
+  const [creating, setCreating] = useState(false);
+  const [created, setCreated] = useState<Schema<"NewApiKey">>();
+  const [renaming, setRenaming] = useState<Key>();
+  const [revoking, setRevoking] = useState<Key>();
+  return (
+    <Card
+      flush
+      title="API keys"
+      note="What applications sign in with. Each is shown once, when it is made."
+      actions={
+        <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setCreating(true)}>
+          New key
+        </Button>
+      }
+    >
+      <Loaded of={keys}>
+        {({ keys: all }) => (
+          <Table
+            caption="API keys"
+            rows={all}
+            rowKey={({ id }) => id}
+            empty={
+              <EmptyState title="No keys yet" icon={<KeyRound aria-hidden className="size-5" />}>
+                An application needs a key to send its calls.
+              </EmptyState>
+            }
+            columns={[
+              {
+                key: "name",
+                header: "Name",
+                cell: ({ name, last_four, project, last_used_at, expires_at }) => (
+                  <>
+                    <span className="font-medium break-words">{name}</span>
+                    <span className="block text-xs text-muted">
+                      <code className="font-mono">…{last_four}</code>
+                      {project !== null && ` · project ${project}`}
+                    </span>
+                    <span className="block text-xs text-muted sm:hidden">
+                      Used {ago(last_used_at)} · ends <Ends at={expires_at} />
+                    </span>
+                  </>
+                ),
+              },
+              {
+                key: "scopes",
+                header: "May",
+                cell: ({ scopes }) => (
+                  <span className="flex flex-wrap gap-1">
+                    {scopes.map((scope) => (
+                      <Badge key={scope} tone={scope === "admin" ? "warn" : "neutral"}>
+                        {scope}
+                      </Badge>
+                    ))}
+                  </span>
+                ),
+              },
+              {
+                key: "used",
+                wide: true,
+                header: "Last used",
+                cell: ({ last_used_at }) => (
+                  <span className="whitespace-nowrap" title={dateTime(last_used_at)}>
+                    {ago(last_used_at)}
+                  </span>
+                ),
+              },
+              {
+                key: "expires",
+                wide: true,
+                header: "Ends",
+                cell: ({ expires_at }) => <Ends at={expires_at} />,
+              },
+              {
+                key: "actions",
+                header: <span className="sr-only">Actions</span>,
+                right: true,
+                cell: (key) => (
+                  <>
+                    <IconButton size="sm" label={`Rename ${key.name}`} icon={<Pencil aria-hidden className="size-4" />} onClick={() => setRenaming(key)} />
+                    <IconButton size="sm" label={`Revoke ${key.name}`} icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setRevoking(key)} />
+                  </>
+                ),
+              },
+            ]}
+          />
+        )}
+      </Loaded>
+      <Dialog open={creating} onClose={() => setCreating(false)} title="New API key">
+        <Create onClose={() => setCreating(false)} onDone={setCreated} />
+      </Dialog>
+      <Dialog
+        open={created !== undefined}
+        onClose={() => setCreated(undefined)}
+        title={`The key “${created?.name ?? ""}”`}
+        note="It is shown this once: keep it where your application finds it."
+        footer={
+          <Button look="primary" onClick={() => setCreated(undefined)}>
+            Done
+          </Button>
+        }
+      >
+        {created && <Secret value={created.key} label="the key" />}
+      </Dialog>
+      <Dialog open={renaming !== undefined} onClose={() => setRenaming(undefined)} title="Rename the key">
+        {renaming && <Rename apiKey={renaming} onClose={() => setRenaming(undefined)} />}
+      </Dialog>
+      <Revoke apiKey={revoking} onClose={() => setRevoking(undefined)} />
+    </Card>
+  );
+}
+
+function Ends({ at }: { at: string | null }) {
+  if (at === null) return <span className="text-muted">never</span>;
+  return (
+    <span className="whitespace-nowrap" title={dateTime(at)}>
+      {new Date(at) <= new Date() ? <Badge tone="bad">ended {date(at)}</Badge> : date(at)}
+    </span>
+  );
+}
+
+const ENDS = [
+  { value: "", label: "Never" },
+  { value: "30", label: "In 30 days" },
+  { value: "90", label: "In 90 days" },
+  { value: "365", label: "In a year" },
+  { value: "at", label: "At a time of my own" },
+];
+
+function endOf(ends: string, at: string): string | null {
+  if (ends === "") return null;
+  return (ends === "at" ? new Date(at) : new Date(Date.now() + Number(ends) * 86_400_000)).toISOString();
+}
+
+function Create({ onClose, onDone }: { onClose: () => void; onDone: (key: Schema<"NewApiKey">) => void }) {
+  const [name, setName] = useState("");
+  const [scopes, setScopes] = useState<readonly Scope[]>(["events:write"]);
+  const [project, setProject] = useState("");
+  const [ends, setEnds] = useState("");
+  const [at, setAt] = useState("");
+  const projects = useGet("/api/projects", { query: { limit: 200, days: 30, tz: timeZone } }).data?.projects ?? [];
+  const create = useSend("post", "/api/keys");
+  return (
+    <DialogForm
+      action="Create key"
+      busy={create.isPending}
+      error={create.error}
+      onClose={onClose}
+      onSubmit={() =>
+        create.mutate(
+          { body: { name: name.trim(), scopes: [...scopes], project: project || null, expires_at: endOf(ends, at) } },
+          {
+            onSuccess: (key) => {
+              onClose();
+              onDone(key);
+            },
+          },
+        )
+      }
+    >
+      <Field label="Name" hint="Such as the application that uses it" of={create.error} name="name">
+        <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
+      </Field>
+      <fieldset className="space-y-2.5">
+        <legend className="mb-2 text-[0.8125rem] font-medium">What it may do</legend>
+        {SCOPES.map(({ value, label, hint }) => (
+          <Checkbox
+            key={value}
+            label={label}
+            hint={hint}
+            checked={scopes.includes(value)}
+            onChange={(on) => setScopes(on ? [...scopes, value] : scopes.filter((scope) => scope !== value))}
+          />
+        ))}
+      </fieldset>
+      <div className="grid gap-4 sm:grid-cols-2">
+        <Field label="Project" hint="Of calls that name none" of={create.error} name="project">
+          <SuggestInput maxLength={128} suggestions={projects.map((one) => one.name)} value={project} onChange={(event) => setProject(event.target.value)} />
+        </Field>
+        <Field label="Ends" of={create.error} name="expires_at">
+          <Select options={ENDS} value={ends} onChange={setEnds} />
+        </Field>
+        {ends === "at" && (
+          <Field label="When it ends" className="sm:col-start-2">
+            <TextInput type="datetime-local" required value={at} onChange={(event) => setAt(event.target.value)} />
+          </Field>
+        )}
+      </div>
+    </DialogForm>
+  );
+}
+
+function Rename({ apiKey, onClose }: { apiKey: Key; onClose: () => void }) {
+  const [name, setName] = useState(apiKey.name);
+  const rename = useSend("patch", "/api/keys/{key_id}");
+  return (
+    <DialogForm
+      action="Rename"
+      busy={rename.isPending}
+      error={rename.error}
+      onClose={onClose}
+      onSubmit={() =>
+        rename.mutate(
+          { path: { key_id: apiKey.id }, body: { name: name.trim() } },
+          {
+            onSuccess: () => {
+              toast("The key is renamed");
+              onClose();
+            },
+          },
+        )
+      }
+    >
+      <Field label="Name" of={rename.error} name="name">
+        <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
+      </Field>
+    </DialogForm>
+  );
+}
+
+function Revoke({ apiKey, onClose }: { apiKey: Key | undefined; onClose: () => void }) {
+  const revoke = useSend("delete", "/api/keys/{key_id}");
+  const close = () => {
+    revoke.reset();
+    onClose();
+  };
+  return (
+    <ConfirmDialog
+      open={apiKey !== undefined}
+      onClose={close}
+      title={`Revoke “${apiKey?.name ?? ""}”?`}
+      action="Revoke key"
+      busy={revoke.isPending}
+      error={revoke.error}
+      onConfirm={() =>
+        apiKey &&
+        revoke.mutate(
+          { path: { key_id: apiKey.id } },
+          {
+            onSuccess: () => {
+              toast(`“${apiKey.name}” is revoked`);
+              close();
+            },
+          },
+        )
+      }
+    >
+      <p>Applications that use the key ending in {apiKey?.last_four} are refused at once. It cannot be brought back.</p>
+    </ConfirmDialog>
+  );
+}

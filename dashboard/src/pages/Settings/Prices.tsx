@@ -1,0 +1,146 @@
+import { useState } from "react";
+import { CalendarX2, Plus, Tags } from "lucide-react";
+import { useGet, useRole, useSend } from "@/api";
+import type { Schema } from "@/api";
+import { dateTime, exactMoney, percent } from "@/format";
+import { useTitle } from "@/lib/title";
+import { Badge, Button, Card, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Table, TextInput, toast } from "@/ui";
+import { PriceForm } from "./PriceForm";
+import { RATES } from "./rates";
+
+type Price = Schema<"OwnPrice">;
+
+export function Component() {
+  useTitle("Own prices");
+  const admin = useRole() === "admin";
+  const prices = useGet("/api/prices");
+  const [adding, setAdding] = useState(false);
+  const [ending, setEnding] = useState<Price>();
+  return (
+    <Card
+      flush
+      title="Own prices"
+      note="What you pay by your own contracts. They come before the price list, for calls sent after they were added."
+      actions={
+        admin && (
+          <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setAdding(true)}>
+            Add a price
+          </Button>
+        )
+      }
+    >
+      <Loaded of={prices}>
+        {({ prices: all }) => (
+          <Table
+            caption="Own prices"
+            rows={all}
+            rowKey={({ id }) => id}
+            empty={
+              <EmptyState title="No prices of your own" icon={<Tags aria-hidden className="size-5" />}>
+                Calls are priced by the public price list. Add a price for a discount, a contract or a model of your own.
+              </EmptyState>
+            }
+            columns={[
+              {
+                key: "model",
+                header: "Model",
+                cell: (price) => (
+                  <>
+                    <span className="font-medium break-words">{price.model}</span>
+                    <span className="block text-xs text-muted">{price.provider}</span>
+                    <div className="mt-1 space-y-1 sm:hidden">
+                      <Terms price={price} />
+                      <p className="text-xs text-muted">
+                        From {dateTime(price.starts_at)}, <Until at={price.ends_at} />
+                      </p>
+                    </div>
+                  </>
+                ),
+              },
+              { key: "terms", header: "Price", wide: true, cell: (price) => <Terms price={price} /> },
+              { key: "from", wide: true, header: "From", cell: ({ starts_at }) => <span className="whitespace-nowrap">{dateTime(starts_at)}</span> },
+              { key: "until", wide: true, header: "Ends", cell: ({ ends_at }) => <Until at={ends_at} /> },
+              ...(admin
+                ? [
+                    {
+                      key: "actions",
+                      header: <span className="sr-only">Actions</span>,
+                      right: true,
+                      cell: (price: Price) =>
+                        !isOver(price.ends_at) && (
+                          <IconButton
+                            size="sm"
+                            label={`End the price of ${price.model}`}
+                            icon={<CalendarX2 aria-hidden className="size-4" />}
+                            onClick={() => setEnding(price)}
+                          />
+                        ),
+                    },
+                  ]
+                : []),
+            ]}
+          />
+        )}
+      </Loaded>
+      <Dialog open={adding} onClose={() => setAdding(false)} title="Add a price" note="For calls from now on; what is stored keeps its price.">
+        <PriceForm onClose={() => setAdding(false)} />
+      </Dialog>
+      <Dialog open={ending !== undefined} onClose={() => setEnding(undefined)} title={`End the price of ${ending?.model ?? ""}`}>
+        {ending && <End price={ending} onClose={() => setEnding(undefined)} />}
+      </Dialog>
+    </Card>
+  );
+}
+
+const isOver = (at: string | null) => at !== null && new Date(at) <= new Date();
+
+function Until({ at }: { at: string | null }) {
+  if (at === null) return <span className="text-muted">no end</span>;
+  return isOver(at) ? <Badge>ended {dateTime(at)}</Badge> : <span className="whitespace-nowrap">until {dateTime(at)}</span>;
+}
+
+function Terms({ price }: { price: Price }) {
+  if (price.percent_of_list !== null) return <>{percent(price.percent_of_list)} of the list price</>;
+  const given = RATES.filter(({ name }) => price[name] !== null);
+  return (
+    <dl className="grid grid-cols-[auto_auto] justify-start gap-x-3 text-[0.8125rem]">
+      {given.map(({ name, label, unit }) => (
+        <div key={name} className="col-span-2 grid grid-cols-subgrid">
+          <dt className="text-muted">{label}</dt>
+          <dd className="whitespace-nowrap">
+            {exactMoney(price[name])} <span className="text-xs text-muted">{unit}</span>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function End({ price, onClose }: { price: Price; onClose: () => void }) {
+  const [at, setAt] = useState("");
+  const end = useSend("patch", "/api/prices/{price_id}");
+  return (
+    <DialogForm
+      action="End the price"
+      busy={end.isPending}
+      error={end.error}
+      onClose={onClose}
+      onSubmit={() =>
+        end.mutate(
+          { path: { price_id: price.id }, body: { ends_at: (at === "" ? new Date() : new Date(at)).toISOString() } },
+          {
+            onSuccess: () => {
+              toast(at === "" ? "The price has ended" : "The price ends then");
+              onClose();
+            },
+          },
+        )
+      }
+    >
+      <p className="text-muted">Calls after that are priced by the next price that fits, or by the list.</p>
+      <Field label="When" hint="Left empty, now" of={end.error} name="ends_at">
+        <TextInput type="datetime-local" value={at} onChange={(event) => setAt(event.target.value)} />
+      </Field>
+    </DialogForm>
+  );
+}

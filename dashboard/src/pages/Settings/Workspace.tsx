@@ -1,0 +1,163 @@
+import { useState } from "react";
+import { LogOut, Plus } from "lucide-react";
+import { chooseWorkspace, queryClient, useRole, useSend, useWorkspaces } from "@/api";
+import { count, date } from "@/format";
+import { useSearchState } from "@/lib/searchState";
+import { useTitle } from "@/lib/title";
+import { Badge, Button, Card, ConfirmDialog, Dialog, DialogForm, ErrorLine, Field, Table, TextInput, toast } from "@/ui";
+
+const DEFAULTS = { new: "" };
+
+export function Component() {
+  useTitle("Workspace settings");
+  const { all = [], current } = useWorkspaces();
+  const admin = useRole() === "admin";
+  const [state, setState] = useSearchState(DEFAULTS);
+  const close = () => setState({ new: "" }, { replace: true });
+  return (
+    <>
+      <Card title="This workspace">
+        {admin && current ? (
+          <Rename key={current.id} name={current.name} />
+        ) : (
+          <p>
+            <span className="font-medium">{current?.name}</span>
+            <span className="text-muted">, of which you are a viewer: you see what it spends, and admins change it.</span>
+          </p>
+        )}
+      </Card>
+      <Card
+        flush
+        title="Your workspaces"
+        note="Each has its own calls, members, keys and budgets."
+        actions={
+          <Button size="sm" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setState({ new: "workspace" })}>
+            New workspace
+          </Button>
+        }
+      >
+        <Table
+          caption="Your workspaces"
+          rows={all}
+          rowKey={({ id }) => id}
+          columns={[
+            {
+              key: "name",
+              header: "Name",
+              cell: ({ id, name }) => (
+                <span className="flex flex-wrap items-center gap-2">
+                  <span className="font-medium break-words">{name}</span>
+                  {id === current?.id && <Badge tone="accent">shown now</Badge>}
+                </span>
+              ),
+            },
+            { key: "role", header: "You are", cell: ({ role }) => role },
+            { key: "members", wide: true, header: "Members", right: true, cell: ({ members }) => count(members) },
+            { key: "since", wide: true, header: "Since", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
+            {
+              key: "open",
+              header: <span className="sr-only">Actions</span>,
+              right: true,
+              cell: ({ id, name }) =>
+                id !== current?.id && (
+                  <Button size="sm" aria-label={`Show ${name}`} onClick={() => chooseWorkspace(id)}>
+                    Show
+                  </Button>
+                ),
+            },
+          ]}
+        />
+      </Card>
+      {all.length > 1 && current && <Leave name={current.name} next={all.find(({ id }) => id !== current.id)?.id} />}
+      <Dialog open={state.new === "workspace"} onClose={close} title="New workspace" note="You will be its admin.">
+        <NewWorkspace onClose={close} />
+      </Dialog>
+    </>
+  );
+}
+
+function Rename({ name: before }: { name: string }) {
+  const [name, setName] = useState(before);
+  const rename = useSend("patch", "/api/workspaces/current");
+  return (
+    <form
+      className="max-w-md space-y-3"
+      onSubmit={(event) => {
+        event.preventDefault();
+        rename.mutate({ body: { name: name.trim() } }, { onSuccess: () => toast("The workspace is renamed") });
+      }}
+    >
+      <ErrorLine error={rename.error} />
+      <Field label="Name" of={rename.error} name="name">
+        <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
+      </Field>
+      <Button type="submit" look="primary" busy={rename.isPending} disabled={name.trim() === before}>
+        Rename
+      </Button>
+    </form>
+  );
+}
+
+function NewWorkspace({ onClose }: { onClose: () => void }) {
+  const [name, setName] = useState("");
+  const create = useSend("post", "/api/workspaces");
+  return (
+    <DialogForm
+      action="Create workspace"
+      busy={create.isPending}
+      error={create.error}
+      onClose={onClose}
+      onSubmit={() =>
+        create.mutate(
+          { body: { name: name.trim() } },
+          {
+            onSuccess: (workspace) => {
+              toast(`“${workspace.name}” is created, and shown from now on`);
+              onClose();
+              chooseWorkspace(workspace.id);
+            },
+          },
+        )
+      }
+    >
+      <Field label="Name" of={create.error} name="name">
+        <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
+      </Field>
+    </DialogForm>
+  );
+}
+
+function Leave({ name, next }: { name: string; next: string | undefined }) {
+  const [asking, setAsking] = useState(false);
+  const leave = useSend("post", "/api/workspaces/leave");
+  return (
+    <Card title="Leave this workspace">
+      <p className="text-muted">You see nothing of it any more. Whoever is its last admin cannot leave.</p>
+      <Button className="mt-3" icon={<LogOut aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
+        Leave
+      </Button>
+      <ConfirmDialog
+        open={asking}
+        onClose={() => setAsking(false)}
+        title={`Leave “${name}”?`}
+        action="Leave workspace"
+        busy={leave.isPending}
+        error={leave.error}
+        onConfirm={() =>
+          leave.mutate(
+            {},
+            {
+              onSuccess: () => {
+                queryClient.clear();
+                toast(`You have left “${name}”`);
+                if (next !== undefined) chooseWorkspace(next);
+              },
+            },
+          )
+        }
+      >
+        <p>An admin would have to invite you again.</p>
+      </ConfirmDialog>
+    </Card>
+  );
+}

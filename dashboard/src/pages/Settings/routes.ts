@@ -1,0 +1,17 @@
+import type { RouteObject } from "react-router";
+
+/** Each page of the settings is a file of its own, loaded when it is first opened. */
+export const settings: RouteObject[] = [
+  { index: true, lazy: () => import("./First") },
+  { path: "workspace", lazy: () => import("./Workspace") },
+  { path: "members", lazy: () => import("./Members") },
+  { path: "projects", lazy: () => import("./Projects") },
+  { path: "keys", lazy: () => import("./Keys") },
+  { path: "provider-keys", lazy: () => import("./ProviderKeys") },
+  { path: "prices", lazy: () => import("./Prices") },
+  { path: "policy", lazy: () => import("./Policy") },
+  { path: "audit", lazy: () => import("./Audit") },
+  { path: "data", lazy: () => import("./Data") },
+  { path: "account", lazy: () => import("./Account") },
+  { path: "sessions", lazy: () => import("./Sessions") },
+];
