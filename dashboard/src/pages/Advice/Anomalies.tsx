@@ -68,7 +68,7 @@ function Item({ of }: { of: Anomaly }) {
         <div className="min-w-0">
           <h3 className="flex flex-wrap items-center gap-2 font-semibold [overflow-wrap:anywhere]">
             <Badge tone={tone}>{label}</Badge>
-            {of.about.charAt(0).toUpperCase() + of.about.slice(1)}
+            {of.scope === "workspace" ? "The whole workspace" : of.about}
           </h3>
           <p className="mt-0.5 text-xs text-muted">{of.hour === null ? date(of.start) : dateTime(of.start)}</p>
         </div>

@@ -68,7 +68,7 @@ function Totals({ of, total }: { of: Outlook; total: Schema<"Estimated"> }) {
 }
 
 const Interval = ({ low, high }: { low: number; high: number }) => (
-  <span className="text-base whitespace-nowrap">
+  <span className="block text-base leading-6">
     {money(low)} to {money(high)}
   </span>
 );
@@ -118,20 +118,20 @@ function TrackRecord({ of }: { of: Outlook }) {
       key: "model",
       header: "Method",
       cell: (row) => (
-        <span className="inline-flex flex-wrap items-center gap-2">
+        <span className="inline-flex min-w-40 flex-wrap items-center gap-x-2 gap-y-1">
           {FORECASTS[row.model] ?? row.model}
           {row.model === of.model && <Badge tone="good">Used</Badge>}
         </span>
       ),
     },
     { key: "mae", header: "Off by, a day", cell: (row) => money(row.mae), sort: (row) => row.mae, right: true },
-    { key: "mase", header: "Against a week before", cell: (row) => decimal(row.mase), sort: (row) => row.mase, right: true },
+    { key: "mase", header: "Against last week", cell: (row) => decimal(row.mase), sort: (row) => row.mase, right: true },
   ];
   return (
     <Card title="Its track record" note="How far off each method was on your own past days, one to 28 days ahead; the best is used" flush>
       <Table caption="The errors of the forecasting methods" columns={columns} rows={of.backtest} rowKey={(row) => row.model} />
       <p className="border-t px-4 py-2.5 text-xs text-muted sm:px-5">
-        Against a week before: below 1 is better than taking each day for what the same weekday cost last week.
+        Against last week: below 1 is better than taking each day for what the same weekday cost last week.
       </p>
     </Card>
   );

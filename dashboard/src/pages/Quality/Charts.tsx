@@ -14,6 +14,15 @@ const RANGES: Record<Schema<"LatencyRange">["range"], string> = {
   "1000ms+": "1 s and over",
 };
 
+/** The same in seconds, for under a bar of a phone's width. */
+const SHORT_RANGES: typeof RANGES = {
+  "0-100ms": "<0.1",
+  "100-200ms": "0.1–0.2",
+  "200-500ms": "0.2–0.5",
+  "500-1000ms": "0.5–1",
+  "1000ms+": "≥1",
+};
+
 const LOADING = (
   <Card>
     <Skeleton className="h-64" />
@@ -28,13 +37,13 @@ export function LatencyChart({ view }: { view: QualityView }) {
       {({ data, timed_calls }) => (
         <ChartFrame
           title="How long calls took"
-          note={`${count(timed_calls)} calls with a latency`}
+          note={`${count(timed_calls)} calls with a latency, in seconds`}
           table={{ columns: ["Latency", "Calls"], rows: data.map((one) => [RANGES[one.range], count(one.call_count)]) }}
         >
           {timed_calls === 0 ? (
             <EmptyState title="No latency was sent">Send latency_ms with each call, or let the SDK measure it.</EmptyState>
           ) : (
-            <Histogram bins={data.map((one) => ({ label: RANGES[one.range], value: one.call_count }))} format={short} height={240} />
+            <Histogram bins={data.map((one) => ({ label: SHORT_RANGES[one.range], value: one.call_count }))} format={short} height={240} />
           )}
         </ChartFrame>
       )}

@@ -32,7 +32,7 @@ export function LatencyByModel({ view }: { view: QualityView }) {
             rowKey={keyOf}
             rowHref={(row) => view.callsHref({ provider: row.provider, model: row.model })}
             sortBy="calls"
-            maxHeight="26rem"
+            maxHeight="32rem"
             empty={<EmptyState title="No latency in these days">Send latency_ms with each call, or let the SDK measure it.</EmptyState>}
           />
         )}
@@ -84,7 +84,7 @@ export function GoodAnswers({ view }: { view: QualityView }) {
             rows={data}
             rowKey={keyOf}
             sortBy="ratings"
-            maxHeight="26rem"
+            maxHeight="32rem"
             empty={
               <EmptyState title="Nothing is rated in these days">
                 Open a call and rate its answer, or let your users’ thumbs be sent with POST /api/feedback.
@@ -99,7 +99,7 @@ export function GoodAnswers({ view }: { view: QualityView }) {
 
 const Name = ({ of }: { of: { provider: string; model: string } }) => (
   <span className="flex min-w-0 flex-col">
-    <span className="font-medium">{of.model}</span>
+    <span className="font-medium whitespace-nowrap">{of.model}</span>
     <span className="text-xs font-normal text-muted">{of.provider}</span>
   </span>
 );

@@ -3,6 +3,7 @@ import { Link } from "react-router";
 import { MessageSquareText } from "lucide-react";
 import { usePages } from "@/api";
 import { ago, dateTime } from "@/format";
+import { classes } from "@/lib/classes";
 import { useSearchState } from "@/lib/searchState";
 import { Stars } from "@/pages/Call/Feedback";
 import { Card, EmptyState, Loaded, LoadMore, Money, Select, TextInput } from "@/ui";
@@ -64,7 +65,7 @@ export function Ratings() {
                       {one.model}
                     </Link>
                     <span className="text-xs text-muted">{one.project}</span>
-                    <span className="min-w-0 flex-1 basis-40 truncate text-muted">{one.comment}</span>
+                    <span className={classes("min-w-0 flex-1 truncate text-muted", one.comment !== null && "basis-40")}>{one.comment}</span>
                     <span className="text-xs">
                       <Money value={one.cost} />
                     </span>
