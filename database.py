@@ -872,6 +872,7 @@ class Database:
         before: tuple[datetime, UUID] | None,
         limit: int,
         *,
+        event_id: UUID | None = None,
         search: str | None = None,
         rating: int | None = None,
     ) -> list[Feedback]:
@@ -880,6 +881,7 @@ class Database:
             _FEEDBACK,
             "feedback_list",
             p_workspace_id=workspace_id,
+            p_event_id=event_id,
             p_search=search,
             p_rating=rating,
             p_before_at=before_at,

@@ -20,7 +20,7 @@ export default ts.config(
     files: ["**/*.{js,mjs}"],
     languageOptions: {
       globals: Object.fromEntries(
-        ["process", "console", "fetch", "URL", "document", "window", "localStorage", "sessionStorage", "setTimeout", "requestAnimationFrame", "AbortSignal", "Buffer"].map((name) => [
+        ["process", "console", "fetch", "URL", "URLSearchParams", "document", "location", "window", "localStorage", "sessionStorage", "setTimeout", "requestAnimationFrame", "AbortSignal", "Buffer"].map((name) => [
           name,
           "readonly",
         ]),

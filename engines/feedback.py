@@ -28,13 +28,27 @@ class FeedbackEngine:
         return given
 
     async def feedback(
-        self, identity: Identity, search: str | None, rating: int | None, cursor: str | None, limit: int
+        self,
+        identity: Identity,
+        event_id: str | None,
+        search: str | None,
+        rating: int | None,
+        cursor: str | None,
+        limit: int,
     ) -> FeedbackPage:
-        """A page of ratings, newest first. Raises Invalid for a cursor we did not hand out."""
+        """A page of ratings, newest first; a call is named by our id or its sender's.
+
+        Raises Invalid for a cursor we did not hand out.
+        """
         before = None if cursor is None else read_cursor(cursor)
         # One more than asked for tells whether there is a next page.
         found = await self._database.feedback_list(
-            identity.workspace_id, before, limit + 1, search=search, rating=rating
+            identity.workspace_id,
+            before,
+            limit + 1,
+            event_id=None if event_id is None else event_uuid(event_id),
+            search=search,
+            rating=rating,
         )
         page = found[:limit]
         return FeedbackPage(

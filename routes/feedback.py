@@ -21,9 +21,10 @@ async def give(call: Call, new: FeedbackIn) -> Feedback:
 @needs("admin")
 async def listing(
     call: Call,
+    event_id: Annotated[Name | None, Query(description="Only those of this call, by its id, ours or yours")] = None,
     search: Annotated[Name | None, Query(description="Only those with this text in the comment or the model")] = None,
     rating: Annotated[int | None, Query(ge=1, le=5, description="Only this rating")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> FeedbackPage:
-    return await call.feedback.feedback(call.caller, search, rating, cursor, limit)
+    return await call.feedback.feedback(call.caller, event_id, search, rating, cursor, limit)

@@ -8,6 +8,7 @@ import httpx
 
 from tests.conftest import client_of, running, settings_for
 from tests.team import PASSWORD, Caller, Member, assert_problem, new_api_key, sign_up
+from utils.ids import event_uuid
 
 
 async def rate(caller: Caller, event_id: str, rating: int, **more: Any) -> dict[str, Any]:
@@ -107,6 +108,8 @@ async def test_ratings_are_searched_and_come_page_by_page(ada: Member) -> None:
     assert await models(rating=2) == ["gpt-3", "gpt-1"]
     assert await models(search="WRONG") == ["gpt-3", "gpt-1"]
     assert await models(search="T-2") == ["gpt-2"]
+    assert await models(event_id="3") == await models(event_id=str(event_uuid("3"))) == ["gpt-3"]
+    assert await models(event_id="3", rating=1) == await models(event_id="5") == []
     assert await models(search="wrong", rating=1) == []
     # Nothing in a search is a wildcard.
     assert await models(search="t_answer") == ["gpt-4", "gpt-2", "gpt-0"]

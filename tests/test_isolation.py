@@ -395,8 +395,14 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
             },
         ),
         "feedback_list": (
-            {"p_search": None, "p_rating": None, "p_before_at": None, "p_before_id": None},
-            {"p_search": it.model, "p_rating": 5, "p_before_at": NOW, "p_before_id": it.feedback},
+            {"p_event_id": None, "p_search": None, "p_rating": None, "p_before_at": None, "p_before_id": None},
+            {
+                "p_event_id": it.event,
+                "p_search": it.model,
+                "p_rating": 5,
+                "p_before_at": NOW,
+                "p_before_id": it.feedback,
+            },
         ),
         "spend_cells": ({"p_whole_days": True}, {"p_whole_days": False}),
         "cost_compare": (

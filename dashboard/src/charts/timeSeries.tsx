@@ -15,6 +15,8 @@ export interface TimePoint {
   values: Readonly<Record<string, number | null>>;
   /** Lines and stripes only: between which it lies, for a forecast. */
   interval?: readonly [low: number, high: number];
+  /** A wider interval around it, drawn paler. */
+  outer?: readonly [low: number, high: number];
   /** Not yet happened, or not yet over: drawn paler. */
   provisional?: boolean;
   /** Marked with a sign on the chart, such as an anomaly and its cause. */
@@ -64,6 +66,7 @@ export function TimeSeriesChart({
     Math.max(
       stacked ? (layers.at(-1)?.[index]?.[1] ?? 0) : Math.max(0, ...series.map((name) => point.values[name] ?? 0)),
       point.interval?.[1] ?? 0,
+      point.outer?.[1] ?? 0,
     ),
   );
   const highest = Math.max(...tops, limit?.value ?? 0) || 1;
@@ -145,18 +148,23 @@ export function TimeSeriesChart({
                 }
               />
             ))}
-          {points.some((one) => one.interval) && (
-            <path
-              fill="var(--accent)"
-              fillOpacity={0.16}
-              d={
-                area<TimePoint>()
-                  .defined((one) => one.interval !== undefined)
-                  .x((_, index) => middle(index))
-                  .y0((one) => y(one.interval?.[0] ?? 0))
-                  .y1((one) => y(one.interval?.[1] ?? 0))([...points]) ?? ""
-              }
-            />
+          {(["outer", "interval"] as const).map(
+            (band) =>
+              points.some((one) => one[band]) && (
+                <path
+                  key={band}
+                  data-band={band}
+                  fill="var(--accent)"
+                  fillOpacity={band === "outer" ? 0.1 : 0.16}
+                  d={
+                    area<TimePoint>()
+                      .defined((one) => one[band] !== undefined)
+                      .x((_, index) => middle(index))
+                      .y0((one) => y(one[band]?.[0] ?? 0))
+                      .y1((one) => y(one[band]?.[1] ?? 0))([...points]) ?? ""
+                  }
+                />
+              ),
           )}
           {kind === "lines" &&
             series.map((name) => (
@@ -234,6 +242,7 @@ export function TimeSeriesChart({
           {point.interval && (
             <p className="mt-1 text-muted">
               {format(point.interval[0])} to {format(point.interval[1])}
+              {point.outer && `, at the widest ${format(point.outer[0])} to ${format(point.outer[1])}`}
             </p>
           )}
           {point.mark && (

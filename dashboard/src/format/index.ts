@@ -73,6 +73,8 @@ const time = (options: Intl.DateTimeFormatOptions) => {
 
 /** `5 Mar 2026, 14:02` */
 export const dateTime = time({ dateStyle: "medium", timeStyle: "short" });
+/** `5 Mar 2026, 14:02:09`, for lists in which seconds tell one from the next. */
+export const dateTimeSeconds = time({ dateStyle: "medium", timeStyle: "medium" });
 /** With seconds and time zone. */
 export const exactTime = time({ dateStyle: "medium", timeStyle: "long" });
 /** `5 Mar 2026` */
