@@ -7,7 +7,9 @@ import { count, dateTime, date, decimal, isoDay, money, moneyChange, timeZone } 
 import { Badge, Button, Card, EmptyState, Loaded } from "@/ui";
 import { anomalyAnchor } from "./anchors";
 import { More, Target, useTargeted } from "./Target";
-import { ANOMALIES, CAUSES, SELDOM } from "./words";
+import { ANOMALIES } from "@/parts/anomalies";
+import { SELDOM } from "@/parts/seldom";
+import { CAUSES } from "./words";
 
 type Anomaly = Schema<"Anomaly">;
 

@@ -8,7 +8,8 @@ import { count, day, decimal, exactMoney, fullDay, isoDay, money, percent, short
 import { useSearchState } from "@/lib/searchState";
 import type { Column } from "@/ui";
 import { Badge, Card, EmptyState, Loaded, Segments, Skeleton, Stat, Table } from "@/ui";
-import { FORECASTS, SELDOM } from "./words";
+import { SELDOM } from "@/parts/seldom";
+import { FORECASTS } from "./words";
 
 type Outlook = Schema<"Forecast">;
 

@@ -5,7 +5,8 @@ import { exactMoney, money, timeZone } from "@/format";
 import { Badge, Card, EmptyState, Loaded } from "@/ui";
 import { optimizationAnchor } from "./anchors";
 import { Facts, More, Target, useTargeted } from "./Target";
-import { CONFIDENCE, OPTIMIZATIONS, SELDOM, evidence } from "./words";
+import { SELDOM } from "@/parts/seldom";
+import { CONFIDENCE, OPTIMIZATIONS, evidence } from "./words";
 
 /** What cost money and need not have, and what to send so that more can be said. */
 export function Optimizations({ days }: { days: number }) {

@@ -6,7 +6,8 @@ import type { Column } from "@/ui";
 import { Badge, Card, EmptyState, Loaded, Table } from "@/ui";
 import { switchAnchor } from "./anchors";
 import { Facts, More, Target, useTargeted } from "./Target";
-import { LEFT_OUT, SELDOM } from "./words";
+import { SELDOM } from "@/parts/seldom";
+import { LEFT_OUT } from "./words";
 
 type Switch = Schema<"ModelSwitch">;
 

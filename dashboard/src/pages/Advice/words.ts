@@ -4,9 +4,6 @@ import type { Schema } from "@/api";
 import type { Tone } from "@/ui";
 import { decimal, money, percent } from "@/format";
 
-/** Advice and forecasts take the server a while, and one call more does not change them. */
-export const SELDOM = { refetchInterval: 300_000 };
-
 export const OPTIMIZATIONS: Record<Schema<"Optimization">["type"], string> = {
   failed_calls: "Failed calls",
   retry_storm: "Retries",
@@ -23,17 +20,6 @@ export const CONFIDENCE: Record<Schema<"Optimization">["confidence"], { label: s
   high: { label: "Sure", tone: "good" },
   medium: { label: "Likely", tone: "accent" },
   low: { label: "Unsure", tone: "neutral" },
-};
-
-export const ANOMALIES: Record<Schema<"Anomaly">["kind"], { label: string; tone: Tone }> = {
-  spike: { label: "Spike", tone: "bad" },
-  drop: { label: "Drop", tone: "neutral" },
-  level_shift: { label: "New level", tone: "warn" },
-  stop: { label: "Stopped", tone: "neutral" },
-  new_model: { label: "New model", tone: "accent" },
-  new_project: { label: "New project", tone: "accent" },
-  errors: { label: "Errors", tone: "bad" },
-  outage: { label: "Outage", tone: "bad" },
 };
 
 export const CAUSES: Record<Schema<"AnomalyContributor">["cause"], string> = {

@@ -1,49 +1,23 @@
 import { useState } from "react";
 import { useGet } from "@/api";
 import type { Range } from "@/lib/range";
+import { ModelFilters } from "@/parts/modelFilters";
 import { Field, Select, TextInput } from "@/ui";
 import type { CallsView } from "./view";
 import { STATUSES, VIOLATIONS } from "./view";
 
 const ALL = { value: "", label: "All" };
 
-/** What there is to choose from, and what is chosen even if it is not in these days. */
-const options = (values: readonly string[], value: string) => [
-  ALL,
-  ...[...new Set(values), ...(value === "" || values.includes(value) ? [] : [value])].map((one) => ({ value: one, label: one })),
-];
-
 /** Narrows the calls; everything chosen is in the address. */
 export function Filters({ range, view }: { range: Range; view: CallsView }) {
   const { state, set } = view;
-  const providers = useGet("/api/costs/by-provider", { query: range.query }).data?.provider_costs ?? [];
-  const projects = useGet("/api/costs/by-project", { query: range.query }).data?.project_costs ?? [];
-  const models = providers
-    .filter(({ provider }) => state.provider === "" || provider === state.provider)
-    .flatMap((one) => Object.keys(one.models));
   return (
     <div
       role="search"
       aria-label="Filters"
       className="mb-4 grid grid-cols-2 items-end gap-x-3 gap-y-2.5 sm:grid-cols-3 lg:grid-cols-6"
     >
-      <Field label="Model">
-        <Select value={state.model} options={options(models, state.model)} onChange={(model) => set({ model })} />
-      </Field>
-      <Field label="Provider">
-        <Select
-          value={state.provider}
-          options={options(providers.map((one) => one.provider), state.provider)}
-          onChange={(provider) => set({ provider, model: "" })}
-        />
-      </Field>
-      <Field label="Project">
-        <Select
-          value={state.project}
-          options={options(projects.flatMap((one) => one.project ?? []), state.project)}
-          onChange={(project) => set({ project })}
-        />
-      </Field>
+      <ModelFilters range={range} chosen={state} set={set} />
       <Field label="Status">
         <Select value={state.status} options={[ALL, ...STATUSES]} onChange={(status) => set({ status })} />
       </Field>

@@ -4,7 +4,7 @@ import { useGet } from "@/api";
 import type { Schema } from "@/api";
 import { count, decimal, money, percent, timeZone } from "@/format";
 import { Badge, Card, EmptyState, LinkButton, Loaded } from "@/ui";
-import { SELDOM } from "./seldom";
+import { SELDOM } from "@/parts/seldom";
 
 const SHOWN = 3;
 

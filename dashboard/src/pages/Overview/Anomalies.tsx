@@ -5,22 +5,11 @@ import type { Schema } from "@/api";
 import { date, dateTime, money, timeZone } from "@/format";
 import { daysSince, moments } from "@/lib/costs";
 import type { Range } from "@/lib/range";
-import type { Tone } from "@/ui";
+import { ANOMALIES } from "@/parts/anomalies";
+import { SELDOM } from "@/parts/seldom";
 import { Badge, Card, Loaded } from "@/ui";
-import { SELDOM } from "./seldom";
 
 type Anomaly = Schema<"Anomaly">;
-
-const KINDS: Record<Anomaly["kind"], { label: string; tone: Tone }> = {
-  spike: { label: "Spike", tone: "bad" },
-  drop: { label: "Drop", tone: "neutral" },
-  level_shift: { label: "New level", tone: "warn" },
-  stop: { label: "Stopped", tone: "neutral" },
-  new_model: { label: "New model", tone: "accent" },
-  new_project: { label: "New project", tone: "accent" },
-  errors: { label: "Errors", tone: "bad" },
-  outage: { label: "Outage", tone: "bad" },
-};
 
 /** What was unusual in a range. */
 export function useAnomalies(range: Range) {
@@ -60,7 +49,7 @@ export function Anomalies({ anomalies: { asked, shown }, className }: { anomalie
 }
 
 function Line({ of }: { of: Anomaly }) {
-  const { label, tone } = KINDS[of.kind];
+  const { label, tone } = ANOMALIES[of.kind];
   return (
     <li className="py-3" data-anomaly={of.kind}>
       <div className="flex flex-wrap items-baseline gap-x-2 gap-y-1">

@@ -9,7 +9,7 @@ import { periods } from "@/lib/costs";
 import { useHour } from "@/lib/hour";
 import { rangeOf } from "@/lib/range";
 import { Card, ErrorState, Skeleton, Stat } from "@/ui";
-import { SELDOM } from "./seldom";
+import { SELDOM } from "@/parts/seldom";
 
 const FIGURES = [
   { preset: "today", label: "Today", before: "yesterday by now" },
