@@ -7,7 +7,6 @@ from typing import Generic, TypeVar
 
 from utils.errors import LLMLabError, Unavailable
 
-_FEW_CALLERS = 8
 # So many items are worth a second write beside the one that is under way.
 _MANY_ITEMS = 250
 
@@ -70,11 +69,9 @@ class GroupCommit(Generic[Key, Item, Result]):
         # Lets in what has arrived by now and only waits for its turn.
         await asyncio.sleep(0)
         while queue.requests:
-            # Of many callers half: they are answered, and send more, while the other half is being written.
-            most = max(_FEW_CALLERS, (len(queue.requests) + 1) // 2)
             requests = [queue.requests.popleft()]
             size = len(requests[0][0])
-            while queue.requests and len(requests) < most and size + len(queue.requests[0][0]) <= self._max_batch:
+            while queue.requests and size + len(queue.requests[0][0]) <= self._max_batch:
                 size += len(queue.requests[0][0])
                 requests.append(queue.requests.popleft())
             queue.items -= size
