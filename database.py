@@ -8,9 +8,11 @@ import asyncio
 import base64
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -109,6 +111,9 @@ _PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabas
 # So long after an attempt to start the embedded server again comes the next one.
 _NEXT_START_SECONDS = 1.0
 
+# These have connections of their own: events are recorded while all others wait for long reports.
+_WRITERS = frozenset({"record_events"})
+
 # A function that refuses raises one of these, with the sentence for the caller as its message.
 _REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
 
@@ -162,9 +167,14 @@ class PostgresRoad:
     """Straight to Postgres."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", url: str, embedded: EmbeddedPostgres | None = None
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        writers: "asyncpg.Pool[asyncpg.Record]",
+        url: str,
+        embedded: EmbeddedPostgres | None = None,
     ) -> None:
         self._pool = pool
+        self._writers = writers
         self._url = url
         self._embedded = embedded
         self._reviving: asyncio.Task[None] | None = None
@@ -173,27 +183,20 @@ class PostgresRoad:
     async def open(cls, url: str, embedded: EmbeddedPostgres | None = None) -> "PostgresRoad":
         """Connects and migrates."""
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=10,
-                command_timeout=60,
-                # Behind a transaction pooler every statement may meet another server connection.
-                statement_cache_size=0 if _is_pooled(url) else 256,
-                init=_prepare,
-                reset=_nothing_to_reset,
-            )
+            pool = await _connect(url, most=8)
             async with pool.acquire() as connection:
                 await migrate(connection)
+            # Never closed for being idle: on a new connection a statement takes thirty times as long, once.
+            writers = await _connect(url, most=5, max_inactive_connection_lifetime=0)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             where = "at DATABASE_URL" if embedded is None else "in DATA_DIR"
             raise StartError(f"The database {where} cannot be used: {error}") from error
-        return cls(pool, url, embedded)
+        return cls(pool, writers, url, embedded)
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
-        arguments = ", ".join(f"{name} => ${number}" for number, name in enumerate(parameters, 1))
+        pool = self._writers if function in _WRITERS else self._pool
         try:
-            return await self._pool.fetchval(f"select public.{function}({arguments})", *parameters.values())
+            return await pool.fetchval(_statement(function, tuple(parameters)), *parameters.values())
         except _AWAY as error:
             if isinstance(error, OSError):
                 self._revive()
@@ -234,10 +237,12 @@ class PostgresRoad:
             raise Unavailable from error
 
     def connections(self) -> dict[str, int]:
-        idle = self._pool.get_idle_size()
-        return {"in_use": self._pool.get_size() - idle, "idle": idle}
+        pools = (self._pool, self._writers)
+        idle = sum(pool.get_idle_size() for pool in pools)
+        return {"in_use": sum(pool.get_size() for pool in pools) - idle, "idle": idle}
 
     async def close(self) -> None:
+        await self._writers.close()
         await self._pool.close()
         if self._reviving is not None:
             self._reviving.cancel()
@@ -1294,6 +1299,29 @@ def _is_pooled(url: str) -> bool:
 
 async def _polling() -> None:
     await asyncio.sleep(_POLLING_SECONDS)
+
+
+async def _connect(url: str, *, most: int, **options: Any) -> "asyncpg.Pool[asyncpg.Record]":
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=most,
+        command_timeout=60,
+        # Otherwise each connection is closed after 50,000 statements, which a busy server makes in a minute.
+        max_queries=sys.maxsize,
+        # Behind a transaction pooler every statement may meet another server connection.
+        statement_cache_size=0 if _is_pooled(url) else 256,
+        init=_prepare,
+        reset=_nothing_to_reset,
+        **options,
+    )
+
+
+@cache
+def _statement(function: str, parameters: tuple[str, ...]) -> str:
+    """The statement that calls a function with these parameters."""
+    arguments = ", ".join(f"{name} => ${number}" for number, name in enumerate(parameters, 1))
+    return f"select public.{function}({arguments})"
 
 
 async def _prepare(connection: "Connection") -> None:

@@ -44,6 +44,7 @@ from middleware import (
     AuthMiddleware,
     BodyLimitMiddleware,
     DashboardMiddleware,
+    DirectMiddleware,
     OtlpErrorMiddleware,
     RateLimitMiddleware,
     RequestMiddleware,
@@ -114,6 +115,35 @@ TAGS = [
     {"name": "server", "description": "The server itself"},
 ]
 
+
+# The busiest first: a request is held against one after the other.
+ROUTERS = (
+    events.events,
+    ingest.ingest,
+    llm.llm,
+    costs.costs,
+    metrics.metrics,
+    feedback.feedback,
+    exports.exports,
+    budgets.guard,
+    budgets.budgets,
+    alerts.alerts,
+    alerts.channels,
+    live.live,
+    recommendations.recommendations,
+    projects.projects,
+    keys.keys,
+    keys.provider_keys,
+    prices.prices,
+    workspace_settings.settings,
+    workspace_settings.older,
+    workspaces.workspaces,
+    workspaces.audit,
+    auth.public,
+    auth.account,
+    auth.older,
+    server.server,
+)
 
 # So long a request may still take when the server is told to stop. Docker and others kill it after ten seconds.
 _LAST_ANSWERS_SECONDS = 5
@@ -214,6 +244,9 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         return identity
 
     # The last one added is the first to see a request.
+    if spans is None:
+        # A span bears the name of its route, which it has from the framework.
+        app.add_middleware(DirectMiddleware, routes=exact.direct_routes(ROUTERS))
     limit = partial(RateLimitMiddleware, per_minute=settings.rate_limit_per_minute, storage=storage)
     app.add_middleware(limit)
     app.add_middleware(AuthMiddleware, identify=identify, refuse=limit(refuse))
@@ -241,36 +274,8 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
             expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
         )
     errors.handle(app)
-    # The busiest first: a request is held against one after the other.
-    for router in (
-        events.events,
-        ingest.ingest,
-        llm.llm,
-        costs.costs,
-        metrics.metrics,
-        feedback.feedback,
-        exports.exports,
-        budgets.guard,
-        budgets.budgets,
-        alerts.alerts,
-        alerts.channels,
-        live.live,
-        recommendations.recommendations,
-        projects.projects,
-        keys.keys,
-        keys.provider_keys,
-        prices.prices,
-        workspace_settings.settings,
-        workspace_settings.older,
-        workspaces.workspaces,
-        workspaces.audit,
-        auth.public,
-        auth.account,
-        auth.older,
-        server.server,
-    ):
-        # Their paths are whole, so they need no router of their own between a request and its handler.
-        app.router.routes.extend(router.routes)
+    # Their paths are whole, so they need no router of their own between a request and its handler.
+    app.router.routes.extend(route for router in ROUTERS for route in router.routes)
     exact.describe(app)
     return app
 

@@ -8,17 +8,19 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models import Identity
 from utils import json
+from utils.asgi import client_address, header
 from utils.errors import (
     PROBLEM_JSON,
     Invalid,
@@ -30,6 +32,7 @@ from utils.errors import (
     Unavailable,
     problem,
 )
+from utils.logs import RequestRecord
 from utils.metrics import count_request
 from utils.otlp import JSON, PROTOBUF, TRACES_PATH, media_type_of, status_answer
 from utils.site import PAGE, Site
@@ -101,7 +104,7 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        given = _header(scope, b"x-request-id") or ""
+        given = header(scope, b"x-request-id") or ""
         request_id = given if _SANE_REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
         scope["request_id"] = request_id
         if len(scope["path"]) > 1 and scope["path"].endswith("/"):
@@ -133,27 +136,20 @@ class RequestMiddleware:
         seconds = time.perf_counter() - started
         count_request(scope["method"], getattr(scope.get("route"), "path", None), status, seconds)
         identity = scope.get("identity")
-        log.log(
-            logging.ERROR if fault else logging.INFO,
-            "%s %s %s",
-            scope["method"],
-            scope["path"],
-            status,
-            extra={
-                "request": {
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "milliseconds": round(seconds * 1000, 2),
-                    "request_id": request_id,
-                    "client": _address(scope),
-                    "user_id": identity.user_id if identity else None,
-                    "key_id": identity.key_id if identity else None,
-                    "workspace_id": identity.workspace_id if identity else None,
-                    "error": fault,
-                }
-            },
-        )
+        if log.isEnabledFor(logging.INFO):
+            request = {
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "milliseconds": round(seconds * 1000, 2),
+                "request_id": request_id,
+                "client": client_address(scope),
+                "user_id": identity.user_id if identity else None,
+                "key_id": identity.key_id if identity else None,
+                "workspace_id": identity.workspace_id if identity else None,
+                "error": fault,
+            }
+            log.handle(RequestRecord(log.name, request))
 
 
 class DashboardMiddleware:
@@ -191,11 +187,11 @@ class BodyLimitMiddleware:
             return
         most = LARGER_BODIES.get(scope["path"], MAX_BODY_BYTES)
         too_large = PayloadTooLarge(f"The request body is larger than {most // 1024 // 1024} MiB")
-        length = _header(scope, b"content-length") or "0"
+        length = header(scope, b"content-length") or "0"
         if not length.isdigit() or int(length) > most:
             await send_error(scope, send, too_large)
             return
-        if _header(scope, b"transfer-encoding") is None:
+        if header(scope, b"transfer-encoding") is None:
             # The server reads no more than the length that was declared.
             await self.app(scope, receive, send)
             return
@@ -226,8 +222,11 @@ class OtlpErrorMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        media_type = media_type_of(_header(scope, b"content-type") or "") if scope["type"] == "http" else ""
-        if scope.get("path") != TRACES_PATH or media_type not in (PROTOBUF, JSON):
+        if scope["type"] != "http" or scope["path"] != TRACES_PATH:
+            await self.app(scope, receive, send)
+            return
+        media_type = media_type_of(header(scope, b"content-type") or "")
+        if media_type not in (PROTOBUF, JSON):
             await self.app(scope, receive, send)
             return
         start: Message | None = None
@@ -265,7 +264,7 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS and not _is_preflight(scope):
             try:
-                token = bearer_token(_header(scope, b"authorization"))
+                token = bearer_token(header(scope, b"authorization"))
                 if token is None:
                     raise Unauthorized
                 scope["identity"] = await self._identify(token, _workspace(scope))
@@ -283,7 +282,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _workspace(scope: Scope) -> UUID | None:
     """The workspace a request is about, if it says so. Raises Invalid for what is no id."""
-    named = _header(scope, b"x-workspace-id")
+    named = header(scope, b"x-workspace-id")
     try:
         return None if named is None else UUID(named)
     except ValueError:
@@ -303,7 +302,7 @@ class RateLimitMiddleware:
             await self.app(scope, receive, send)
             return
         identity = scope.get("identity")
-        key = f"caller:{identity.actor_id}" if identity else f"address:{_address(scope)}"
+        key = f"caller:{identity.actor_id}" if identity else f"address:{client_address(scope)}"
         try:
             allowed = await self._limiter.hit(self._limit, key)
             window = await self._limiter.get_window_stats(self._limit, key)
@@ -328,6 +327,26 @@ class RateLimitMiddleware:
         await self.app(scope, receive, send_with_headers)
 
 
+class DirectMiddleware:
+    """Hands a request straight to the application in `routes` for its method and path, if there is one.
+
+    The framework's way there, through layers of its own and past every other route, costs an event a seventh of its
+    time.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Mapping[tuple[str, str], Route]) -> None:
+        self.app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if route is None:
+            await self.app(scope, receive, send)
+            return
+        scope["route"] = route
+        await route.app(scope, receive, send)
+
+
 async def send_error(scope: Scope, send: Send, error: LLMLabError) -> None:
     """Sends an error in the one shape all errors have."""
     body = problem(error.status, error.detail, scope.get("request_id", ""), **error.extra)
@@ -343,15 +362,4 @@ async def send_error(scope: Scope, send: Send, error: LLMLabError) -> None:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    return scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method") is not None
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value, "latin-1")
-    return None
-
-
-def _address(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""
+    return scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method") is not None

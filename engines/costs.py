@@ -128,7 +128,7 @@ class CostEngine:
         """Stores a call as an event, as `track` does; answers what is stored. Raises Invalid for an unknown model."""
         priced, result = await self._store(identity, self._event_of(call), idempotency_key)
         if isinstance(result, datetime):
-            return LoggedCall.model_construct(
+            return LoggedCall(
                 **_tracked(priced, result).__dict__,
                 prompt_tokens=priced.usage.prompt_tokens,
                 completion_tokens=priced.usage.output_tokens,
@@ -136,7 +136,7 @@ class CostEngine:
                 status=priced.status,
                 error_message=priced.error_message,
             )
-        return LoggedCall.model_construct(
+        return LoggedCall(
             **_first_tracked(result).__dict__,
             prompt_tokens=result.input_tokens,
             completion_tokens=result.output_tokens,
@@ -431,7 +431,7 @@ def _violations(model: str, usage: Usage, known: Known) -> Sequence[Violation]:
 
 
 def _tracked(event: NewEvent, at: datetime) -> Tracked:
-    return Tracked.model_construct(
+    return Tracked(
         event_id=event.id,
         user_id=event.user_id,
         provider=event.provider,
@@ -445,7 +445,7 @@ def _tracked(event: NewEvent, at: datetime) -> Tracked:
 
 
 def _first_tracked(stored: StoredEvent) -> Tracked:
-    return Tracked.model_construct(**{name: getattr(stored, name) for name in Tracked.model_fields})
+    return Tracked(**{name: getattr(stored, name) for name in Tracked.model_fields})
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -1,7 +1,7 @@
 """Routes that read and write JSON without turning money into floats, and the schema that describes them."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import wraps
 from json import JSONDecodeError
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -13,7 +13,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
@@ -36,9 +36,11 @@ from engines.server import ServerEngine
 from engines.settings import SettingsEngine
 from engines.workspaces import WorkspaceEngine
 from models import Identity, Problem, Scope
+from routes import errors
 from utils import json
 from utils.addresses import is_loopback
-from utils.errors import PROBLEM_JSON, Forbidden, Invalid
+from utils.asgi import client_address, header
+from utils.errors import PROBLEM_JSON, Forbidden, Invalid, LLMLabError
 from utils.tokens import bearer_token
 
 P = ParamSpec("P")
@@ -99,6 +101,19 @@ class Call(Request):
     Handlers take this rather than a dependency for each: on the way of an event dependencies cost more than pricing it.
     """
 
+    async def body(self) -> bytes:
+        """The body. Raises ClientDisconnect when it breaks off."""
+        if not hasattr(self, "_body"):
+            pieces, more = [], True
+            while more:
+                message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                pieces.append(message.get("body", b""))
+                more = message.get("more_body", False)
+            self._body = b"".join(pieces)
+        return self._body
+
     async def json(self) -> Any:
         """The body, every digit kept."""
         if not hasattr(self, "_json"):
@@ -110,7 +125,7 @@ class Call(Request):
         body = await self.body()
         if not body:
             raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
-        if not _JSON.match(self.headers.get("content-type", "")):
+        if not _JSON.match(self.content_type):
             return body
         try:
             return await self.json()
@@ -129,12 +144,12 @@ class Call(Request):
     @property
     def token(self) -> str | None:
         """The token that came along, valid or not."""
-        return bearer_token(self.headers.get("authorization"))
+        return bearer_token(header(self.scope, b"authorization"))
 
     @property
     def idempotency_key(self) -> str | None:
         """What makes sending the request again harmless. Raises Invalid for one that cannot be an id."""
-        key = self.headers.get("idempotency-key")
+        key = header(self.scope, b"idempotency-key")
         if key is not None and not (0 < len(key) <= 128 and key.isprintable()):
             raise Invalid("Idempotency-Key must have 1 to 128 printable characters", loc=("header", "Idempotency-Key"))
         return key
@@ -142,17 +157,17 @@ class Call(Request):
     @property
     def content_type(self) -> str:
         """What the body is said to be."""
-        return self.headers.get("content-type", "")
+        return header(self.scope, b"content-type") or ""
 
     @property
     def encoding(self) -> str:
         """How the body is said to be compressed."""
-        return self.headers.get("content-encoding", "")
+        return header(self.scope, b"content-encoding") or ""
 
     @property
     def address(self) -> str:
         """Where the request comes from."""
-        return self.client.host if self.client else ""
+        return client_address(self.scope)
 
     @property
     def is_local(self) -> bool:
@@ -167,14 +182,14 @@ class Call(Request):
     def host(self) -> str:
         """The host that the caller names, without the port; empty when it is none."""
         try:
-            return urlsplit(f"//{self.headers.get('host', '')}").hostname or ""
+            return urlsplit(f"//{header(self.scope, b'host') or ''}").hostname or ""
         except ValueError:
             return ""
 
     @property
     def device(self) -> str:
         """What the caller's browser or program calls itself."""
-        return self.headers.get("user-agent", "")
+        return header(self.scope, b"user-agent") or ""
 
     @property
     def accounts(self) -> AccountEngine:
@@ -270,9 +285,10 @@ class ExactRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, answer_exactly(endpoint, options.get("status_code") or 200), **options)
-        if _needs_only_a_body(self.dependant):
+        self.is_direct = _needs_only_a_body(self.dependant)
+        if self.is_direct:
             body: Any = self.dependant.body_params[0].field_info.annotation
-            self.app = self._straight(TypeAdapter(body))
+            self.app = self._directly(TypeAdapter(body))
 
     def admit(self, scope: ASGIScope) -> None:
         """Raises Forbidden when this caller may not do this."""
@@ -289,22 +305,28 @@ class ExactRoute(APIRoute):
 
         return handle_exactly
 
-    def _straight(self, body: TypeAdapter[Any]) -> ASGIApp:
-        """The route as an application that reads its body and calls its endpoint, and no more than that.
+    def _directly(self, body: TypeAdapter[Any]) -> ASGIApp:
+        """The route as an application of its own: it reads its body, calls its endpoint, and answers, also errors.
 
         On the way of an event, FastAPI's general path from a request to an endpoint costs more than all the rest.
         """
+        validate = body.validator.validate_python
 
         async def app(scope: ASGIScope, receive: Receive, send: Send) -> None:
             call = Call(scope, receive)
-            self.admit(scope)
-            _refuse_unknown(call, ())
             try:
-                value = body.validate_python(await call.sent())
-            except ValidationError as error:
-                faults = error.errors(include_url=False, include_input=False)
-                raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
-            response = await self.endpoint(call, value)
+                self.admit(scope)
+                _refuse_unknown(call, ())
+                try:
+                    value = validate(await call.sent())
+                except ValidationError as error:
+                    faults = error.errors(include_url=False, include_input=False)
+                    raise RequestValidationError(
+                        [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+                    ) from None
+                response = await self.endpoint(call, value)
+            except (LLMLabError, RequestValidationError) as error:
+                response = errors.answer(call, error)
             await response(scope, receive, send)
 
         return app
@@ -430,6 +452,17 @@ class TwiceRouter(APIRouter):
 def public_router(prefix: str, tag: str) -> APIRouter:
     """A router of paths open to everybody."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=ExactRoute, responses=problems(422, 429, 503))
+
+
+def direct_routes(routers: Iterable[APIRouter]) -> dict[tuple[str, str], APIRoute]:
+    """The routes that can be had without a router, by method and path: no part of their path varies."""
+    return {
+        (method, route.path): route
+        for router in routers
+        for route in router.routes
+        if isinstance(route, ExactRoute) and route.is_direct
+        for method in route.methods or ()
+    }
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "maintenance": {"config", "database", "engines", "utils"},
     "main": {"config", "database", "middleware", "models", "providers", "engines", "routes", "utils"},
-    "routes": {"engines", "models", "utils", "routes.cookies", "routes.deps", "routes.exact"},
+    "routes": {"engines", "models", "utils", "routes.cookies", "routes.deps", "routes.errors", "routes.exact"},
     "middleware": {"models", "utils"},
     "engines": {
         "database",
