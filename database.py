@@ -729,31 +729,7 @@ class Database:
             "record_events",
             p_workspace_id=workspace_id,
             p_created_at=created_at,
-            p_ids=[e.id for e in events],
-            p_timestamps=[e.timestamp for e in events],
-            p_user_ids=[e.user_id for e in events],
-            p_api_key_ids=_or_none([e.api_key_id for e in events]),
-            p_reservation_ids=_or_none([e.reservation_id for e in events]),
-            p_latencies_ms=[e.latency_ms for e in events],
-            p_input_tokens=[e.usage.input_tokens for e in events],
-            p_cache_read_tokens=[e.usage.cache_read_tokens for e in events],
-            p_cache_write_5m_tokens=[e.usage.cache_write_5m_tokens for e in events],
-            p_cache_write_1h_tokens=[e.usage.cache_write_1h_tokens for e in events],
-            p_output_tokens=[e.usage.output_tokens for e in events],
-            p_reasoning_tokens=[e.usage.reasoning_tokens for e in events],
-            p_costs=[e.price.cost for e in events],
-            p_pricings=[e.price.pricing for e in events],
-            p_providers=[e.provider for e in events],
-            p_models=[e.model for e in events],
-            p_projects=[e.project for e in events],
-            p_statuses=[e.status for e in events],
-            p_error_messages=_or_none([e.error_message for e in events]),
-            p_tags=_or_none([_text(e.tags) for e in events]),
-            p_metadata=_or_none([e.metadata for e in events]),
-            p_usage_details=_or_none([_text(e.usage.detail) for e in events]),
-            p_policy_violations=_or_none(
-                [",".join(e.policy_violations) if e.policy_violations else None for e in events]
-            ),
+            p_events=dumps([_row(event) for event in events]).decode(),
         )
 
     async def event_one(self, workspace_id: UUID, event_id: UUID) -> StoredEvent | None:
@@ -1332,9 +1308,42 @@ async def _nothing_to_reset(connection: "Connection") -> None:
     """Spares the round trip that would reset a session in which nothing but functions of ours was called."""
 
 
-def _or_none(column: list[T | None]) -> list[T | None] | None:
-    """None for a column without a single value: `unnest` fills it up, and nobody has to read and write it."""
-    return None if column.count(None) == len(column) else column
+def _row(event: NewEvent) -> dict[str, Any]:
+    """An event as record_events takes it."""
+    usage, price = event.usage, event.price
+    row: dict[str, Any] = {
+        "id": event.id,
+        "timestamp": event.timestamp,
+        "user_id": event.user_id,
+        "provider": event.provider,
+        "model": event.model,
+        "input_tokens": usage.input_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_5m_tokens": usage.cache_write_5m_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cost": price.cost,
+        "pricing": price.pricing,
+        "project": event.project,
+        "status": event.status,
+        "latency_ms": event.latency_ms,
+    }
+    if event.error_message is not None:
+        row["error_message"] = event.error_message
+    if event.tags:
+        row["tags"] = event.tags
+    if event.metadata is not None:
+        row["metadata"] = orjson.Fragment(event.metadata)
+    if usage.detail:
+        row["usage_detail"] = usage.detail
+    if event.api_key_id is not None:
+        row["api_key_id"] = event.api_key_id
+    if event.reservation_id is not None:
+        row["reservation_id"] = event.reservation_id
+    if event.policy_violations:
+        row["policy_violations"] = event.policy_violations
+    return row
 
 
 def _text(value: Mapping[str, Any]) -> str | None:

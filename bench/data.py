@@ -163,9 +163,13 @@ def record_statement(parameters: dict[str, Any]) -> str:
 
 def renewed(parameters: dict[str, Any], workspace_id: UUID | None = None) -> dict[str, Any]:
     """The same events under new ids, in the same workspace or another."""
+    events = [
+        event | {"id": uuid7(datetime.fromisoformat(event["timestamp"]))}
+        for event in json.loads(parameters["p_events"].encode())
+    ]
     return parameters | {
         "p_workspace_id": workspace_id or parameters["p_workspace_id"],
-        "p_ids": [uuid7(timestamp) for timestamp in parameters["p_timestamps"]],
+        "p_events": json.dumps(events).decode(),
     }
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from tests.conftest import client_of, running, settings_for
 from tests.team import Member, call, new_api_key, new_email, sign_up
+from utils.json import dumps
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
 LATER = NOW + timedelta(days=1)
@@ -125,29 +126,25 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "p_api_key_id": it.key,
     }
     event = {
-        "p_api_key_ids": [it.key],
-        "p_reservation_ids": [it.reservation],
-        "p_created_at": NOW,
-        "p_timestamps": [NOW],
-        "p_user_ids": [it.viewer],
-        "p_latencies_ms": [12.5],
-        "p_input_tokens": [1],
-        "p_cache_read_tokens": [2],
-        "p_cache_write_5m_tokens": [3],
-        "p_cache_write_1h_tokens": [4],
-        "p_output_tokens": [5],
-        "p_reasoning_tokens": [0],
-        "p_costs": [Decimal("0.5")],
-        "p_pricings": ["caller"],
-        "p_providers": [it.provider],
-        "p_models": [it.model],
-        "p_projects": [it.project_name],
-        "p_statuses": ["success"],
-        "p_error_messages": [None],
-        "p_tags": [f'{{"{it.tag}": "{it.tag}"}}'],
-        "p_metadata": [None],
-        "p_usage_details": [None],
-        "p_policy_violations": ["token_limit"],
+        "timestamp": NOW,
+        "user_id": it.viewer,
+        "api_key_id": it.key,
+        "reservation_id": it.reservation,
+        "latency_ms": 12.5,
+        "input_tokens": 1,
+        "cache_read_tokens": 2,
+        "cache_write_5m_tokens": 3,
+        "cache_write_1h_tokens": 4,
+        "output_tokens": 5,
+        "reasoning_tokens": 0,
+        "cost": Decimal("0.5"),
+        "pricing": "caller",
+        "provider": it.provider,
+        "model": it.model,
+        "project": it.project_name,
+        "status": "success",
+        "tags": {it.tag: it.tag},
+        "policy_violations": ["token_limit"],
     }
     everything = {
         "p_start": None,
@@ -350,7 +347,9 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "budget_list": ({"p_budget_id": None}, {"p_budget_id": it.budget}),
         "budget_delete": ({"p_budget_id": it.budget},),
         # Events and what they cost
-        "record_events": ({**event, "p_ids": [it.new_id]}, {**event, "p_ids": [it.event]}),
+        "record_events": tuple(
+            {"p_created_at": NOW, "p_events": dumps([{**event, "id": id_}]).decode()} for id_ in (it.new_id, it.event)
+        ),
         "event_one": ({"p_event_id": it.event},),
         "event_list": (everything, some),
         "export_events": (everything, some),

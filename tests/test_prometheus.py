@@ -143,7 +143,7 @@ async def test_the_outbox_and_a_database_that_is_away(
         assert (await scrape(client)).of("llmlab_outbox_pending") == 4
 
         road: PostgresRoad = app.state.costs._database._road
-        await road._pool.close()
+        await road.close()
         app.state.server._outbox.forget()
         away = await scrape(client)
         assert away.of("llmlab_database_up") == 0

@@ -1,5 +1,6 @@
 """The server as a whole: what it says of itself, what it logs, and what it refuses to start with."""
 
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -34,12 +35,24 @@ async def test_without_its_database_the_server_says_so(url: str, tmp_path: Path)
         ada = await sign_up(client, "Ada")
         assert (await ada.track()).status_code == 201
         road: PostgresRoad = app.state.costs._database._road
-        await road._pool.close()
+        await road.close()
         health = await client.get("/api/health")
         assert health.status_code == 503
         assert (health.json()["status"], health.json()["database_connected"]) == ("degraded", False)
         assert_problem(await ada.track(), 503)
         assert_problem(await client.post("/api/auth/login", json={"email": ada.email, "password": PASSWORD}), 503)
+
+
+async def test_events_are_recorded_while_reports_hold_every_other_connection(url: str, tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        ada = await sign_up(client, "Ada")
+        assert (await ada.track()).status_code == 201
+        pool = app.state.costs._database._road._pool
+        held = [await pool.acquire() for _ in range(pool.get_max_size())]
+        async with asyncio.timeout(5):
+            assert (await ada.track()).status_code == 201
+        for connection in held:
+            await pool.release(connection)
 
 
 async def test_the_front_door_says_what_this_is(client: httpx.AsyncClient) -> None:

@@ -9,19 +9,22 @@ from typing import Any, TextIO
 
 from utils.json import dumps
 
+# All that a handler of somebody else's may ask of a record.
+_BLANK = logging.LogRecord("", logging.INFO, "", 0, "", (), None).__dict__
+
 
 class RequestRecord(logging.LogRecord):
     """What there is to say of one request: at least its `method`, `path`, `status` and `error`, None for no error."""
 
     def __init__(self, logger: str, request: Mapping[str, Any]) -> None:
         # What the base class finds out about the caller takes longer than writing the line, which shows none of it.
-        failed = request["error"] is not None
+        self.__dict__.update(_BLANK)
         self.name = logger
-        self.levelno, self.levelname = (logging.ERROR, "ERROR") if failed else (logging.INFO, "INFO")
+        if request["error"] is not None:
+            self.levelno, self.levelname = logging.ERROR, "ERROR"
         self.created = time.time()
         self.msecs = self.created % 1 * 1000
         self.request = request
-        self.args = self.exc_info = self.exc_text = self.stack_info = None
 
     def getMessage(self) -> str:
         """The request in three words."""
