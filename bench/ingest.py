@@ -42,10 +42,7 @@ async def track(bench: Bench) -> None:
         accepted = len((await _flood(bench, ours)).latencies)
         await _flood(bench, theirs)
         recorded, half = await _rates(bench, place, ours, theirs)
-        # What the log has grown by is used again from here on, as in a server that has run for longer than a minute.
-        connection = await place.connect()
-        await connection.execute("checkpoint")
-        await connection.close()
+        await place.settle()
         accepted += recorded + await _tails(bench, ours, theirs, half)
         await check_stored(place, account, accepted)
         await note_postgres(bench, place)

@@ -1,0 +1,100 @@
+"""What was looked up a moment ago."""
+
+import asyncio
+
+import pytest
+
+from utils.recent import Recent
+
+SECONDS = 0.5
+
+
+class Source:
+    """Answers with how often it was asked, when it is let."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.open = asyncio.Event()
+        self.open.set()
+        self.error: Exception | None = None
+
+    async def load(self, key: str) -> str:
+        self.asked += 1
+        number = self.asked
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        return f"{key}{number}"
+
+
+async def test_those_who_ask_at_the_same_time_share_one_lookup() -> None:
+    source = Source()
+    recent = Recent(source.load, seconds=SECONDS)
+    assert await asyncio.gather(*(recent.get("a") for _ in range(5))) == ["a1"] * 5
+    assert await recent.get("a") == "a1"
+    assert await recent.get("b") == "b2"
+
+
+async def test_an_answer_holds_while_it_is_looked_up_anew_but_not_for_longer_than_it_may() -> None:
+    source = Source()
+    recent = Recent(source.load, seconds=SECONDS)
+    assert await recent.get("a") == "a1"
+    await asyncio.sleep(SECONDS * 0.6)
+    source.open.clear()
+    assert await recent.get("a") == "a1"
+    await asyncio.sleep(SECONDS * 0.45)
+    assert source.asked == 2
+    waiting = asyncio.create_task(recent.get("a"))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    source.open.set()
+    assert await waiting == f"a{source.asked}"
+
+
+async def test_whoever_asks_again_and_again_waits_only_once() -> None:
+    source = Source()
+    recent = Recent(source.load, seconds=SECONDS)
+    await recent.get("a")
+    answers = set()
+    for _ in range(40):
+        # One turn of the loop is enough for an answer that is there.
+        asking = asyncio.create_task(recent.get("a"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert asking.done()
+        answers.add(asking.result())
+        await asyncio.sleep(SECONDS / 20)
+    assert len(answers) > 2
+
+
+async def test_what_is_forgotten_is_asked_anew() -> None:
+    source = Source()
+    recent = Recent(source.load, seconds=SECONDS)
+    assert await recent.get("a") == "a1"
+    recent.forget()
+    assert await recent.get("a") == "a2"
+    await asyncio.sleep(SECONDS * 0.6)
+    source.open.clear()
+    assert await recent.get("a") == "a2"
+    recent.forget()
+    waiting = asyncio.create_task(recent.get("a"))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    source.open.set()
+    await waiting
+
+
+async def test_an_error_is_for_everybody_who_asks_and_never_for_long() -> None:
+    source = Source()
+    recent = Recent(source.load, seconds=SECONDS)
+    assert await recent.get("a") == "a1"
+    source.error = LookupError("gone")
+    await asyncio.sleep(SECONDS * 0.6)
+    assert await recent.get("a") == "a1"
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    with pytest.raises(LookupError, match="gone"):
+        await recent.get("a")
+    source.error = None
+    await asyncio.sleep(SECONDS * 1.1)
+    assert (await recent.get("a")).startswith("a")
