@@ -77,7 +77,8 @@ class GroupCommit(Generic[Key, Item, Result]):
             queue.items -= size
             await self._commit(key, requests)
             self._waiting -= size
-            await asyncio.sleep(0)
+            if not queue.requests:
+                await asyncio.sleep(0)
         queue.writers -= 1
         if queue.writers == 0:
             del self._queues[key]
