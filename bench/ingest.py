@@ -88,7 +88,8 @@ async def _tails(bench: Bench, ours: Side, theirs: Side, rate: float) -> int:
     tails: dict[str, list[float]] = {"ours": [], "theirs": []}
     sent = 0
     late = 0.0
-    for turn in bench.turns(f"one event per request, {rate:,.0f} a second"):
+    # Twice as often as others: what else goes on at the machine spoils a tail before anything else.
+    for turn in bench.turns(f"one event per request, {rate:,.0f} a second", 2 * bench.sizes.repeats):
         for name, side in (("ours", ours), ("theirs", theirs)):
             outcome = await open_loop(
                 side.server.port,

@@ -93,15 +93,16 @@ class Bench:
         else:
             print(line, file=sys.stderr, flush=True)
 
-    def turns(self, text: str) -> Iterator[int]:
+    def turns(self, text: str, repeats: int | None = None) -> Iterator[int]:
         """The repeats of a measurement, from 1."""
-        for turn in range(1, self.sizes.repeats + 1):
-            self.step(f"{text}, {turn} of {self.sizes.repeats}")
+        repeats = repeats or self.sizes.repeats
+        for turn in range(1, repeats + 1):
+            self.step(f"{text}, {turn} of {repeats}")
             yield turn
 
     def say(self, turn: int, found: str) -> None:
         """Says what a turn found."""
-        self.step(f"{turn} of {self.sizes.repeats}: {found}")
+        self.step(f"{turn}: {found}")
 
     def done(self) -> None:
         """Leaves the progress line."""
