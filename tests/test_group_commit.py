@@ -41,6 +41,25 @@ async def test_what_arrives_during_a_write_goes_out_with_the_next() -> None:
     assert writer.writes == [("w", [1]), ("w", [*range(20, 60)])]
 
 
+async def test_the_next_write_goes_out_before_the_last_one_is_answered() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+    written_before: list[int] = []
+
+    async def caller(item: int) -> None:
+        await group.put("w", [item])
+        written_before.append(len(writer.writes))
+
+    tasks = [asyncio.create_task(caller(1))]
+    await asyncio.sleep(0.01)
+    tasks.append(asyncio.create_task(caller(2)))
+    await asyncio.sleep(0.01)
+    for _ in tasks:
+        writer.go.release()
+    await asyncio.gather(*tasks)
+    assert written_before == [2, 2]
+
+
 async def test_much_that_waits_is_written_beside_what_is_under_way() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)

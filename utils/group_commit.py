@@ -77,6 +77,7 @@ class GroupCommit(Generic[Key, Item, Result]):
             queue.items -= size
             await self._commit(key, requests)
             self._waiting -= size
+            # What waits goes out first: the database works on it while the answers are sent.
             if not queue.requests:
                 await asyncio.sleep(0)
         queue.writers -= 1
