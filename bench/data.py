@@ -190,6 +190,12 @@ async def fill(
     progress: Callable[[str], None],
 ) -> None:
     """Copies so many events of the last 90 days into a workspace and makes its rollups."""
+    # As whoever records an event of a project has made the project.
+    await connection.executemany(
+        "insert into public.projects (workspace_id, id, key, name, created_at) values ($1, $2, $3, $3, now())"
+        " on conflict do nothing",
+        [(workspace_id, uuid4(), name) for name in PROJECTS],
+    )
     tails = await _tails(connection)
     random = Random(90)
     end = datetime.now(UTC) - timedelta(minutes=1)
