@@ -75,6 +75,7 @@ from routes import (
 )
 from routes import settings as workspace_settings
 from utils.cipher import Cipher
+from utils.http import OneWriteProtocol
 from utils.logs import configure_logs
 from utils.metrics import FOLDER_VARIABLE
 from utils.outbound import Outbound
@@ -323,6 +324,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                http=OneWriteProtocol,
                 timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
             )
     except StartError as error:

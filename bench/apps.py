@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models import Event
+from utils.http import OneWriteProtocol
 
 _HOUSE = Path(__file__).parent.parent
 # Where a standstill is looked for: below these everything is somebody's helper, above them everybody's frame.
@@ -132,7 +133,15 @@ def main() -> None:
         return
     app: ASGIApp = bare() if name == "bare" else watched()
     # As main.serve does.
-    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, server_header=False)
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http=OneWriteProtocol,
+    )
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def test_every_sql_function_has_its_grant_and_its_method() -> None:
         "spend_bucket",
         "latency_bucket",
         "bucket_latency",
-        "add_counts",
+        "count_each",
         "event_json",
         "feedback_json",
         "metric_cells",

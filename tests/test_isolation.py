@@ -56,7 +56,7 @@ ACROSS = {
     "alert_json": "is given an alert and reads its deliveries",
     "budget_contributors": "is given a budget and reads the rollups of its workspace",
     "schema_version": "reads no table",
-    "add_counts": "reads no table",
+    "count_each": "reads no table",
     "channel_json": "reads no table",
     "counted_by_event": "reads no table",
     "event_json": "reads no table",

@@ -127,6 +127,23 @@ def test_logs_go_to_one_place(capsys: pytest.CaptureFixture[str]) -> None:
         root.handlers, root.level = kept[0], kept[1]
 
 
+def test_a_line_is_written_also_after_its_loop_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    async def tell(what: str, seconds: float = 0) -> None:
+        logging.getLogger("x").warning(what)
+        await asyncio.sleep(seconds)
+
+    root = logging.getLogger()
+    kept = root.handlers, root.level
+    try:
+        configure_logs(debug=False)
+        asyncio.run(tell("first"))
+        asyncio.run(tell("second", 0.2))
+        told = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    finally:
+        root.handlers, root.level = kept[0], kept[1]
+    assert [message for message in told if message in ("first", "second")] == ["first", "second"]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -12,6 +12,8 @@ from utils.json import dumps
 # All that a handler of somebody else's may ask of a record.
 _BLANK = logging.LogRecord("", logging.INFO, "", 0, "", (), None).__dict__
 
+_GATHERING_SECONDS = 0.02
+
 
 class RequestRecord(logging.LogRecord):
     """What there is to say of one request: at least its `method`, `path`, `status` and `error`, None for no error."""
@@ -55,8 +57,8 @@ class PlainLines(logging.Formatter):
         return f"{line}\n{error}" if error else line
 
 
-class TurnHandler(logging.StreamHandler[TextIO]):
-    """Writes the lines of one turn of the event loop in one go: a write for each costs a busy server 5 % of its time.
+class GatheringHandler(logging.StreamHandler[TextIO]):
+    """Writes the lines of some milliseconds in one go: a write for each costs a busy server 5 % of its time.
 
     Outside an event loop it writes at once.
     """
@@ -64,12 +66,16 @@ class TurnHandler(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         super().__init__()
         self._lines: list[str] = []
+        # The loop that will write them: one that has ended by then does not.
+        self._writer: asyncio.AbstractEventLoop | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._lines.append(self.format(record))
-            if len(self._lines) == 1:
-                asyncio.get_running_loop().call_soon(self.flush)
+            loop = asyncio.get_running_loop()
+            if loop is not self._writer:
+                self._writer = loop
+                loop.call_later(_GATHERING_SECONDS, self.flush)
         except RuntimeError:
             self.flush()
         except Exception:
@@ -78,7 +84,7 @@ class TurnHandler(logging.StreamHandler[TextIO]):
     def flush(self) -> None:
         self.acquire()
         try:
-            lines, self._lines = self._lines, []
+            lines, self._lines, self._writer = self._lines, [], None
             if lines:
                 self.stream.write("\n".join(lines) + "\n")
                 self.stream.flush()
@@ -91,7 +97,7 @@ def configure_logs(*, debug: bool) -> None:
     # What no line of ours shows need not be looked up for each (see "Optimization" in the documentation of logging).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = ""
-    handler = TurnHandler()
+    handler = GatheringHandler()
     handler.setFormatter(PlainLines("%(asctime)s %(levelname)s %(name)s %(message)s") if debug else JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]
