@@ -40,9 +40,14 @@ from utils.tokens import bearer_token
 
 Identify = Callable[[str, UUID | None], Awaitable[Identity]]
 
-MAX_BODY_BYTES = 1024 * 1024
-# LiteLLM sends 512 records of 14 kB at once, and cannot compress them.
-LARGER_BODIES = {"/api/ingest/litellm": 16 * MAX_BODY_BYTES}
+MAX_BODY_BYTES = 64 * 1024
+LARGER_BODIES = {
+    **dict.fromkeys(
+        ("/api/events/track", "/api/events/batch", "/api/llm/log-call", "/llm/log-call", TRACES_PATH), 1024 * 1024
+    ),
+    # LiteLLM sends 512 records of 14 kB at once, and cannot compress them.
+    "/api/ingest/litellm": 16 * 1024 * 1024,
+}
 PUBLIC_PATHS = frozenset(
     {
         "/",
@@ -176,7 +181,7 @@ class DashboardMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies over 1 MiB, or the limit of the path, also those in chunks of which nobody says how many."""
+    """Refuses bodies over 64 KiB, or the limit of the path, also those in chunks of which nobody says how many."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -186,7 +191,8 @@ class BodyLimitMiddleware:
             await self.app(scope, receive, send)
             return
         most = LARGER_BODIES.get(scope["path"], MAX_BODY_BYTES)
-        too_large = PayloadTooLarge(f"The request body is larger than {most // 1024 // 1024} MiB")
+        size = f"{most // 1024} KiB" if most < 1024 * 1024 else f"{most // 1024 // 1024} MiB"
+        too_large = PayloadTooLarge(f"The request body is larger than {size}")
         length = header(scope, b"content-length") or "0"
         if not length.isdigit() or int(length) > most:
             await send_error(scope, send, too_large)

@@ -21,9 +21,9 @@ from providers import (
     told_call,
     wanted,
 )
-from utils.errors import BadRequest, Invalid, UnsupportedMediaType
+from utils.errors import BadRequest, Invalid, PayloadTooLarge, UnsupportedMediaType
 from utils.ids import is_uuid
-from utils.json import JsonReader
+from utils.json import JsonReader, TooManyValues
 from utils.otlp import JSON, PROTOBUF, Span, inflated, media_type_of, read_spans, traces_answer
 
 TrackBatch = Callable[[Identity, EventBatch], Awaitable[BatchResult]]
@@ -143,7 +143,7 @@ class IngestEngine:
     async def litellm(self, identity: Identity, body: bytes) -> BatchResult:
         """Records the calls of which LiteLLM's generic API callback tells: a list, a single one, or one in each line.
 
-        Raises BadRequest for what cannot be read.
+        Raises BadRequest for what cannot be read, PayloadTooLarge for a record with too many values in it.
         """
         events: list[dict[str, Any]] = []
         places: list[int] = []
@@ -153,6 +153,7 @@ class IngestEngine:
             index = 0
             try:
                 reader = JsonReader(body)
+                await turn.share()
                 if reader.at_end:
                     raise ValueError("nothing")
                 is_list = reader.starts_with("[")
@@ -174,6 +175,8 @@ class IngestEngine:
                     await turn.share()
                 if not reader.at_end:
                     raise ValueError("more than one value")
+            except TooManyValues as error:
+                raise PayloadTooLarge(f"Record {index} is too large: {error.msg}") from None
             except (ValueError, RecursionError):
                 raise BadRequest("The body is not a list of LiteLLM's StandardLoggingPayload in JSON") from None
         result = await self._track(identity, events)

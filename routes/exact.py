@@ -40,7 +40,7 @@ from routes import errors
 from utils import json
 from utils.addresses import is_loopback
 from utils.asgi import client_address, header
-from utils.errors import PROBLEM_JSON, Forbidden, Invalid, LLMLabError
+from utils.errors import PROBLEM_JSON, Forbidden, Invalid, LLMLabError, PayloadTooLarge
 from utils.tokens import bearer_token
 
 P = ParamSpec("P")
@@ -57,6 +57,8 @@ _NEEDS: dict[Need, str] = {
     "user": "For everybody who is signed in, and for API keys with the scope `events:write`.",
     "anybody": "For everybody in the workspace, and for every API key.",
 }
+# Of a body with more of them, nobody reads what is wrong: to list it would take longer than to read it.
+_MOST_FAULTS = 1_000
 _PROBLEMS = {
     400: "The request cannot be carried out",
     401: "Not signed in",
@@ -121,7 +123,10 @@ class Call(Request):
         return self._json
 
     async def sent(self) -> Any:
-        """The body as JSON, or as it is when it does not call itself JSON. Raises RequestValidationError."""
+        """The body as JSON, or as it is when it does not call itself JSON.
+
+        Raises RequestValidationError, and PayloadTooLarge for more values than anybody needs.
+        """
         body = await self.body()
         if not body:
             raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
@@ -129,6 +134,8 @@ class Call(Request):
             return body
         try:
             return await self.json()
+        except json.TooManyValues as error:
+            raise PayloadTooLarge(f"The request body is too large: {error.msg}") from None
         except JSONDecodeError as error:
             context = {"error": error.msg}
             raise RequestValidationError(
@@ -320,16 +327,23 @@ class ExactRoute(APIRoute):
                 try:
                     value = validate(await call.sent())
                 except ValidationError as error:
-                    faults = error.errors(include_url=False, include_input=False)
-                    raise RequestValidationError(
-                        [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
-                    ) from None
+                    raise RequestValidationError(_faults(error)) from None
                 response = await self.endpoint(call, value)
             except (LLMLabError, RequestValidationError) as error:
                 response = errors.answer(call, error)
             await response(scope, receive, send)
 
         return app
+
+
+def _faults(error: ValidationError) -> list[dict[str, Any]]:
+    """What is wrong with a body."""
+    if error.error_count() > _MOST_FAULTS:
+        return [
+            {"type": "too_many_errors", "loc": ("body",), "msg": f"More than {_MOST_FAULTS} things are wrong with it"}
+        ]
+    faults = error.errors(include_url=False, include_input=False)
+    return [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
 
 
 def _needs_only_a_body(dependant: Dependant) -> bool:

@@ -109,7 +109,7 @@ async def test_an_event_with_bad_input_is_refused_and_nothing_stored(ada: Member
         b'{"provider":"openai","model":"gpt-4o","input_tokens":1,"output_tokens":1,"cost":1e999999999}',
         b'{"provider":"openai","model":"gpt-4o","input_tokens":1,"output_tokens":1,"latency_ms":1e999999999}',
         b'{"metadata":' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"}",
-        b"[" * 100_000,
+        b"[" * 60_000,
     ],
     ids=lambda body: repr(body[:30]),
 )
@@ -122,6 +122,35 @@ async def test_metadata_may_be_nested_a_hundred_deep(ada: Member) -> None:
     tracked = await ada.track(metadata=deep(100))
     assert tracked.status_code == 201
     assert (await ada.get(f"/api/events/{tracked.json()['event_id']}"))["metadata"] == deep(100)
+
+
+async def test_only_where_calls_are_reported_a_body_may_be_large(ada: Member, client: httpx.AsyncClient) -> None:
+    for length, status in ((64 * 1024, 422), (64 * 1024 + 1, 413)):
+        body = b'{"email":"a@example.com"}'.ljust(length)
+        assert_problem(await client.post("/api/auth/login", content=body, headers=JSON), status)
+    refused = await ada.request("POST", "/api/projects", content=b" " * 65 * 1024, headers=JSON)
+    assert_problem(refused, 413, "The request body is larger than 64 KiB")
+    assert (await ada.track(response={"usage": {"prompt_tokens": 1}, "text": "x" * 100_000})).status_code == 422
+
+
+@pytest.mark.parametrize("dense", [b"[" + b"[]," * 65_535 + b"1]", b"{" + b'"\\"":1,' * 65_536 + b'"b":1}'])
+@pytest.mark.parametrize("path", ["/api/events/track", "/api/events/batch"])
+async def test_a_body_with_more_values_than_anybody_needs_is_not_read(ada: Member, path: str, dense: bytes) -> None:
+    refused = await ada.request("POST", path, content=dense, headers=JSON)
+    assert_problem(refused, 413, "The request body is too large: it holds more than 65536 values")
+
+
+async def test_what_stands_in_texts_does_not_count_as_values(ada: Member) -> None:
+    prose = [{**call(), "metadata": {"text": '[{,"\\' * 1_900}} for _ in range(50)]
+    assert (await ada.batch(*prose))["recorded"] == 50
+
+
+async def test_faults_beyond_number_are_told_in_one_sentence(ada: Member) -> None:
+    few = (await ada.track(**{f"unknown{n}": 1 for n in range(999)})).json()
+    assert len(few["errors"]) == 999
+    many = await ada.track(**{f"unknown{n}": 1 for n in range(1_001)})
+    assert_problem(many, 422, "body: More than 1000 things are wrong with it")
+    assert len(many.json()["errors"]) == 1
 
 
 async def test_a_body_over_a_mebibyte_is_refused_also_without_its_length(ada: Member) -> None:

@@ -147,6 +147,16 @@ async def test_a_batch_of_the_size_it_sends_is_taken(ada: Member) -> None:
     assert_problem(refused, 413, "The request body is larger than 16 MiB")
 
 
+async def test_a_record_may_be_long_but_not_hold_everything(ada: Member) -> None:
+    talkative = payload(id="chatcmpl-9f8c2a44d2f34f0d", messages=[{"role": "user", "content": ',[{"\\' * 50_000}])
+    assert (await post(ada, [talkative]))["recorded"] == 1
+    dense = payload(id="chatcmpl-9f8c2a44d2f34f0e", messages=[{}] * 10_001)
+    refused = await ada.request("POST", "/api/ingest/litellm", json=[talkative, dense])
+    assert_problem(refused, 413, "Record 1 is too large: it holds more than 20000 values")
+    dense = payload(id="chatcmpl-9f8c2a44d2f34f0e", messages=[{}] * 9_900)
+    assert (await post(ada, [talkative, dense]))["recorded"] == 1
+
+
 async def test_what_people_wrote_is_neither_stored_nor_logged(ada: Member, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     assert "CANARY" in json.dumps(RECORDED)

@@ -259,6 +259,15 @@ async def test_millions_of_nothings_are_refused(ada: Member) -> None:
         assert refused.status_code == 413
 
 
+async def test_a_value_that_holds_everything_is_refused(ada: Member) -> None:
+    headers = {"Content-Type": "application/json"}
+    for many, status in ((9_990, 400), (10_001, 413)):
+        body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[[%s]]}]}]}]}' % b",".join([b"[]"] * many)
+        refused = await ada.request("POST", "/v1/traces", content=body, headers=headers)
+        assert refused.status_code == status
+    assert message_of(refused) == "The request has a value that is too large: it holds more than 20000 values"
+
+
 async def test_other_requests_are_answered_while_a_large_one_is_read(ada: Member) -> None:
     spans = [span(number, {**CHAT, "input.value": "x" * 1000}) for number in range(1, 5_001)]
     content = gzip.compress(in_protobuf(request_of(*spans)))

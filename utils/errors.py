@@ -78,7 +78,7 @@ class Conflict(LLMLabError):
 
 
 class PayloadTooLarge(LLMLabError):
-    """The request body is larger than 1 MiB"""
+    """The request body is too large"""
 
     status = 413
 

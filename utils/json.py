@@ -10,19 +10,42 @@ import jiter
 import orjson
 from pydantic import BaseModel
 
+# As many as a thousand events need, and a text of a megabyte can hold ten times as many: whoever reads those halts
+# everybody else for a quarter of a second. Of a value that JsonReader reads in one go, fewer are enough.
+_MOST_VALUES = 65_536
+_MOST_IN_ONE_GO = 20_000
+_PIECE = 65_536
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+# What stands before a mark that is not in a string, and the mark: none at the end.
+_MARKS = re.compile(r'(?:[^,\[\]{}"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+([,\[\]{}]?)', re.DOTALL)
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder(parse_float=Decimal)
+
+
+class TooManyValues(json.JSONDecodeError):
+    """Reading it would take too long."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"it holds more than {most} values", "", 0)
 
 
 def loads(data: bytes) -> Any:
     """Strict JSON to Python; fractions become Decimal, exactly as written.
 
-    Raises json.JSONDecodeError for anything else than JSON: NaN, lone surrogates, repeated keys, nesting over 200.
+    Raises json.JSONDecodeError for anything else than JSON: NaN, lone surrogates, repeated keys, nesting over 200; and
+    TooManyValues for more than 65,536 of them.
     """
+    if len(data) > _MOST_VALUES and _marks(data) > _MOST_VALUES and _marks(_STRINGS.sub(b"", data)) > _MOST_VALUES:
+        raise TooManyValues(_MOST_VALUES)
     try:
         return jiter.from_json(data, allow_inf_nan=False, float_mode="decimal", catch_duplicate_keys=True)
     except ValueError as error:
         raise json.JSONDecodeError(str(error), "", 0) from None
+
+
+def _marks(data: bytes) -> int:
+    """How many values there are at most: each but the first follows one of these."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def dumps(value: Any) -> bytes:
@@ -50,10 +73,14 @@ class JsonReader:
     def __init__(self, data: bytes) -> None:
         self._text = data.decode()
         self._at = 0
+        self._may_halt = self._holds_many()
 
     def value(self) -> Any:
-        """The value that comes next."""
-        value, self._at = _DECODER.raw_decode(self._text, self._blanks())
+        """The value that comes next. Raises TooManyValues for one that holds more than 20,000 others."""
+        start = self._blanks()
+        if self._may_halt and self._text.startswith(("[", "{"), start):
+            self._check(start)
+        value, self._at = _DECODER.raw_decode(self._text, start)
         return value
 
     def members(self) -> Iterator[str]:
@@ -76,6 +103,30 @@ class JsonReader:
     def at_end(self) -> bool:
         """Whether nothing follows."""
         return self._blanks() == len(self._text)
+
+    def _holds_many(self) -> bool:
+        """Whether there are so many values that one of them may hold too many of the others."""
+        found = 0
+        for start in range(0, len(self._text), _PIECE):
+            found += sum(self._text.count(mark, start, start + _PIECE) for mark in ",[{")
+            if found > _MOST_IN_ONE_GO:
+                return True
+        return False
+
+    def _check(self, start: int) -> None:
+        """Raises TooManyValues if what starts here holds too many values."""
+        held = depth = 0
+        for found in _MARKS.finditer(self._text, start):
+            mark = found[1]
+            if mark == "]" or mark == "}":
+                depth -= 1
+                if depth == 0:
+                    return
+            elif mark:
+                held += 1
+                depth += mark != ","
+                if held > _MOST_IN_ONE_GO:
+                    raise TooManyValues(_MOST_IN_ONE_GO)
 
     def _items(self, start: str, stop: str) -> Iterator[None]:
         if self.starts_with("n") and self.value() is None:

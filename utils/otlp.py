@@ -108,6 +108,8 @@ def read_spans(body: bytes, media_type: str, keep: Keep) -> Iterator[Span | None
             yield span
     except (DecodeError, IndexError):
         raise BadRequest("The body is not an ExportTraceServiceRequest in protobuf") from None
+    except json.TooManyValues as error:
+        raise PayloadTooLarge(f"The request has a value that is too large: {error.msg}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise BadRequest("The body is not an ExportTraceServiceRequest in JSON") from None
 
