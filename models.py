@@ -129,15 +129,31 @@ def _number(value: object) -> object:
 def _as_json(value: object) -> str | None:
     if not isinstance(value, dict):
         raise ValueError("must be an object")
+    too_large = ValueError(f"must not be larger than {METADATA_BYTES} bytes as JSON")
+    # Each value takes two bytes at least. Writing many more only to count their bytes would halt everybody else.
+    if _room_left(value, METADATA_BYTES // 2) < 0:
+        raise too_large
     try:
         text = json.dumps(value)
     except TypeError as error:
         raise ValueError(f"cannot be stored: {error}") from None
     if len(text) > METADATA_BYTES:
-        raise ValueError(f"must not be larger than {METADATA_BYTES} bytes as JSON")
+        raise too_large
     if b"\\u0000" in text:
         raise ValueError("must not contain NUL characters")
     return text.decode() if value else None
+
+
+def _room_left(value: object, room: int) -> int:
+    """How many values of so many are left when those in an object or a list are taken; below 0 if there are more."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    room -= len(inner)
+    for each in inner:
+        if room < 0:
+            break
+        if isinstance(each, dict | list):
+            room = _room_left(each, room)
+    return room
 
 
 def _day_or_time(value: object) -> date | datetime:

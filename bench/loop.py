@@ -1,10 +1,12 @@
 """How long the server's event loop stands still while requests of every kind are under way."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 
 from bench import data
-from bench.load import Client, closed_loop, request
+from bench.load import Client, LoadError, closed_loop, request
 from bench.plan import Bench
 from bench.report import Figure, Goal, absolute
 from bench.server import lab, sign_up_request
@@ -15,6 +17,10 @@ _READS = (
     "/api/costs/timeseries?bucket=day&by=model",
     "/api/budgets",
 )
+_MIB = 1024 * 1024
+# As many values as fit into the bytes, and as many as a body may have.
+_CRAMMED = (b"[]", b"1.5", b'{"a":1}', b"[" * 150 + b"]" * 150)
+_ALLOWED = 65_000
 
 
 async def standstill(bench: Bench) -> None:
@@ -22,6 +28,7 @@ async def standstill(bench: Bench) -> None:
     bodies = data.batches(6, 1_000, make=data.large_event)
     longest: list[float] = []
     computing: list[float] = []
+    hostile: list[float] = []
     seen: dict[str, int] = {}
     newcomers = count()
     with lab() as place, place.app("watched", health="/api/health") as server:
@@ -55,6 +62,14 @@ async def standstill(bench: Bench) -> None:
                 for place_in_code, times in found["seen"].items():
                     seen[place_in_code] = seen.get(place_in_code, 0) + times
                 bench.say(turn, f"{longest[-1]:.1f} ms")
+            for turn in bench.turns("bodies that are made to halt it"):
+                for body in _hostile(account.token):
+                    # Some are refused, and one of them before it has been read.
+                    with suppress(LoadError):
+                        await client.ask(body)
+                _, found = await client.ask(request("GET", "/bench/loop"))
+                hostile.append(found["computing"] * 1000)
+                bench.say(turn, f"{hostile[-1]:.1f} ms")
     bench.report.rows += [
         absolute(
             "longest the event loop computed in one (sign-ups, batches of 1,000 large events, reads)",
@@ -63,9 +78,21 @@ async def standstill(bench: Bench) -> None:
             Goal("at most", 20),
         ),
         absolute("longest it stood still, also for want of a processor", Figure.of(longest), "ms"),
+        absolute("longest it computed on a body that is made to halt it", Figure.of(hostile), "ms"),
     ]
     where = ", ".join(f"{name} ({n})" for name, n in sorted(seen.items(), key=lambda item: -item[1])[:4])
     bench.report.notes.append(
         "In a standstill the event loop computes, or waits for a processor that is busy with something else; only what "
         f"it computes is the product's own. Seen standing still in: {where or 'nothing'}."
     )
+
+
+def _hostile(token: str) -> Iterator[bytes]:
+    """Requests that hold nothing but values: as many as there is room for, and as many as are allowed."""
+    for piece in _CRAMMED:
+        for path, size in (("/api/events/batch", _MIB), ("/api/ingest/litellm", 16 * _MIB)):
+            body = b"[" + b",".join([piece] * ((size - 64) // (len(piece) + 1))) + b"]"
+            yield request("POST", path, token=token, body=b'[{"a":%s}]' % body)
+    names = b",".join(b'"%x":1.5' % number for number in range(_ALLOWED))
+    for path in ("/api/events/track", "/api/events/batch", "/api/ingest/litellm"):
+        yield request("POST", path, token=token, body=b'{"metadata":{%s}}' % names)

@@ -145,6 +145,18 @@ async def test_what_stands_in_texts_does_not_count_as_values(ada: Member) -> Non
     assert (await ada.batch(*prose))["recorded"] == 50
 
 
+async def test_metadata_of_too_many_values_is_refused_as_too_large(ada: Member) -> None:
+    too_many: list[dict[str, Any]] = [
+        {"a": [[1] * 9] * 1_000},
+        {f"{n}": {} for n in range(8_193)},
+        {"a": [1] * 8_190 + [[]]},
+    ]
+    for metadata in too_many:
+        refused = await ada.track(metadata=metadata)
+        assert_problem(refused, 422, "body.metadata: must not be larger than 16384 bytes as JSON")
+    assert (await ada.track(metadata={"a": [1] * 8_188})).status_code == 201
+
+
 async def test_faults_beyond_number_are_told_in_one_sentence(ada: Member) -> None:
     few = (await ada.track(**{f"unknown{n}": 1 for n in range(999)})).json()
     assert len(few["errors"]) == 999
