@@ -88,7 +88,8 @@ case "${1:-serve}" in
     install requirements-dev.txt
     install_node tests/supabase
     install_command redis-server redis-server
-    exec .venv/bin/python -W error -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90 "$@"
+    # More of them than there are processors, for most of the time they wait.
+    exec .venv/bin/python -W error -m pytest -n 4 --cov --cov-report=term --cov-fail-under=90 "$@"
     ;;
   e2e)
     shift

@@ -1,10 +1,11 @@
 """What will be spent: patterns go on, intervals hold what they promise, and too little data is called so."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -261,7 +262,8 @@ async def test_a_forecast_of_stored_calls_and_budgets(ada: Member, bob: Member) 
         assert (await ada.request("POST", "/api/budgets", json=body)).status_code == 201
     keyed = {"limit": 1, "scope": {"api_key": (await new_api_key(ada)).id}}
     assert (await ada.request("POST", "/api/budgets", json=keyed)).status_code == 201
-    noon = datetime.now(UTC).replace(hour=0, minute=5, second=0, microsecond=0)
+    # By the day it is in Kolkata, where tomorrow begins at 18:30: up to then, no day there is without calls.
+    noon = datetime.combine(datetime.now(ZoneInfo("Asia/Kolkata")), time(0, 5), UTC)
     days = [noon - timedelta(days=day) for day in range(1, 41)]
     await ada.batch(
         *[call(timestamp=day.isoformat(), cost=1, project="search", tags={"team": "a"}) for day in days],
