@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.team import Member, assert_problem, call
+from utils import json
 
 JSON = {"Content-Type": "application/json"}
 
@@ -143,6 +144,10 @@ async def test_a_body_with_more_values_than_anybody_needs_is_not_read(ada: Membe
 async def test_what_stands_in_texts_does_not_count_as_values(ada: Member) -> None:
     prose = [{**call(), "metadata": {"text": '[{,"\\' * 1_900}} for _ in range(50)]
     assert (await ada.batch(*prose))["recorded"] == 50
+
+
+def test_every_value_may_be_a_text_with_a_name() -> None:
+    assert len(json.loads(json.dumps({f"{n}": ",," for n in range(65_535)}))) == 65_535
 
 
 async def test_metadata_of_too_many_values_is_refused_as_too_large(ada: Member) -> None:

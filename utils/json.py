@@ -32,7 +32,7 @@ def loads(data: bytes) -> Any:
     """Strict JSON to Python; fractions become Decimal, exactly as written.
 
     Raises json.JSONDecodeError for anything else than JSON: NaN, lone surrogates, repeated keys, nesting over 200; and
-    TooManyValues for more than 65,536 of them.
+    TooManyValues for more than 65,536 values.
     """
     if len(data) > _MOST_VALUES and _marks(data) > _MOST_VALUES and _holds_too_many(data):
         raise TooManyValues(_MOST_VALUES)

@@ -96,7 +96,8 @@ def inflated(body: bytes, media_type: str) -> Iterator[bytes]:
 def read_spans(body: bytes, media_type: str, keep: Keep) -> Iterator[Span | None]:
     """The spans of an ExportTraceServiceRequest; None where a pause is possible.
 
-    Raises BadRequest for what cannot be read, PayloadTooLarge for more than 10,000 spans.
+    Raises BadRequest for what cannot be read, PayloadTooLarge for more than 10,000 spans or a value that holds
+    more than 20,000 others.
     """
     found = steps = 0
     try:
