@@ -4,6 +4,7 @@ import asyncio
 import math
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr, ValidationError
 
@@ -19,6 +21,7 @@ from database import PostgresRoad
 from tests.conftest import client_of, running, settings_for
 from tests.product import Server
 from tests.team import assert_problem, call, sign_up
+from utils import metrics
 
 TOKEN = "a-token-for-Prometheus"
 PATH = "/metrics/prometheus"
@@ -220,6 +223,43 @@ async def test_with_a_token_only_the_token_counts(url: str, tmp_path: Path) -> N
 def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
     with pytest.raises(ValidationError, match="METRICS_TOKEN"):
         Settings.model_validate({"metrics_token": token})
+
+
+def counted(folder: Path, pid: int, value: float) -> Path:
+    """The metrics file of a worker that has counted something."""
+    path = folder / f"counter_{pid}.db"
+    numbers = MmapedDict(str(path))  # type: ignore[no-untyped-call]
+    numbers.write_value(mmap_key("calls", "calls_total", ("to",), ("gpt-4o",), "Calls"), value, 0.0)
+    numbers.close()
+    return path
+
+
+def test_a_scrape_succeeds_while_workers_start_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(metrics.FOLDER_VARIABLE, str(tmp_path))
+    counted(tmp_path, 1, 3)
+    counted(tmp_path, 2, 4)
+    whole = counted(tmp_path, 3, 5).read_bytes()
+    (tmp_path / "counter_3.db").unlink()
+
+    def scrape_with(name: str, content: bytes) -> tuple[float, float]:
+        (tmp_path / name).write_bytes(content)
+        read = numbers(metrics.exposition().decode())
+        return read.of("calls_total", to="gpt-4o"), read.of("llmlab_metrics_unreadable_files")
+
+    used = int.from_bytes(whole[:4], "little")
+    assert scrape_with("counter_3.db", b"") == (7, 0), "it starts"
+    assert scrape_with("counter_3.db", bytes(len(whole))) == (7, 0), "it has counted nothing yet"
+    for size in range(1, used):
+        assert scrape_with("counter_3.db", whole[:size]) == (7, 1), f"cut short after {size} bytes"
+    for position in range(4, used - 16):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        calls, _ = scrape_with("counter_3.db", bytes(damaged))
+        assert calls in (7, 12), f"byte {position} is damaged"
+    assert scrape_with("counter_3.db", whole) == (12, 0)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert scrape_with(f"gauge_liveall_{ended.pid}.db", whole[:10]) == (12, 0), "it has ended and its gauges with it"
 
 
 async def test_each_of_several_workers_answers_for_all(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ for all: counts and durations are added up, what a process has now is shown for 
 """
 
 import os
+import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 # The environment variable that the library looks for.
@@ -136,16 +140,52 @@ def exposition() -> bytes:
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:
         return generate_latest(_registry)
-    _forget_the_dead(Path(folder))
-    everybody = CollectorRegistry()
-    MultiProcessCollector(everybody, folder)  # type: ignore[no-untyped-call]
-    return generate_latest(everybody)
+    _remove_gauges_of_ended_processes(Path(folder))
+    workers = CollectorRegistry()
+    workers.register(_Workers(Path(folder)))
+    return generate_latest(workers)
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """What a process had when it was killed is nobody's any more; what it counted stays."""
+class _Workers(Collector):
+    """The metrics of all worker processes, read from their files.
+
+    A file is empty while its worker starts, and can be cut short or damaged when its worker or the machine ends.
+    Such a file is left out, and `llmlab_metrics_unreadable_files` counts the damaged ones.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        readable, damaged = [], 0
+        for path in sorted(self._folder.glob("*.db")):
+            # The library stops at the first file that it cannot read.
+            try:
+                if path.stat().st_size:
+                    _merge([str(path)])
+                    readable.append(str(path))
+            except FileNotFoundError:
+                continue
+            except (OSError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, struct.error):
+                damaged += 1
+        unreadable = GaugeMetricFamily(
+            "llmlab_metrics_unreadable_files", "Damaged metrics files of worker processes, left out of this scrape"
+        )
+        unreadable.add_metric((), damaged)
+        # A file only grows, so one that was readable still is.
+        return [*_merge(readable), unreadable]
+
+
+def _merge(files: list[str]) -> Iterable[Metric]:
+    merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+    return merged
+
+
+def _remove_gauges_of_ended_processes(folder: Path) -> None:
+    """Removes the current values of processes that no longer run; their counters and histograms stay."""
     for path in folder.glob("gauge_live*_*.db"):
         try:
             os.kill(int(path.stem.rsplit("_", 1)[1]), 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
+            # A process of another user has the number by now.
             path.unlink(missing_ok=True)
