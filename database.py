@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -93,6 +93,7 @@ from supabase import AsyncClient, AsyncClientOptions, create_async_client
 from utils.errors import Conflict, Forbidden, LLMLabError, NotFound, Unavailable
 from utils.json import dumps
 from utils.postgres import EmbeddedPostgres
+from utils.tls import trusted
 
 MIGRATIONS = Path(__file__).parent / "supabase" / "migrations"
 # Any fixed number: it keeps two servers from migrating one database at once.
@@ -183,11 +184,14 @@ class PostgresRoad:
     async def open(cls, url: str, embedded: EmbeddedPostgres | None = None) -> "PostgresRoad":
         """Connects and migrates."""
         try:
-            pool = await _connect(url, most=8)
-            async with pool.acquire() as connection:
-                await migrate(connection)
-            # Never closed for being idle: on a new connection a statement takes thirty times as long, once.
-            writers = await _connect(url, most=5, max_inactive_connection_lifetime=0)
+            async with AsyncExitStack() as opened:
+                pool = await _connect(url, most=8)
+                opened.push_async_callback(pool.close)
+                async with pool.acquire() as connection:
+                    await migrate(connection)
+                # Never closed for being idle: on a new connection a statement takes thirty times as long, once.
+                writers = await _connect(url, most=5, max_inactive_connection_lifetime=0)
+                opened.pop_all()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             where = "at DATABASE_URL" if embedded is None else "in DATA_DIR"
             raise StartError(f"The database {where} cannot be used: {error}") from error
@@ -275,19 +279,26 @@ class SupabaseRoad:
         """Checks the key and the schema; migrating is for `supabase db push`."""
         if not _is_secret(key):
             raise StartError("SUPABASE_KEY is a publishable key; the server needs the project's secret key")
-        http = httpx.AsyncClient(timeout=60)
+        http = httpx.AsyncClient(timeout=60, verify=trusted())
         options = AsyncClientOptions(httpx_client=http)
         # Left at its default, the client warns against its own parameter.
         options.postgrest_client_timeout = None  # type: ignore[assignment]
         road = cls(await create_async_client(url, key, options), http)
+        try:
+            await road._check_schema(url)
+        except BaseException:
+            await road.close()
+            raise
+        return road
+
+    async def _check_schema(self, url: str) -> None:
         needed = max(path.name.split("_")[0] for path in MIGRATIONS.glob("*.sql"))
         try:
-            found = await road.call("schema_version", {})
+            found = await self.call("schema_version", {})
         except (APIError, Unavailable) as error:
             raise StartError(f"The schema of {url} cannot be read; {_PUSH} ({error})") from error
         if found < needed:
             raise StartError(f"The schema of {url} is at {found} and must be at {needed}; {_PUSH}")
-        return road
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         plain = orjson.loads(orjson.dumps(parameters, default=str))

@@ -148,6 +148,8 @@ ROUTERS = (
 
 # So long a request may still take when the server is told to stop. Docker and others kill it after ten seconds.
 _LAST_ANSWERS_SECONDS = 5
+# A worker process that does not answer for this long is replaced. On a busy machine it may take that long to start.
+_WORKER_ANSWERS_SECONDS = 60
 
 
 def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastAPI:
@@ -326,6 +328,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
                 server_header=False,
                 http=OneWriteProtocol,
                 timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+                timeout_worker_healthcheck=_WORKER_ANSWERS_SECONDS,
             )
     except StartError as error:
         sys.exit(f"Cannot start: {error}")

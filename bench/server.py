@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -66,11 +65,6 @@ class Lab:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.url = url
-
-    @property
-    def socket_folder(self) -> str:
-        """Where Postgres listens."""
-        return parse_qs(urlsplit(self.url).query)["host"][0]
 
     @property
     def postgres(self) -> psutil.Process:

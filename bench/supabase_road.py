@@ -25,7 +25,7 @@ async def compare(bench: Bench) -> None:
     with lab() as place:
         # The REST server reads the schema when it starts.
         await (await place.connect()).close()
-        rest = SupabaseServer(place.folder / "rest", place.socket_folder, "postgres")
+        rest = SupabaseServer(place.folder / "rest", place.url)
         settings = {"SUPABASE_URL": rest.url, "SUPABASE_KEY": SECRET_KEY, "SECRET_KEY": "bench" * 8}
         try:
             with place.product(**settings) as through_rest, place.product() as direct:

@@ -1,14 +1,15 @@
-"""Real Postgres for every test: a server per test process, a database per test, cloned from a migrated template.
+"""The application for every test of it.
 
-API tests take `client` (or `app`) and so run on both roads: straight to Postgres, and through Supabase's REST server.
+A test that takes `client` or `app` runs straight to Postgres. Mark it `both_roads` if the road can make a difference: in
+the type or the digits of an answer, in how an error arrives, in a limit on rows or sizes, or in what happens at once.
+It then runs through Supabase's REST server as well. That each SQL function answers alike on both is for `test_roads.py`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -17,17 +18,16 @@ from fastapi import FastAPI
 from passlib.hash import bcrypt_sha256
 from pydantic import SecretStr
 
-import database
 import utils.outbound
 import utils.passwords
 from config import Settings
 from main import create_app
+from tests.plugin import drop_database, new_database
 from tests.product import Server
 from tests.supabase_server import SECRET_KEY, SupabaseServer
 from tests.team import Member, sign_up
 from utils.addresses import Unresolved
 from utils.background import Background
-from utils.postgres import EmbeddedPostgres
 
 SIGNING_KEY = "a signing key for tests, of 32 characters or more"
 NewMember = Callable[[], Awaitable[Member]]
@@ -67,43 +67,12 @@ def no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(utils.outbound, "addresses_of", unknown)
 
 
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of this test process's own."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("data"))
-    yield server.start()
-    server.stop()
-
-
-def database_url(server: str, name: str) -> str:
-    """The connection string of another database of a server."""
-    return server.replace("/postgres?", f"/{name}?")
-
-
-@pytest.fixture(scope="session")
-async def template(postgres_url: str) -> str:
-    """The name of a migrated database to clone."""
-    connection = await asyncpg.connect(postgres_url)
-    await connection.execute("create database template_migrated")
-    # The tests that need durable commits start a server of their own.
-    await connection.execute("alter system set fsync = off")
-    await connection.execute("select pg_reload_conf()")
-    await connection.close()
-    migrated = await asyncpg.connect(database_url(postgres_url, "template_migrated"))
-    await database.migrate(migrated)
-    await migrated.close()
-    return "template_migrated"
-
-
 @pytest.fixture
-async def url(postgres_url: str, template: str) -> AsyncIterator[str]:
+def url(postgres_url: str) -> Iterator[str]:
     """The connection string of a fresh, migrated database."""
-    name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(postgres_url)
-    await connection.execute(f'create database "{name}" template "{template}"')
-    yield database_url(postgres_url, name)
-    await connection.execute(f'drop database "{name}" with (force)')
-    await connection.close()
+    url = asyncio.run(new_database(postgres_url))
+    yield url
+    asyncio.run(drop_database(url))
 
 
 @pytest.fixture
@@ -115,15 +84,10 @@ async def sql(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
 
 
 @pytest.fixture(scope="session")
-async def supabase(
-    postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[SupabaseServer]:
+def supabase(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseServer]:
     """A Supabase REST server over one migrated database, shared by its tests; each has its own workspace."""
-    connection = await asyncpg.connect(postgres_url)
-    await connection.execute(f'create database supabase template "{template}"')
-    await connection.close()
-    (socket_folder,) = parse_qs(urlsplit(postgres_url).query)["host"]
-    server = SupabaseServer(tmp_path_factory.mktemp("supabase"), socket_folder, "supabase")
+    url = asyncio.run(new_database(postgres_url))
+    server = SupabaseServer(tmp_path_factory.mktemp("supabase"), url)
     yield server
     server.stop()
 
@@ -142,13 +106,27 @@ def settings_for(data_dir: Path, **changes: Any) -> Settings:
     )
 
 
-@pytest.fixture(params=["postgres", "supabase"])
+@pytest.fixture(scope="session")
+def shared_url(postgres_url: str) -> str:
+    """The connection string of a migrated database of many tests, each of which has its own workspaces."""
+    return asyncio.run(new_database(postgres_url))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs a test marked `both_roads` straight to Postgres and through Supabase's REST server."""
+    if metafunc.definition.get_closest_marker("both_roads"):
+        metafunc.parametrize("settings", ["postgres", "supabase"], indirect=True)
+
+
+@pytest.fixture
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """The settings of each road."""
-    if request.param == "supabase":
+    """The settings of a road; straight to Postgres unless the test is marked `both_roads`."""
+    if getattr(request, "param", "postgres") == "supabase":
         server: SupabaseServer = request.getfixturevalue("supabase")
         return settings_for(tmp_path, supabase_url=server.url, supabase_key=SECRET_KEY)
-    return settings_for(tmp_path, database_url=request.getfixturevalue("url"))
+    # A test that looks behind the API has a database of its own.
+    url = request.getfixturevalue("url" if "url" in request.fixturenames else "shared_url")
+    return settings_for(tmp_path, database_url=url)
 
 
 @asynccontextmanager

@@ -9,14 +9,10 @@ refuses, and then exports everything twice.
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import llmlab
-from anthropic import Anthropic
-from openai import OpenAI, RateLimitError
-from openinference.instrumentation.openai import OpenAIInstrumentor as OpenInferenceOpenAI
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
-from opentelemetry.instrumentation.openai import OpenAIInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
@@ -39,6 +35,8 @@ class Twice(SpanExporter):
 
 
 def call_openai(url: str) -> None:
+    from openai import OpenAI, RateLimitError
+
     client = OpenAI(base_url=f"{url}/v1", api_key="sk-local", max_retries=0)
     client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": PROMPT}])
     stream = client.chat.completions.create(
@@ -57,6 +55,8 @@ def call_openai(url: str) -> None:
 
 
 def call_anthropic(url: str) -> None:
+    from anthropic import Anthropic
+
     client = Anthropic(base_url=url, api_key="sk-ant-local", max_retries=0)
     prompt = {"model": "claude-sonnet-4-5", "max_tokens": 300, "messages": [{"role": "user", "content": PROMPT}]}
     client.messages.create(**prompt)  # type: ignore[call-overload]
@@ -65,12 +65,13 @@ def call_anthropic(url: str) -> None:
 
 def main(instrumentation: str, url: str, sdk: str | None = None) -> None:
     """Instruments, calls, exports."""
-    instrumentors = {
-        "openllmetry-openai": (OpenAIInstrumentor, call_openai),
-        "openllmetry-anthropic": (AnthropicInstrumentor, call_anthropic),
-        "openinference-openai": (OpenInferenceOpenAI, call_openai),
-    }
-    instrumentor, call = instrumentors[instrumentation]
+    # Each takes seconds to import.
+    module, name, call = {
+        "openllmetry-openai": ("opentelemetry.instrumentation.openai", "OpenAIInstrumentor", call_openai),
+        "openllmetry-anthropic": ("opentelemetry.instrumentation.anthropic", "AnthropicInstrumentor", call_anthropic),
+        "openinference-openai": ("openinference.instrumentation.openai", "OpenAIInstrumentor", call_openai),
+    }[instrumentation]
+    instrumentor = getattr(import_module(module), name)
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(Twice()))
     if sdk == "sdk-first":

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,48 +9,62 @@ from pathlib import Path
 
 import httpx
 
+from config import Settings
+from tests.ports import free_port
+
 ROOT = Path(__file__).parent.parent
+# How long a server may take to start or stop, on a machine that is busy with other work.
+PATIENCE = 120
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment of a process of the product, with these settings and no others of this machine."""
+    fixed = {name.upper() for name in Settings.model_fields}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in fixed and not name.startswith(("OTEL_", "LLMLAB_"))
+    }
+    return {**kept, "PYTHONPATH": str(ROOT), "DASHBOARD": "off", **settings}
 
 
 class Server:
     """The product as its users start it: a process of its own with its embedded Postgres."""
 
-    program: tuple[str, ...] = ("main.py",)
+    program: tuple[str, ...] = (str(ROOT / "main.py"),)
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
-        self.environment = {
-            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            "DATA_DIR": str(data_dir),
-            "PORT": str(self.port),
-            "RATE_LIMIT_PER_MINUTE": "0",
-            **environment,
-        }
+        self.environment = environment(
+            DATA_DIR=str(data_dir), PORT=str(self.port), RATE_LIMIT_PER_MINUTE="0", **settings
+        )
         self._log = data_dir.with_suffix(".log")
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self._log.open("ab") as log:
+            # Not in the folder of the sources, where somebody may have a .env.
             self.process = subprocess.Popen(
-                [sys.executable, *self.program], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [sys.executable, *self.program], cwd=self.data_dir.parent, env=self.environment, stdout=log, stderr=log
             )
-        for _ in range(300):
+        end = time.monotonic() + PATIENCE
+        while True:
             try:
-                httpx.get(f"{self.url}/health", timeout=1)
+                httpx.get(f"{self.url}/health", timeout=PATIENCE)
                 return
             except httpx.TransportError:
                 assert self.process.poll() is None, self._log.read_text()
-                time.sleep(0.1)
-        raise AssertionError(self._log.read_text())
+                if time.monotonic() > end:
+                    self.stop()
+                    raise AssertionError(self._log.read_text()) from None
+                time.sleep(0.05)
 
     def stop(self, with_signal: int = signal.SIGINT) -> None:
         assert self.process is not None
         self.process.send_signal(with_signal)
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
     @property
     def database(self) -> str:

@@ -2,12 +2,15 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
+
+from tests.ports import free_port
+from tests.product import PATIENCE
 
 FOLDER = Path(__file__).parent / "supabase"
 SECRET_KEY = "sb_secret_0123456789abcdef0123456789abcdef"
@@ -17,18 +20,18 @@ PUBLISHABLE_KEY = "sb_publishable_0123456789abcdef0123456789abcdef"
 class SupabaseServer:
     """Serves one database; start it after migrating, for it reads the schema when it starts."""
 
-    def __init__(self, folder: Path, socket_folder: str, database: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def __init__(self, folder: Path, database: str) -> None:
+        self.database = database
+        address = urlsplit(database)
+        (self._socket_folder,) = parse_qs(address.query)["host"]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         (folder / "supabase").mkdir(parents=True)
         (folder / "supabase" / "config.toml").write_text(
-            f'[api]\nport = {port}\n[db]\ndriver = "postgres"\nurl = "postgres:///{database}"\n'
+            f'[api]\nport = {port}\n[db]\ndriver = "postgres"\nurl = "postgres://{address.path}"\n'
             f'[auth]\nsecret_key = "{SECRET_KEY}"\npublishable_key = "{PUBLISHABLE_KEY}"\n'
         )
         self._folder = folder
-        self._socket_folder = socket_folder
         self.start()
 
     def start(self) -> None:
@@ -46,10 +49,10 @@ class SupabaseServer:
         self._wait()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                httpx.get(self.url, timeout=1)
+                httpx.get(self.url, timeout=PATIENCE)
                 return
             except httpx.TransportError:
                 time.sleep(0.05)

@@ -26,7 +26,7 @@ from engines.alerts import BACKOFF, AlertEngine
 from maintenance import reencrypt
 from models import DueDelivery
 from tests.conftest import client_of, running, settings_for
-from tests.product import Server
+from tests.product import PATIENCE, Server
 from tests.receiver import Receiver
 from tests.team import Member, assert_problem, call, sign_up
 from utils.addresses import is_public
@@ -79,7 +79,7 @@ async def delivery(admin: Member) -> dict[str, Any]:
     return dict(found)
 
 
-async def until(happened: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 15) -> None:
+async def until(happened: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Waits for something, and fails when it does not come."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -100,6 +100,7 @@ def has_status(admin: Member, status: str) -> Callable[[], Awaitable[bool]]:
 # Webhooks
 
 
+@pytest.mark.both_roads
 async def test_a_webhook_is_signed_and_says_what_is_the_matter(ada: Member) -> None:
     async with Receiver() as receiver:
         channel = await add_channel(ada, receiver.url)
@@ -182,6 +183,7 @@ async def test_eight_writers_make_exactly_three_requests(url: str, tmp_path: Pat
         assert [alert["deliveries"][0]["attempts"] for alert in alerts] == [1, 1, 1]
 
 
+@pytest.mark.both_roads
 async def test_a_receiver_that_fails_twice_gets_it_on_the_third_try(ada: Member) -> None:
     async with Receiver(500, 503) as receiver:
         await add_channel(ada, receiver.url)
@@ -263,7 +265,7 @@ async def test_a_killed_server_delivers_after_its_restart(tmp_path: Path) -> Non
         port = receiver.port
     server = Server(tmp_path / "data", ALLOW_PRIVATE_WEBHOOKS="true")
     server.start()
-    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
         ada = await sign_up(client, "Ada")
         channel = await add_channel(ada, f"http://127.0.0.1:{port}/hook")
         await set_budget(ada)
@@ -273,8 +275,8 @@ async def test_a_killed_server_delivers_after_its_restart(tmp_path: Path) -> Non
     async with Receiver(port=port) as receiver:
         server.start()
         try:
-            await until(lambda: len(receiver.requests) == 1, seconds=90)
-            async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+            await until(lambda: len(receiver.requests) == 1, seconds=PATIENCE)
+            async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
                 await until(has_status(Member(client, ada.session, ada.email), "delivered"))
         finally:
             server.stop()
@@ -283,12 +285,9 @@ async def test_a_killed_server_delivers_after_its_restart(tmp_path: Path) -> Non
 
 
 async def test_two_workers_never_take_the_same_delivery(
-    url: str, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]"
+    url: str, no_deliveries: None, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
-        # It must not take them itself.
-        app.state.alerts.delivering.every_seconds = 3600
-        await asyncio.sleep(1.1)
         ada = await sign_up(client, "Ada")
         await add_channel(ada, "https://nowhere.invalid/")
         await set_budget(ada, thresholds=list(range(1, 11)))
@@ -465,6 +464,7 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
 # Channels
 
 
+@pytest.mark.both_roads
 async def test_a_channel_is_kept_and_its_secrets_never_shown(
     ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Settings
 ) -> None:
@@ -494,6 +494,7 @@ async def test_a_channel_is_kept_and_its_secrets_never_shown(
         assert secret not in listed.text + audit.text + kept
 
 
+@pytest.mark.both_roads
 async def test_another_workspace_s_channels_and_alerts_are_not_there(ada: Member, bob: Member) -> None:
     async with Receiver() as receiver:
         channel = await add_channel(ada, receiver.url)

@@ -404,6 +404,7 @@ async def anomalies_of(member: Member, **query: Any) -> Any:
     return await member.get("/api/recommendations/anomalies", **query)
 
 
+@pytest.mark.both_roads
 async def test_nothing_one_and_five_events_say_nothing(ada: Member) -> None:
     noon = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     for known in range(6):

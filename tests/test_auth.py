@@ -13,6 +13,7 @@ from tests.conftest import SIGNING_KEY
 from tests.team import PASSWORD, Member, assert_problem, new_email, sign_up
 
 
+@pytest.mark.both_roads
 async def test_signing_up_makes_an_account_and_a_workspace(client: httpx.AsyncClient) -> None:
     email = new_email()
     response = await client.post("/api/auth/signup", json={"email": email, "password": PASSWORD, "name": "Ada"})
@@ -27,6 +28,7 @@ async def test_signing_up_makes_an_account_and_a_workspace(client: httpx.AsyncCl
     assert UUID(body["workspace_id"])
 
 
+@pytest.mark.both_roads
 async def test_an_address_is_one_account_whatever_its_case(client: httpx.AsyncClient) -> None:
     email = new_email()
     first = {"email": email, "password": PASSWORD, "name": "Ada"}
@@ -62,6 +64,7 @@ async def test_a_signup_with_bad_input_is_refused(client: httpx.AsyncClient, wro
     assert_problem(await client.post("/api/auth/signup", json=new), 422)
 
 
+@pytest.mark.both_roads
 async def test_logging_in_needs_the_right_password(client: httpx.AsyncClient, ada: Member) -> None:
     right = await client.post("/api/auth/login", json={"email": ada.email.upper(), "password": PASSWORD})
     assert right.status_code == 200
@@ -114,6 +117,7 @@ async def test_a_session_that_was_logged_out_is_over(client: httpx.AsyncClient, 
     assert (await client.post("/api/auth/logout")).status_code == 200
 
 
+@pytest.mark.both_roads
 async def test_a_refresh_token_works_once_and_its_reuse_ends_the_session(
     client: httpx.AsyncClient, ada: Member
 ) -> None:
@@ -175,6 +179,7 @@ async def test_an_access_token_refreshes_nothing(client: httpx.AsyncClient, ada:
     assert await ada.get("/api/auth/me")
 
 
+@pytest.mark.both_roads
 async def test_changing_the_password_ends_the_other_sessions(client: httpx.AsyncClient, ada: Member) -> None:
     login = {"email": ada.email, "password": PASSWORD}
     other = Member(client, (await client.post("/api/auth/login", json=login)).json(), ada.email)
@@ -190,6 +195,7 @@ async def test_changing_the_password_ends_the_other_sessions(client: httpx.Async
     assert_problem(await client.post("/api/auth/login", json=login), 401)
 
 
+@pytest.mark.both_roads
 async def test_a_deleted_account_is_gone_with_its_workspace(
     client: httpx.AsyncClient, ada: Member, bob: Member
 ) -> None:
@@ -202,6 +208,7 @@ async def test_a_deleted_account_is_gone_with_its_workspace(
     assert (await sign_up(client, "Ada")).session["user_id"] != ada.session["user_id"]
 
 
+@pytest.mark.both_roads
 async def test_sessions_are_listed_and_ended_one_by_one(ada: Member, client: httpx.AsyncClient) -> None:
     phone = await log_in(client, ada.email, device="A phone\x85 " + "x" * 300)
     listed = (await ada.get("/api/auth/sessions"))["sessions"]
@@ -225,6 +232,7 @@ async def test_a_session_of_somebody_else_is_not_there(ada: Member, bob: Member)
     assert (await bob.request("GET", "/api/auth/me")).status_code == 200
 
 
+@pytest.mark.both_roads
 async def test_all_sessions_end_at_once(ada: Member, client: httpx.AsyncClient) -> None:
     phone = await log_in(client, ada.email)
     ended = await ada.request("DELETE", "/api/auth/sessions")

@@ -119,6 +119,7 @@ async def test_a_body_that_is_no_json_object_is_refused(ada: Member, body: bytes
     assert (await ada.get("/api/costs/summary"))["call_count"] == 0
 
 
+@pytest.mark.both_roads
 async def test_metadata_may_be_nested_a_hundred_deep(ada: Member) -> None:
     tracked = await ada.track(metadata=deep(100))
     assert tracked.status_code == 201
@@ -150,6 +151,7 @@ def test_every_value_may_be_a_text_with_a_name() -> None:
     assert len(json.loads(json.dumps({f"{n}": ",," for n in range(65_535)}))) == 65_535
 
 
+@pytest.mark.both_roads
 async def test_metadata_of_too_many_values_is_refused_as_too_large(ada: Member) -> None:
     too_many: list[dict[str, Any]] = [
         {"a": [[1] * 9] * 1_000},
@@ -199,6 +201,7 @@ async def test_a_clock_may_be_a_day_ahead_and_no_more(ada: Member) -> None:
 SQL = "'; drop table public.events; --"
 
 
+@pytest.mark.both_roads
 async def test_sql_in_every_string_is_only_text(ada: Member) -> None:
     tracked = await ada.track(
         provider=SQL,
@@ -221,6 +224,7 @@ async def test_sql_in_every_string_is_only_text(ada: Member) -> None:
     assert_problem(login, 401)
 
 
+@pytest.mark.both_roads
 async def test_unicode_comes_back_as_it_went(ada: Member) -> None:
     text = "žluťoučký 漢字 🎉 \u200f\u2028"
     tracked = await ada.track(project=text, tags={text: text}, metadata={text: [text]}, error_message=text)

@@ -23,6 +23,7 @@ async def test_a_workspace_begins_without_budgets(ada: Member) -> None:
     assert await ada.get("/api/budgets") == {"budgets": [], "total_limits": 0, "total_spend": 0}
 
 
+@pytest.mark.both_roads
 async def test_a_budget_shows_what_its_period_spent(ada: Member) -> None:
     await ada.track()
     await ada.track(provider="nobody")
@@ -71,6 +72,7 @@ async def test_setting_it_again_changes_it_and_keeps_its_id(ada: Member) -> None
     assert listed["total_limits"] == 5
 
 
+@pytest.mark.both_roads
 async def test_a_deleted_budget_is_gone(ada: Member, bob: Member) -> None:
     budget = await set_budget(ada)
     path = f"/api/budgets/{budget['id']}"

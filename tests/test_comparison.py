@@ -314,6 +314,7 @@ async def test_nothing_and_one_call(ada: Member) -> None:
     )
 
 
+@pytest.mark.both_roads
 async def test_five_calls_of_two_months(ada: Member, bob: Member) -> None:
     await ada.batch(
         call(timestamp="2025-12-31T23:30:00Z", project="search"),

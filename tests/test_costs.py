@@ -28,6 +28,7 @@ async def spent(ada: Member, bob: Member) -> Member:
     return ada
 
 
+@pytest.mark.both_roads
 async def test_a_new_workspace_has_spent_nothing(ada: Member) -> None:
     summary = await ada.get("/api/costs/summary")
     assert summary["total_cost"] == 0
@@ -39,6 +40,7 @@ async def test_a_new_workspace_has_spent_nothing(ada: Member) -> None:
     assert summary["by_date"][-1]["date"] == datetime.now(UTC).date().isoformat()
 
 
+@pytest.mark.both_roads
 async def test_a_summary_adds_up(spent: Member) -> None:
     summary = await spent.get("/api/costs/summary", **JANUARY)
     # 2 x 0.0075 + (1,000 x 0.15 + 500 x 0.60) / 1e6 + (1,000 x 3 + 500 x 15) / 1e6
@@ -156,6 +158,7 @@ async def test_a_timeseries_by_every_step(spent: Member) -> None:
     assert_problem(await spent.request("GET", "/api/costs/timeseries", params={"days": 40, "bucket": "hour"}), 422)
 
 
+@pytest.mark.both_roads
 async def test_a_timeseries_is_split(spent: Member) -> None:
     series = await spent.get("/api/costs/timeseries", start="2026-01-11", end="2026-01-12", by="model")
     eleventh, twelfth = series["points"]
@@ -221,6 +224,7 @@ async def test_one_workspace_never_sees_anothers_costs(spent: Member, bob: Membe
     assert (await bob.get("/api/costs/by-tag", **JANUARY, key="team"))["tag_costs"] == []
 
 
+@pytest.mark.both_roads
 async def test_thousands_of_rows_arrive_whole(ada: Member) -> None:
     for batch in range(2):
         await ada.batch(*[call(model=f"model-{batch}-{number}", cost=0.01) for number in range(750)])

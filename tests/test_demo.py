@@ -17,7 +17,7 @@ from demo.__main__ import ADMIN, VIEWER, prepare
 from demo.story import DAYS, OUTAGE_PROVIDER, SPIKE_PROJECT, outage_day, spike_day, tell
 from models import Usage
 from providers import PriceBook
-from tests.product import ROOT, Server
+from tests.product import PATIENCE, ROOT, Server
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -108,9 +108,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def signed_in(demo: Server, who: dict[str, str]) -> httpx.Client:
     body = {"email": who["email"], "password": who["password"]}
-    answer = httpx.post(f"{demo.url}/api/auth/login", json=body)
+    answer = httpx.post(f"{demo.url}/api/auth/login", json=body, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
-    return httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {answer.json()['access_token']}"})
+    return httpx.Client(
+        base_url=demo.url, timeout=PATIENCE, headers={"Authorization": f"Bearer {answer.json()['access_token']}"}
+    )
 
 
 def test_the_admin_and_the_viewer_see_the_same_workspace(demo: Server) -> None:
@@ -130,7 +132,12 @@ def test_the_admin_and_the_viewer_see_the_same_workspace(demo: Server) -> None:
 def test_a_demo_is_served_as_a_demo_only(demo: Server) -> None:
     environment = {**demo.environment, "DATA_DIR": str(Path(demo.environment["DATA_DIR"]) / "demo")}
     ended = subprocess.run(
-        [sys.executable, "main.py"], cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False
+        [sys.executable, ROOT / "main.py"],
+        cwd=demo.data_dir.parent,
+        env=environment,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert ended.returncode == 1
     assert b"holds the demo" in ended.stderr

@@ -57,6 +57,7 @@ COHERE = {
 }
 
 
+@pytest.mark.both_roads
 async def test_tracking_a_call_answers_what_it_cost(ada: Member) -> None:
     response = await ada.track(project="search", tags={"team": "a"}, latency_ms=120.5, metadata={"n": 1.5})
     assert response.status_code == 201
@@ -214,6 +215,7 @@ async def test_what_nobody_knows_the_price_of_is_unpriced_and_not_free(ada: Memb
     assert (summary["call_count"], summary["unpriced_calls"], summary["total_cost"]) == (4, 3, 0)
 
 
+@pytest.mark.both_roads
 async def test_a_cost_the_caller_knows_is_believed_to_the_last_digit(ada: Member) -> None:
     body = b'{"provider":"openai","model":"gpt-4o","input_tokens":1,"output_tokens":1,"cost":1234567.123456789012}'
     response = await ada.request(
@@ -227,11 +229,13 @@ async def test_a_cost_the_caller_knows_is_believed_to_the_last_digit(ada: Member
     assert b'"total_cost":1234567.123456789012,' in summary.content
 
 
+@pytest.mark.both_roads
 async def test_small_costs_are_plain_numbers(ada: Member) -> None:
     response = await ada.track(input_tokens=0, output_tokens=0, cost="0.00000012345")
     assert b'"cost":0.00000012345,' in response.content
 
 
+@pytest.mark.both_roads
 async def test_sending_again_changes_nothing(ada: Member) -> None:
     first = await ada.track(id="call-1")
     again = await ada.track(id="call-1", input_tokens=999_999)
@@ -267,6 +271,7 @@ async def test_ids_belong_to_their_workspace(ada: Member, bob: Member) -> None:
     assert_problem(await bob.request("GET", f"/api/events/{(await ada.track()).json()['event_id']}"), 404)
 
 
+@pytest.mark.both_roads
 async def test_a_batch_keeps_the_good_events(ada: Member) -> None:
     result = await ada.batch(
         call(id="a"), {"provider": "openai"}, call(id="a"), call(input_tokens=-1), "nonsense", call(id="b")
@@ -277,6 +282,7 @@ async def test_a_batch_keeps_the_good_events(ada: Member) -> None:
     assert (await ada.get("/api/costs/summary"))["total_cost"] == 0.015
 
 
+@pytest.mark.both_roads
 async def test_a_batch_of_a_thousand_is_taken_and_no_more(ada: Member) -> None:
     assert (await ada.batch(*[call()] * 1000))["recorded"] == 1000
     assert_problem(await ada.request("POST", "/api/events/batch", json={"events": [call()] * 1001}), 422)
@@ -284,6 +290,7 @@ async def test_a_batch_of_a_thousand_is_taken_and_no_more(ada: Member) -> None:
     assert (await ada.get("/api/costs/summary"))["total_cost"] == 7.5
 
 
+@pytest.mark.both_roads
 async def test_events_are_listed_newest_first_page_by_page(ada: Member) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     # Three share a moment, so that a page can end inside it.
@@ -343,6 +350,7 @@ async def test_a_list_with_bad_parameters_is_refused(ada: Member, query: dict[st
     assert_problem(await ada.request("GET", "/api/events", params=query), 422)
 
 
+@pytest.mark.both_roads
 async def test_an_event_nobody_sent_is_not_found(ada: Member) -> None:
     assert_problem(await ada.request("GET", f"/api/events/{uuid4()}"), 404, "Event not found")
 

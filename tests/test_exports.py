@@ -24,7 +24,7 @@ from fastapi import FastAPI
 
 from engines.exports import COSTS, EVENTS, FOCUS
 from tests.conftest import SIGNING_KEY, client_of, running, settings_for
-from tests.product import Server
+from tests.product import PATIENCE, Server
 from tests.team import Member, assert_problem, call, sign_up
 from utils.errors import Unavailable
 from utils.tables import Column, CsvWriter
@@ -119,6 +119,7 @@ async def spent(ada: Member, bob: Member) -> Member:
 # Events
 
 
+@pytest.mark.both_roads
 async def test_events_are_exported_as_they_are_listed(spent: Member) -> None:
     events = await listed(spent)
     assert len(events) == 10
@@ -149,6 +150,7 @@ async def test_lines_of_json_are_the_events_of_the_api(spent: Member) -> None:
     assert any('"cost":null,' in line for line in lines)
 
 
+@pytest.mark.both_roads
 async def test_an_export_of_many_pages_has_every_event_once(ada: Member) -> None:
     # Many at the same moment, so that pages end between events of one.
     for batch in range(3):
@@ -225,6 +227,7 @@ def recount(events: Sequence[dict[str, Any]], tz: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.both_roads
 async def test_daily_costs_equal_a_recount(spent: Member) -> None:
     events = await listed(spent)
     for tz in ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns"):
@@ -322,6 +325,7 @@ def assert_type(kind: str, value: Any, format: str) -> None:
         assert re.fullmatch(RULES["formats"].get(kind, ".+"), value)
 
 
+@pytest.mark.both_roads
 async def test_charges_say_the_same_as_the_costs(spent: Member) -> None:
     workspace = spent.session["workspace_id"]
     costs = [row for row in await rows(spent, "costs", "jsonl", **JANUARY) if row["total_cost"] is not None]
@@ -377,6 +381,7 @@ async def test_days_and_months_of_charges_begin_in_the_time_zone_asked_for(spent
 # Parquet
 
 
+@pytest.mark.both_roads
 async def test_parquet_holds_exact_money_and_times(spent: Member) -> None:
     file = pyarrow.parquet.ParquetFile(io.BytesIO(await export(spent, "events", "parquet")))
     types = {field.name: field.type for field in file.schema_arrow}
@@ -424,6 +429,7 @@ async def test_a_wrong_request_is_answered_as_everywhere(ada: Member) -> None:
         assert_problem(await ada._client.get(f"/api/export/{path}"), 401)
 
 
+@pytest.mark.both_roads
 async def test_a_database_that_cannot_be_reached_is_said_before_the_first_byte(
     ada: Member, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -446,7 +452,7 @@ async def test_others_are_answered_while_a_file_is_made(
 
     def write_after_the_others(self: CsvWriter, page: Any) -> bytes:
         writing.set()
-        assert others_were_answered.wait(10), "nobody was answered while a page was written"
+        assert others_were_answered.wait(PATIENCE), "nobody was answered while a page was written"
         return write(self, page)
 
     monkeypatch.setattr(CsvWriter, "write", write_after_the_others)
@@ -454,7 +460,7 @@ async def test_others_are_answered_while_a_file_is_made(
         ada = await sign_up(client, "Ada")
         await ada.track()
         exporting = asyncio.create_task(export(ada, "events", "csv"))
-        assert await asyncio.to_thread(writing.wait, 10)
+        assert await asyncio.to_thread(writing.wait, PATIENCE)
         await ada.get("/api/costs/summary")
         others_were_answered.set()
         assert len(read(await exporting, "csv")) == 1
@@ -477,7 +483,7 @@ async def large(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: P
     server = Server(tmp_path / "data", DATABASE_URL=url, SECRET_KEY=SIGNING_KEY)
     server.start()
     try:
-        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
             ada = await sign_up(client, "Ada")
             await sql.execute(
                 "insert into public.events (workspace_id, id, timestamp, created_at, user_id, input_tokens,"

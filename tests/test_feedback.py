@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
 from tests.conftest import client_of, running, settings_for
 from tests.team import PASSWORD, Caller, Member, assert_problem, new_api_key, sign_up
@@ -27,6 +28,7 @@ async def join(admin: Member, member: Member) -> None:
     member.workspace_id = accepted.json()["id"]
 
 
+@pytest.mark.both_roads
 async def test_a_rating_keeps_what_matters_of_the_call(ada: Member) -> None:
     tracked = (await ada.track(project="search", timestamp="2026-03-01T10:00:00Z")).json()
     given = await rate(ada, tracked["event_id"], 5, comment="Spot on")
@@ -48,6 +50,7 @@ async def test_a_call_is_named_by_either_id(ada: Member) -> None:
     assert (await ada.get("/feedback"))["count"] == 1
 
 
+@pytest.mark.both_roads
 async def test_an_unknown_call_is_not_found(ada: Member, bob: Member) -> None:
     theirs = (await bob.track(id="theirs")).json()["event_id"]
     for unknown in (theirs, "theirs", "nothing", "01a1d8a0-0000-7000-8000-000000000000"):

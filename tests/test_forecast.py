@@ -247,6 +247,7 @@ async def test_nothing_one_and_five_calls(ada: Member) -> None:
     assert f"was on {first}: it is possible from {first + timedelta(days=28)} on" in five["missing"]
 
 
+@pytest.mark.both_roads
 async def test_a_forecast_of_stored_calls_and_budgets(ada: Member, bob: Member) -> None:
     tag = {"tag": "team=a"}
     scopes: tuple[dict[str, str], ...] = (

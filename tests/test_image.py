@@ -1,6 +1,5 @@
 """The container image holds the whole program and nothing else."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,7 +9,8 @@ from pathlib import Path
 import config
 from config import Settings
 from database import MIGRATIONS
-from tests.product import ROOT
+from tests.conftest import SIGNING_KEY
+from tests.product import ROOT, environment
 
 
 def admitted() -> list[str]:
@@ -20,13 +20,13 @@ def admitted() -> list[str]:
     return [name[1:] for name in names if name.startswith("!")]
 
 
-def test_what_is_in_the_image_starts_and_holds_no_secret(tmp_path: Path) -> None:
+def test_what_is_in_the_image_starts_and_holds_no_secret(url: str, tmp_path: Path) -> None:
     app = tmp_path / "app"
     # The dashboard is admitted to be built; its sources are not in the image.
     for name in {*admitted()} - {"dashboard"}:
         (app / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, app / name)
+            shutil.copytree(ROOT / name, app / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, app / name)
     assert not [path for path in app.rglob("*") if path.name.startswith(".env") or path.suffix == ".pem"]
@@ -35,11 +35,10 @@ def test_what_is_in_the_image_starts_and_holds_no_secret(tmp_path: Path) -> None
         "asyncio.run(main.check_database(Settings()))\n"
         "print(main.app.openapi()['info']['title'], len([*database.MIGRATIONS.glob('*.sql')]))"
     )
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     said = subprocess.run(
         [sys.executable, "-c", program],
         cwd=app,
-        env={**kept, "DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(app)},
+        env=environment(DATABASE_URL=url, SECRET_KEY=SIGNING_KEY, PYTHONPATH=str(app)),
         capture_output=True,
         text=True,
         check=False,

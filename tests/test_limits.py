@@ -14,6 +14,8 @@ from limits.aio.storage import MemoryStorage
 from limits.errors import StorageError
 
 from tests.conftest import client_of, running, settings_for
+from tests.ports import free_port
+from tests.product import PATIENCE
 from tests.team import Application, assert_problem, new_api_key, new_email, sign_up
 
 
@@ -54,17 +56,17 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     """A Redis server of the test's own."""
     program = shutil.which("redis-server")
     assert program, "./run.sh test installs redis-server where it can"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    end = time.monotonic() + PATIENCE
+    while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection(("127.0.0.1", port), PATIENCE).close()
             break
         except OSError:
+            assert process.poll() is None
+            assert time.monotonic() < end
             time.sleep(0.02)
     yield f"redis://127.0.0.1:{port}/0"
     process.kill()

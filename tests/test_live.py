@@ -5,7 +5,7 @@ import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,14 +24,14 @@ from config import Settings
 from database import Database
 from engines.live import Watch
 from models import Change, LiveMessage
-from tests.conftest import SIGNING_KEY, client_of, running, settings_for
-from tests.product import Server
+from tests.conftest import client_of, running, settings_for
+from tests.product import PATIENCE, Server
 from tests.supabase_server import SECRET_KEY, SupabaseServer
 from tests.team import Caller, Member, assert_problem, call, new_api_key, sign_up
+from tests.threads import ThreadServer
 from utils.errors import Unavailable
 
 # Far more than anything here takes.
-PATIENCE = 60
 LISTENER = "llmlab live updates"
 LISTENERS = (
     f"select count(*) from pg_stat_activity where application_name = '{LISTENER}' and datname = current_database()"
@@ -102,39 +102,49 @@ async def eventually(holds: Callable[[], Awaitable[object]]) -> None:
 
 
 @asynccontextmanager
-async def client_at(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+async def client_at(server: Server | ThreadServer) -> AsyncIterator[httpx.AsyncClient]:
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
         yield client
 
 
+@contextmanager
+def two_servers(settings: Settings) -> Iterator[tuple[ThreadServer, ThreadServer]]:
+    """Two running servers over one database."""
+    servers = ThreadServer(settings), ThreadServer(settings)
+    try:
+        for server in servers:
+            server.start()
+        yield servers
+    finally:
+        for server in servers:
+            server.stop()
+
+
 @pytest.fixture
-def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
-    """Two running servers over one database, on each road to it."""
-    if request.param == "supabase":
+def pair(
+    request: pytest.FixtureRequest, url: str, tmp_path: Path, quick_passwords: None
+) -> Iterator[tuple[ThreadServer, ThreadServer]]:
+    """Two running servers over one database, on each road to it; straight to it if the test does not say."""
+    road = getattr(request, "param", "direct")
+    if road == "supabase":
         supabase: SupabaseServer = request.getfixturevalue("supabase")
-        road = {"SUPABASE_URL": supabase.url, "SUPABASE_KEY": SECRET_KEY}
+        settings = settings_for(tmp_path, supabase_url=supabase.url, supabase_key=SECRET_KEY)
     else:
-        url: str = request.getfixturevalue("url")
-        if request.param == "pooled":
+        if road == "pooled":
             # The port tells that it is a transaction pooler.
             (folder,) = parse_qs(urlsplit(url).query)["host"]
             (tmp_path / ".s.PGSQL.6543").symlink_to(Path(folder) / ".s.PGSQL.5432")
             url = f"postgresql://postgres@{quote(str(tmp_path), safe='')}:6543{urlsplit(url).path}"
-        road = {"DATABASE_URL": url}
-    servers = tuple(Server(tmp_path / name, SECRET_KEY=SIGNING_KEY, **road) for name in ("one", "two"))
-    try:
-        for server in servers:
-            server.start()
-        yield servers[0], servers[1]
-    finally:
-        for server in servers:
-            if server.process is not None and server.process.poll() is None:
-                server.stop()
+        settings = settings_for(tmp_path, database_url=url)
+    with two_servers(settings) as servers:
+        yield servers
 
 
 @pytest.mark.parametrize("pair", ["direct", "pooled", "supabase"], indirect=True)
-async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(pair: tuple[Server, Server]) -> None:
+async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(
+    pair: tuple[ThreadServer, ThreadServer],
+) -> None:
     async with client_at(pair[0]) as one, client_at(pair[1]) as two:
         ada, bob = await sign_up(one, "Ada"), await sign_up(one, "Bob")
         async with watching(Member(two, ada.session, "")) as hers, watching(Member(two, bob.session, "")) as his:
@@ -153,21 +163,13 @@ async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(pa
             assert response.headers["x-accel-buffering"] == "no"
 
 
-@pytest.fixture
-async def behind(servers: tuple[Server, Server]) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-    """A connection to the database of the two servers, of which one is running."""
-    connection = await asyncpg.connect(servers[0].database)
-    yield connection
-    await connection.close()
-
-
 async def test_many_streams_share_one_connection_that_listens(
-    servers: tuple[Server, Server], behind: "asyncpg.Connection[asyncpg.Record]"
+    pair: tuple[ThreadServer, ThreadServer], sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    async with client_at(servers[0]) as client, AsyncExitStack() as stack:
+    async with client_at(pair[0]) as client, AsyncExitStack() as stack:
         people = [await sign_up(client, "Ada") for _ in range(5)]
         # Nobody watches yet.
-        assert await behind.fetchval(LISTENERS) == 0
+        assert await sql.fetchval(LISTENERS) == 0
         streams = [await stack.enter_async_context(watching(people[number % 5])) for number in range(50)]
         for stream in streams:
             assert (await stream.next()).event == "hello"
@@ -175,14 +177,13 @@ async def test_many_streams_share_one_connection_that_listens(
             await ada.track()
         for stream in streams:
             await stream.until("events")
-        assert await behind.fetchval(LISTENERS) == 1
+        assert await sql.fetchval(LISTENERS) == 1
 
 
 async def test_when_the_database_drops_every_connection_nothing_is_missed(
-    servers: tuple[Server, Server], behind: "asyncpg.Connection[asyncpg.Record]"
+    pair: tuple[ThreadServer, ThreadServer], sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    servers[1].start()
-    async with client_at(servers[0]) as one, client_at(servers[1]) as two:
+    async with client_at(pair[0]) as one, client_at(pair[1]) as two:
         ada = await sign_up(one, "Ada")
         async with watching(Member(two, ada.session, "")) as stream:
             await stream.next()
@@ -191,10 +192,10 @@ async def test_when_the_database_drops_every_connection_nothing_is_missed(
                 ("/api/projects", {"name": "search"}, "projects"),
                 ("/api/events/track", call(), "events"),
             ):
-                await eventually(partial(behind.fetchval, LISTENERS))
-                dropped = await behind.fetchval(
+                await eventually(partial(sql.fetchval, LISTENERS))
+                dropped = await sql.fetchval(
                     "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                    " where pid <> pg_backend_pid() and backend_type = 'client backend'"
+                    " where pid <> pg_backend_pid() and datname = current_database()"
                 )
                 assert dropped >= 2
 
@@ -227,8 +228,8 @@ async def test_a_server_with_open_streams_stops_when_it_is_told_to(
             server.stop()
 
 
-async def test_a_stream_that_is_closed_makes_room_for_another(servers: tuple[Server, Server]) -> None:
-    async with client_at(servers[0]) as client:
+async def test_a_stream_that_is_closed_makes_room_for_another(pair: tuple[ThreadServer, ThreadServer]) -> None:
+    async with client_at(pair[0]) as client:
         ada = await sign_up(client, "Ada")
         async with AsyncExitStack() as stack:
             for _ in range(20):
@@ -245,6 +246,7 @@ async def test_a_stream_that_is_closed_makes_room_for_another(servers: tuple[Ser
         await eventually(there_is_room)
 
 
+@pytest.mark.both_roads
 async def test_whoever_comes_back_hears_what_they_missed(client: httpx.AsyncClient, ada: Member) -> None:
     async def first(last_event_id: int | None = None) -> Heard:
         headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
@@ -343,6 +345,7 @@ async def test_who_may_watch_no_longer_is_told_nothing_more(
         assert {message.event for message in await reading if message} <= {"hello"}
 
 
+@pytest.mark.both_roads
 async def test_whose_rights_another_server_took_is_told_nothing_more(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,6 +357,7 @@ async def test_whose_rights_another_server_took_is_told_nothing_more(
             assert {message.event for message in await reading if message} <= {"hello"}
 
 
+@pytest.mark.both_roads
 async def test_a_database_that_is_away_ends_no_stream(
     app: FastAPI, ada: Member, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -400,7 +404,10 @@ async def test_a_server_that_listens_is_told_and_does_not_ask(
                 assert (message := await anext(messages))
                 assert message.what == ["events"]
             # When its connection is dropped it listens again.
-            listener = await sql.fetchval("select pid from pg_stat_activity where application_name = $1", LISTENER)
+            listener = await sql.fetchval(
+                "select pid from pg_stat_activity where application_name = $1 and datname = current_database()",
+                LISTENER,
+            )
             await sql.execute("select pg_terminate_backend($1, 10000)", listener)
 
 
@@ -418,6 +425,7 @@ async def test_what_changed_last_is_counted_when_the_server_stops(
     assert json.loads(await sql.fetchval("select kinds from public.changes")).keys() == {"events", "budgets"}
 
 
+@pytest.mark.both_roads
 async def test_a_deleted_workspace_keeps_no_other_from_being_counted(bob: Member, app: FastAPI) -> None:
     messages = (await watch_of(app, bob)).messages()
     await anext(messages)

@@ -43,6 +43,7 @@ async def test_a_logged_call_is_answered_as_it_is_stored(ada: Member) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.both_roads
 async def test_every_door_stores_the_same_event(ada: Member) -> None:
     await ada.track(latency_ms=840.5, timestamp=datetime.now(UTC).isoformat())
     for path in ("/llm/log-call", "/api/llm/log-call"):

@@ -59,6 +59,7 @@ async def test_a_new_workspace_has_nothing_to_measure(ada: Member) -> None:
     assert (await ada.get("/api/metrics/quality"))["data"] == []
 
 
+@pytest.mark.both_roads
 async def test_a_summary_adds_up(busy: Member) -> None:
     summary = await busy.get("/api/metrics/summary", **JANUARY)
     assert summary == {
@@ -148,6 +149,7 @@ async def test_both_paths_answer_alike_and_only_members(busy: Member, bob: Membe
 # What good answers cost
 
 
+@pytest.mark.both_roads
 async def test_what_a_good_answer_costs(ada: Member) -> None:
     application = await new_api_key(ada)
     timestamps = {"timestamp": "2026-01-11T12:00:00Z"}

@@ -1,7 +1,6 @@
 """Exactly once: under concurrency, and when the server is killed in the middle."""
 
 import asyncio
-import os
 import random
 import signal
 import subprocess
@@ -14,7 +13,7 @@ import httpx
 
 from maintenance import check_rollups
 from tests.conftest import client_of, running, settings_for
-from tests.product import ROOT, Server
+from tests.product import PATIENCE, ROOT, Server, environment
 from tests.team import Member, call, sign_up
 
 
@@ -130,7 +129,7 @@ async def test_a_server_killed_under_load_loses_nothing_it_acknowledged(
 ) -> None:
     server = servers[0]
     acknowledged: set[int] = set()
-    async with httpx.AsyncClient(base_url=server.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
         ada = await sign_up(client, "Ada")
 
         async def send(start: int) -> None:
@@ -148,7 +147,7 @@ async def test_a_server_killed_under_load_loses_nothing_it_acknowledged(
         await asyncio.gather(*senders)
 
     server.start()
-    async with httpx.AsyncClient(base_url=server.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
         again = Member(client, ada.session, ada.email)
         stored = (await again.get("/api/costs/summary", start="2026-01-01", end="2026-01-31"))["call_count"]
         # What was being written when the server died may be there unacknowledged; sending it again settles it.
@@ -168,13 +167,13 @@ async def test_a_second_server_shares_the_data_and_the_last_one_stops_it(
     servers: tuple[Server, Server], tmp_path: Path
 ) -> None:
     server, second = servers
-    async with httpx.AsyncClient(base_url=server.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
         ada = await sign_up(client, "Ada")
         await ada.track()
     second.start()
     server.stop()
     assert len(postgres_processes(tmp_path / "data")) == 1
-    async with httpx.AsyncClient(base_url=second.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=second.url, timeout=PATIENCE) as client:
         assert (await Member(client, ada.session, ada.email).get("/api/costs/summary"))["call_count"] == 1
     second.stop(signal.SIGTERM)
     assert postgres_processes(tmp_path / "data") == []
@@ -189,12 +188,12 @@ def test_a_server_that_cannot_start_says_why_in_a_sentence(tmp_path: Path) -> No
         ),
     ):
         result = subprocess.run(
-            [sys.executable, "main.py"],
-            cwd=ROOT,
-            env={**os.environ, **settings},
+            [sys.executable, ROOT / "main.py"],
+            cwd=tmp_path,
+            env=environment(**settings),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
         )
         assert result.returncode == 1
         assert result.stderr.startswith(said)

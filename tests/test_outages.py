@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import httpx
@@ -17,7 +16,7 @@ import pytest
 
 from database import migrate
 from tests.conftest import SIGNING_KEY
-from tests.product import Server
+from tests.product import PATIENCE, Server
 from tests.supabase_server import SECRET_KEY, SupabaseServer
 from tests.team import Member, assert_problem, sign_up
 from tests.test_once import postgres_processes, recount, varied
@@ -59,7 +58,7 @@ class Load:
     async def more(self, number: int) -> None:
         """Returns when so many more are acknowledged."""
         enough = len(self.acknowledged) + number
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while len(self.acknowledged) < enough:
                 await asyncio.sleep(0.01)
 
@@ -97,14 +96,14 @@ async def survives(server: Server, url: str, outages: Sequence[Callable[[], None
     """Under load, the server lives through each of the outages, and all that was sent is there exactly once."""
     assert server.process is not None
     limits = httpx.Limits(max_connections=SENDERS)
-    async with httpx.AsyncClient(base_url=server.url, timeout=30, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
         load = Load(await sign_up(client, "Ada"))
         async with load.going():
             for outage in outages:
                 await load.more(100)
                 refused = load.refused
                 await asyncio.to_thread(outage)
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(PATIENCE):
                     while load.refused == refused:
                         await asyncio.sleep(0.01)
                 await load.more(100)
@@ -145,8 +144,7 @@ async def test_a_supabase_project_that_is_away_for_a_moment(lab: tuple[EmbeddedP
     sql = await asyncpg.connect(url)
     await migrate(sql)
     await sql.close()
-    (socket_folder,) = parse_qs(urlsplit(url).query)["host"]
-    supabase = SupabaseServer(tmp_path / "supabase", socket_folder, "postgres")
+    supabase = SupabaseServer(tmp_path / "supabase", url)
     server = Server(tmp_path / "data", SUPABASE_URL=supabase.url, SUPABASE_KEY=SECRET_KEY, SECRET_KEY=SIGNING_KEY)
 
     def restart() -> None:
@@ -170,14 +168,14 @@ async def test_a_server_told_to_stop_under_load_finishes_what_it_accepted(
     with socket.create_connection(("127.0.0.1", server.port)) as slow:
         # Somebody who never finishes their request must not keep the server alive.
         slow.sendall(b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-        async with httpx.AsyncClient(base_url=server.url, timeout=30, limits=limits) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
             load = Load(await sign_up(client, "Ada"))
             async with load.going():
                 await load.more(300)
                 server.process.send_signal(signal.SIGTERM)
                 while load.cut_off < SENDERS:
                     await asyncio.sleep(0.01)
-        await asyncio.to_thread(server.process.wait, 30)
+        await asyncio.to_thread(server.process.wait, PATIENCE)
     assert server.process.returncode == 0
     assert postgres_processes(tmp_path / "data") == []
 

@@ -107,6 +107,7 @@ def test_a_price_holds_from_its_start_until_just_before_its_end() -> None:
     assert found == [False, True, True, False]
 
 
+@pytest.mark.both_roads
 async def test_new_events_are_charged_by_it_and_older_ones_stay(ada: Member, bob: Member) -> None:
     before = (await ada.track()).json()
     price = await add(ada, provider="OpenAI", model="gpt-4o*", percent_of_list=80)
@@ -135,6 +136,7 @@ async def test_a_model_nobody_lists_gets_a_price(ada: Member) -> None:
     assert (summary["total_cost"], summary["unpriced_calls"]) == (0.00145, 1)
 
 
+@pytest.mark.both_roads
 async def test_a_price_is_ended(ada: Member, bob: Member) -> None:
     start = (datetime.now(UTC) - timedelta(days=2)).isoformat()
     price = await add(ada, provider="openai", model="gpt-4o", percent_of_list=50, starts_at=start)

@@ -97,6 +97,7 @@ async def everything(sql: "asyncpg.Connection[asyncpg.Record]") -> str:
 
 
 @pytest.mark.usefixtures("no_deliveries")
+@pytest.mark.both_roads
 async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, bob: Member) -> None:
     await ada.batch(
         *[call(id=f"e{n}", project=f"p{n % 2}", tags={"n": str(n)}, cost="0.1234567890123") for n in range(7)]
@@ -147,6 +148,7 @@ async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, b
         assert secret not in text.replace("_tokens", ""), secret
 
 
+@pytest.mark.both_roads
 async def test_an_archive_longer_than_a_page_is_complete(ada: Member) -> None:
     for batch in range(3):
         await ada.batch(*[call(id=f"{batch}-{n}") for n in range(500)])

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.team import Member, assert_problem, call, new_api_key
 
@@ -32,6 +33,7 @@ async def test_an_unknown_project_is_made_on_first_use(ada: Member) -> None:
     assert await costs(ada) == {"search": 2, "chat": 1, None: 1}
 
 
+@pytest.mark.both_roads
 async def test_many_at_once_make_a_project_once(ada: Member) -> None:
     tracked = await asyncio.gather(*[ada.track(project=f"p{number % 3}") for number in range(30)])
     assert [response.status_code for response in tracked] == [201] * 30
@@ -59,6 +61,7 @@ async def test_renaming_keeps_the_events_and_frees_the_name(ada: Member) -> None
     assert [split["name"] for split in series["points"][-1]["split"]] == ["discovery", "search"]
 
 
+@pytest.mark.both_roads
 async def test_a_name_is_taken_once(ada: Member) -> None:
     made = await ada.request("POST", "/api/projects", json={"name": "one"})
     assert made.status_code == 201

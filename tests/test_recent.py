@@ -6,7 +6,13 @@ import pytest
 
 from utils.recent import Recent
 
-SECONDS = 0.5
+SECONDS = 10.0
+
+
+async def turns() -> None:
+    """Lets every task that can run do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 class Source:
@@ -17,6 +23,15 @@ class Source:
         self.open = asyncio.Event()
         self.open.set()
         self.error: Exception | None = None
+        self.seconds = 1000.0
+
+    def clock(self) -> float:
+        return self.seconds
+
+    async def later(self, seconds: float) -> None:
+        """Moves the clock, and lets what was begun go on."""
+        self.seconds += seconds
+        await turns()
 
     async def load(self, key: str) -> str:
         self.asked += 1
@@ -29,7 +44,7 @@ class Source:
 
 async def test_those_who_ask_at_the_same_time_share_one_lookup() -> None:
     source = Source()
-    recent = Recent(source.load, seconds=SECONDS)
+    recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     assert await asyncio.gather(*(recent.get("a") for _ in range(5))) == ["a1"] * 5
     assert await recent.get("a") == "a1"
     assert await recent.get("b") == "b2"
@@ -37,15 +52,15 @@ async def test_those_who_ask_at_the_same_time_share_one_lookup() -> None:
 
 async def test_an_answer_holds_while_it_is_looked_up_anew_but_not_for_longer_than_it_may() -> None:
     source = Source()
-    recent = Recent(source.load, seconds=SECONDS)
+    recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     assert await recent.get("a") == "a1"
-    await asyncio.sleep(SECONDS * 0.6)
+    await source.later(SECONDS * 0.6)
     source.open.clear()
     assert await recent.get("a") == "a1"
-    await asyncio.sleep(SECONDS * 0.45)
+    await source.later(SECONDS * 0.45)
     assert source.asked == 2
     waiting = asyncio.create_task(recent.get("a"))
-    await asyncio.sleep(0.01)
+    await turns()
     assert not waiting.done()
     source.open.set()
     assert await waiting == f"a{source.asked}"
@@ -53,7 +68,7 @@ async def test_an_answer_holds_while_it_is_looked_up_anew_but_not_for_longer_tha
 
 async def test_whoever_asks_again_and_again_waits_only_once() -> None:
     source = Source()
-    recent = Recent(source.load, seconds=SECONDS)
+    recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     await recent.get("a")
     answers = set()
     for _ in range(40):
@@ -63,22 +78,22 @@ async def test_whoever_asks_again_and_again_waits_only_once() -> None:
         await asyncio.sleep(0)
         assert asking.done()
         answers.add(asking.result())
-        await asyncio.sleep(SECONDS / 20)
+        await source.later(SECONDS / 20)
     assert len(answers) > 2
 
 
 async def test_what_is_forgotten_is_asked_anew() -> None:
     source = Source()
-    recent = Recent(source.load, seconds=SECONDS)
+    recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     assert await recent.get("a") == "a1"
     recent.forget()
     assert await recent.get("a") == "a2"
-    await asyncio.sleep(SECONDS * 0.6)
+    await source.later(SECONDS * 0.6)
     source.open.clear()
     assert await recent.get("a") == "a2"
     recent.forget()
     waiting = asyncio.create_task(recent.get("a"))
-    await asyncio.sleep(0.01)
+    await turns()
     assert not waiting.done()
     source.open.set()
     await waiting
@@ -86,15 +101,15 @@ async def test_what_is_forgotten_is_asked_anew() -> None:
 
 async def test_an_error_is_for_everybody_who_asks_and_never_for_long() -> None:
     source = Source()
-    recent = Recent(source.load, seconds=SECONDS)
+    recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     assert await recent.get("a") == "a1"
     source.error = LookupError("gone")
-    await asyncio.sleep(SECONDS * 0.6)
+    await source.later(SECONDS * 0.6)
     assert await recent.get("a") == "a1"
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     with pytest.raises(LookupError, match="gone"):
         await recent.get("a")
     source.error = None
-    await asyncio.sleep(SECONDS * 1.1)
+    await source.later(SECONDS * 1.1)
     assert (await recent.get("a")).startswith("a")

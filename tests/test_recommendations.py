@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.team import Member, call
 
 
@@ -11,6 +13,7 @@ async def test_an_empty_workspace_is_told_nothing(ada: Member) -> None:
     assert (await ada.get("/api/recommendations/anomalies"))["count"] == 0
 
 
+@pytest.mark.both_roads
 async def test_advice_from_stored_calls(ada: Member, bob: Member) -> None:
     noon = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     events = [call(timestamp=(noon - timedelta(days=day)).isoformat(), cost=33 if day == 3 else 1) for day in range(10)]

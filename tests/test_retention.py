@@ -22,7 +22,8 @@ from database import Database
 from engines.retention import RetentionEngine
 from maintenance import check_rollups
 from models import Swept
-from tests.conftest import client_of, database_url, running, settings_for
+from tests.conftest import client_of, running, settings_for
+from tests.product import PATIENCE
 from tests.team import Application, Member, assert_problem, call, new_api_key, sign_up
 from utils.errors import Unavailable
 from utils.time import hour_before, now
@@ -69,9 +70,9 @@ def at(monkeypatch: pytest.MonkeyPatch) -> datetime:
 
 
 @pytest.fixture
-async def behind(settings: Settings, url: str, postgres_url: str) -> AsyncIterator[Sql]:
+async def behind(settings: Settings, url: str, request: pytest.FixtureRequest) -> AsyncIterator[Sql]:
     """A connection to the database that the application of either road uses."""
-    connection = await asyncpg.connect(url if settings.database_url else database_url(postgres_url, "supabase"))
+    connection = await asyncpg.connect(url if settings.database_url else request.getfixturevalue("supabase").database)
     yield connection
     await connection.close()
 
@@ -216,6 +217,7 @@ async def test_old_events_go_and_every_total_stays(
         assert await differences(sql, ada) == 0
 
 
+@pytest.mark.both_roads
 async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
     at: datetime, no_deliveries: None, ada: Member, app: FastAPI, behind: Sql
 ) -> None:
@@ -241,6 +243,7 @@ async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
     assert (await ada.get("/api/costs/summary", days=60))["call_count"] == 3
 
 
+@pytest.mark.both_roads
 async def test_it_works_by_itself(ada: Member, app: FastAPI, behind: Sql, caplog: pytest.LogCaptureFixture) -> None:
     at = now()
     await ada.batch(*[call(timestamp=(at - timedelta(days=3, minutes=number)).isoformat()) for number in range(99)])
@@ -250,7 +253,7 @@ async def test_it_works_by_itself(ada: Member, app: FastAPI, behind: Sql, caplog
     engine.sweeping.every_seconds = 0.01
     with caplog.at_level(logging.INFO, "llmlab.retention"):
         task = asyncio.create_task(engine.sweeping.run())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while "Deleted" not in caplog.text:
                 await let_it_be_heard(behind)
         engine.sweeping.stop()

@@ -5,7 +5,6 @@ import json
 import logging
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import httpx
@@ -15,12 +14,14 @@ from pydantic import ValidationError
 from config import Settings
 from database import MIGRATIONS, Database, PostgresRoad, StartError, SupabaseRoad, migrate
 from tests.conftest import SIGNING_KEY, client_of, running, settings_for
+from tests.product import PATIENCE
 from tests.supabase_server import PUBLISHABLE_KEY, SECRET_KEY, SupabaseServer
 from tests.team import PASSWORD, Member, assert_problem, new_email, sign_up
 from utils.errors import Unavailable
 from utils.logs import JsonLines, PlainLines, configure_logs
 
 
+@pytest.mark.both_roads
 async def test_health_asks_the_database(client: httpx.AsyncClient) -> None:
     for path in ("/health", "/api/health"):
         response = await client.get(path)
@@ -50,7 +51,7 @@ async def test_events_are_recorded_while_reports_hold_every_other_connection(url
         pool = app.state.costs._database._road._pool
         held = [await pool.acquire() for _ in range(pool.get_max_size())]
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 assert (await ada.track()).status_code == 201
         finally:
             # Otherwise the server waits for them when it stops, and the test never fails.
@@ -236,11 +237,8 @@ async def test_a_supabase_project_that_was_not_migrated_is_refused_with_the_comm
         await SupabaseRoad.open(supabase.url, SECRET_KEY)
 
 
-async def test_a_supabase_project_that_goes_away_is_unavailable(
-    postgres_url: str, template: str, tmp_path: Path
-) -> None:
-    (socket_folder,) = parse_qs(urlsplit(postgres_url).query)["host"]
-    server = SupabaseServer(tmp_path, socket_folder, template)
+async def test_a_supabase_project_that_goes_away_is_unavailable(url: str, tmp_path: Path) -> None:
+    server = SupabaseServer(tmp_path, url)
     road = await SupabaseRoad.open(server.url, SECRET_KEY)
     server.stop()
     with pytest.raises(Unavailable):

@@ -84,6 +84,7 @@ async def test_only_admins_see_and_change_settings(ada: Member, bob: Member, cli
     assert await ada.get("/settings") == DEFAULTS
 
 
+@pytest.mark.both_roads
 async def test_what_is_left_out_stays(ada: Member) -> None:
     assert await ada.get("/api/settings") == DEFAULTS
     changed = await put(ada, **ALL)
@@ -310,6 +311,7 @@ async def test_other_servers_know_within_a_second(url: str, tmp_path: Path) -> N
 # Events
 
 
+@pytest.mark.both_roads
 async def test_an_event_that_breaks_the_policy_is_stored_and_says_so(ada: Member) -> None:
     before = (await ada.track(id="before")).json()
     assert before["policy_violations"] == []

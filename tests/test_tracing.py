@@ -1,7 +1,6 @@
 """Tracing: a collector gets the spans of a request and no secrets; without a collector nothing is loaded."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.product import ROOT, Server
+from tests.conftest import SIGNING_KEY
+from tests.product import PATIENCE, Server, environment
 from tests.receiver import Receiver
 from tests.team import PASSWORD, sign_up
 
@@ -37,7 +37,7 @@ async def test_a_collector_gets_the_spans_of_a_request_and_no_secret(tmp_path: P
         )
         await asyncio.to_thread(server.start)
         try:
-            async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+            async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
                 ada = await sign_up(client, "Ada")
                 traced = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
                 event = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1, "output_tokens": 1}
@@ -83,7 +83,7 @@ async def test_a_collector_gets_the_spans_of_a_request_and_no_secret(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "environment",
+    "variables",
     [
         {},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
@@ -91,7 +91,7 @@ async def test_a_collector_gets_the_spans_of_a_request_and_no_secret(tmp_path: P
         {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:9", "FASTAPI_OTEL_AUTO_CONFIGURE": "true"},
     ],
 )
-def test_without_a_collector_nothing_is_loaded(environment: dict[str, str], tmp_path: Path) -> None:
+def test_without_a_collector_nothing_is_loaded(variables: dict[str, str], url: str, tmp_path: Path) -> None:
     program = (
         "import asyncio, sys; from main import app\n"
         "async def start():\n"
@@ -102,11 +102,10 @@ def test_without_a_collector_nothing_is_loaded(environment: dict[str, str], tmp_
         "asyncio.run(start())\n"
         "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
     )
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     said = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**kept, "DATA_DIR": str(tmp_path / "data"), **environment},
+        cwd=tmp_path,
+        env=environment(DATABASE_URL=url, SECRET_KEY=SIGNING_KEY, **variables),
         capture_output=True,
         text=True,
         check=True,

@@ -36,6 +36,7 @@ async def actions(admin: Member) -> list[tuple[str, str]]:
     return [(entry["action"], entry["target"]) for entry in reversed(entries)]
 
 
+@pytest.mark.both_roads
 async def test_an_invited_viewer_joins_and_sees_but_changes_nothing(
     ada: Member, bob: Member, client: httpx.AsyncClient
 ) -> None:
@@ -49,6 +50,7 @@ async def test_an_invited_viewer_joins_and_sees_but_changes_nothing(
     assert [(member["email"], member["role"]) for member in members] == [(ada.email, "admin"), (bob.email, "viewer")]
 
 
+@pytest.mark.both_roads
 async def test_an_invitation_works_once_for_its_address_for_seven_days(
     ada: Member, bob: Member, client: httpx.AsyncClient
 ) -> None:
@@ -82,6 +84,7 @@ async def test_an_invitation_lapses_is_withdrawn_or_replaced(
         assert (await ada.get("/api/workspaces/invitations"))["invitations"] == []
 
 
+@pytest.mark.both_roads
 async def test_the_last_admin_cannot_go(ada: Member, bob: Member) -> None:
     await join(ada, bob)
     me = ada.session["user_id"]
@@ -100,6 +103,7 @@ async def test_the_last_admin_cannot_go(ada: Member, bob: Member) -> None:
     assert (await ada.track()).status_code == 201
 
 
+@pytest.mark.both_roads
 async def test_two_admins_leaving_at_once_leave_one(ada: Member, bob: Member) -> None:
     await join(ada, bob, "admin")
     left = await asyncio.gather(*[admin.request("POST", "/api/workspaces/leave") for admin in (ada, bob)])
@@ -136,6 +140,7 @@ async def test_the_header_picks_the_workspace(ada: Member, bob: Member) -> None:
     assert_problem(await ada.request("GET", "/api/events", headers={"X-Workspace-Id": "mine"}), 422)
 
 
+@pytest.mark.both_roads
 async def test_a_workspace_is_made_renamed_and_deleted(ada: Member) -> None:
     made = await ada.request("POST", "/api/workspaces", json={"name": "Second"})
     assert made.status_code == 201
@@ -182,6 +187,7 @@ async def test_the_audit_log_tells_who_did_what(ada: Member, bob: Member) -> Non
     assert second["next_cursor"] is None
 
 
+@pytest.mark.both_roads
 async def test_the_audit_log_only_grows(ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Any) -> None:
     await ada.request("POST", "/api/projects", json={"name": "search"})
     if settings.road == "supabase":

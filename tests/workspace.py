@@ -17,13 +17,13 @@ class Workspace:
     def __init__(self, url: str) -> None:
         self.url = url
         account = {"email": new_email(), "password": PASSWORD, "name": "Ada"}
-        session = httpx.post(f"{url}/api/auth/signup", json=account, timeout=30).json()
+        session = httpx.post(f"{url}/api/auth/signup", json=account, timeout=120).json()
         self._headers = {"Authorization": f"Bearer {session['access_token']}"}
         self.key: str = self.ask("POST", "/api/keys", {"name": "application"})["key"]
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """What the admin is answered, with every digit; it must succeed."""
-        response = httpx.request(method, self.url + path, json=body, headers=self._headers, timeout=30)
+        response = httpx.request(method, self.url + path, json=body, headers=self._headers, timeout=120)
         assert response.is_success, response.text
         return json.loads(response.content, parse_float=Decimal)
 

@@ -14,6 +14,7 @@ import httpx
 from apprise import Apprise, AppriseAsset, NotifyBase, PersistentStoreMode
 
 from utils.addresses import NotPublic, Unresolved, addresses_of, public_only
+from utils.tls import trusted
 
 TIMEOUT_SECONDS = 10
 SIGNATURE_HEADER = "X-LLMLab-Signature"
@@ -50,7 +51,10 @@ class Outbound:
         self._allow_private = allow_private
         # No connection is kept: the next message for the same address may be for another host.
         self._http = httpx.AsyncClient(
-            timeout=TIMEOUT_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=trusted(),
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
         self._asset = AppriseAsset(
             app_id="LLMLab",

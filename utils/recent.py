@@ -16,8 +16,16 @@ class Recent(Generic[Key, Value]):
     waits for the first lookup only: an answer is looked up anew at half its age, and holds until the new one is there.
     """
 
-    def __init__(self, load: Callable[[Key], Awaitable[Value]], *, seconds: float = 1.0, most: int = 10_000) -> None:
+    def __init__(
+        self,
+        load: Callable[[Key], Awaitable[Value]],
+        *,
+        seconds: float = 1.0,
+        most: int = 10_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._load = load
+        self._clock = clock
         self._half = seconds / 2
         self._most = most
         self._lookups: dict[Key, asyncio.Task[Value]] = {}
@@ -27,7 +35,7 @@ class Recent(Generic[Key, Value]):
 
     async def get(self, key: Key) -> Value:
         """The answer for a key. Raises what the lookup raises."""
-        moment = time.monotonic()
+        moment = self._clock()
         if moment > self._until or len(self._lookups) > self._most:
             self._earlier, self._lookups = self._lookups, {}
             self._earlier_until, self._until = self._until + self._half, moment + self._half

@@ -4,37 +4,19 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from llmlab_cli.main import run
-from tests.product import Server
-from tests.workspace import Double, Workspace
+from tests.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """LLMLab, running."""
-    server = Server(tmp_path_factory.mktemp("llmlab") / "data")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def workspace(server: Server) -> Workspace:
-    return Workspace(server.url)
-
-
-@pytest.fixture
-def double() -> Iterator[Double]:
-    """A stand-in for LLMLab, for what a real one does only now and then."""
-    double = Double()
-    yield double
-    double.stop()
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.fixture(autouse=True)

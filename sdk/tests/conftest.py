@@ -1,7 +1,6 @@
 """A real LLMLab for the tests of the SDK, and a workspace for each test."""
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ from typing import Any
 import pytest
 
 from llmlab import _logs, _runtime
-from tests.product import Server
-from tests.workspace import Double, Workspace
+from tests.ports import free_port
+from tests.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
@@ -18,34 +17,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """LLMLab, running."""
-    server = Server(tmp_path_factory.mktemp("llmlab") / "data")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def workspace(server: Server) -> Workspace:
-    return Workspace(server.url)
-
-
-@pytest.fixture
-def double() -> Iterator[Double]:
-    """A stand-in for LLMLab, for what a real one does only now and then."""
-    double = Double()
-    yield double
-    double.stop()
-
-
 @pytest.fixture
 def nowhere() -> str:
     """An address at which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(autouse=True)

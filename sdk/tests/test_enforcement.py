@@ -54,7 +54,7 @@ def cent(made: list[int]) -> dict[str, Any]:
 
 def test_fifty_threads_make_exactly_the_calls_a_budget_has_room_for(configure: Configure, workspace: Workspace) -> None:
     budget(workspace, 20)
-    configure(enforce_budget=True, timeout=30)
+    configure(enforce_budget=True, timeout=120)
     made: list[int] = []
     became: Counter[str] = Counter()
 
@@ -79,7 +79,7 @@ def test_fifty_threads_make_exactly_the_calls_a_budget_has_room_for(configure: C
 
 async def test_many_coroutines_do_too_and_the_loop_goes_on(configure: Configure, workspace: Workspace) -> None:
     budget(workspace, 5)
-    configure(enforce_budget=True, timeout=30)
+    configure(enforce_budget=True, timeout=120)
     ticks = 0
 
     @llmlab.track_cost("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=0)
@@ -274,7 +274,7 @@ def test_changed_settings_are_heard_of_in_the_background(configure: Configure, w
     known_policy()
     cent([])
     workspace.ask("PUT", "/api/settings", {"disabled_models": ["gpt-4o"]})
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     with pytest.raises(llmlab.ModelDisabled):
         while time.monotonic() < deadline:
             cent([])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import ROOT
+from tests.product import PATIENCE, ROOT
 from tests.vendors import Vendors
 from tests.workspace import Workspace
 
@@ -39,7 +39,7 @@ def test_a_call_that_arrives_by_the_sdk_and_by_otlp_is_counted_once(
     }
     with Vendors("Hello") as vendors:
         command = [sys.executable, "-m", "tests.instrumented", instrumentation, vendors.url, order]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     events = workspace.events()
     if provider == "openai":

@@ -135,7 +135,7 @@ def test_the_readmes_three_lines_work_from_the_wheel_alone(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert (done.stdout, done.stderr) == ("", "")
@@ -162,7 +162,7 @@ def test_the_command_line_works_from_the_wheels_alone(
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=True,
         ).stdout
 

@@ -1,0 +1,152 @@
+"""What the tests of the server, the SDK and the command line share: the services that run beside them."""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+import database
+from tests.product import Server
+from tests.workspace import Double, Workspace
+from utils.postgres import EmbeddedPostgres
+
+TEMPLATE = "template_migrated"
+_OWN_FOLDER = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-cases", action="store_true", help="test the API with every generated request, not a tenth")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # Each HTTP client reads all authorities, which takes 50 ms. No test speaks TLS.
+    os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "data" / "authority.crt")
+    _use_own_folder(config)
+
+
+def _use_own_folder(config: pytest.Config) -> None:
+    """Gives the run a folder of its own.
+
+    Each start of pytest closes the folder that it shares with other runs to other users, and then Postgres, which as
+    root runs as a user of its own, could no longer read its files.
+    """
+    if config.option.basetemp is None:
+        config.stash[_OWN_FOLDER] = config.option.basetemp = tempfile.mkdtemp(prefix="llmlab-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _OWN_FOLDER in config.stash:
+        shutil.rmtree(config.stash[_OWN_FOLDER], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder that all processes of this run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if hasattr(request.config, "workerinput") else folder
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Only one process of this run is inside."""
+    with (folder / "turn").open("wb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+
+
+def database_url(url: str, name: str) -> str:
+    """The connection string of another database of the same server."""
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(run_folder: Path) -> Iterator[str]:
+    """One Postgres server for the run, with a migrated database to clone. The first process makes both."""
+    server = EmbeddedPostgres(run_folder / "postgres")
+    with one_at_a_time(run_folder):
+        url = server.start()
+        if asyncio.run(_configure(url)):
+            server.stop()
+            server.start()
+            asyncio.run(_make_template(url))
+    yield url
+    with one_at_a_time(run_folder):
+        server.stop()
+
+
+async def _configure(url: str) -> bool:
+    """Sets what takes effect with the next start; False if that has been done."""
+    connection = await asyncpg.connect(url)
+    is_new = await connection.fetchval("select not exists (select from pg_database where datname = $1)", TEMPLATE)
+    if is_new:
+        await connection.execute("alter system set max_connections = 500")
+        # The tests that need durable commits start a server of their own.
+        await connection.execute("alter system set fsync = off")
+    await connection.close()
+    return bool(is_new)
+
+
+async def _make_template(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("create database new_template")
+    migrated = await asyncpg.connect(database_url(url, "new_template"))
+    await database.migrate(migrated)
+    await migrated.close()
+    # It has this name only when it is complete.
+    await connection.execute(f"alter database new_template rename to {TEMPLATE}")
+    await connection.close()
+
+
+async def copied_database(url: str) -> str:
+    """The connection string of a copy of a database that nobody is connected to."""
+    name = f"test_{uuid4().hex}"
+    connection = await asyncpg.connect(database_url(url, "postgres"))
+    await connection.execute(f"create database {name} template {urlsplit(url).path[1:]} strategy file_copy")
+    await connection.close()
+    return database_url(url, name)
+
+
+async def new_database(server: str) -> str:
+    """The connection string of a fresh, migrated database."""
+    return await copied_database(database_url(server, TEMPLATE))
+
+
+async def drop_database(url: str) -> None:
+    """Removes a database, whoever is connected to it."""
+    connection = await asyncpg.connect(database_url(url, "postgres"))
+    await connection.execute(f"drop database {urlsplit(url).path[1:]} with (force)")
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running LLMLab for tests that each have a workspace of their own in it."""
+    url = asyncio.run(new_database(postgres_url))
+    server = Server(tmp_path_factory.mktemp("llmlab") / "data", DATABASE_URL=url, SECRET_KEY="s" * 32)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def workspace(server: Server) -> Workspace:
+    """A workspace of the test's own."""
+    return Workspace(server.url)
+
+
+@pytest.fixture
+def double() -> Iterator[Double]:
+    """A stand-in for LLMLab, for what a real one does only now and then."""
+    double = Double()
+    yield double
+    double.stop()

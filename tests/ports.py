@@ -1,0 +1,36 @@
+"""Ports for servers that the tests start in processes of their own."""
+
+import fcntl
+import random
+import socket
+import tempfile
+from pathlib import Path
+from typing import IO
+
+# Below the ports that the system gives to outgoing connections, so that none of them takes one before its server does.
+_PORTS = range(10_000, 32_000)
+_FOLDER = Path(tempfile.gettempdir()) / "llmlab-test-ports"
+# Held until the process ends.
+_reserved: list[IO[bytes]] = []
+
+
+def free_port() -> int:
+    """A port that no other process of any test run gets while this one lives."""
+    _FOLDER.mkdir(exist_ok=True)
+    _FOLDER.chmod(0o1777)
+    for port in random.sample(_PORTS, len(_PORTS)):
+        try:
+            lock = (_FOLDER / str(port)).open("ab")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                lock.close()
+                continue
+        _reserved.append(lock)
+        return port
+    raise AssertionError("every port is taken")

@@ -1,0 +1,78 @@
+"""Both roads to the database answer alike: straight to Postgres, and through Supabase's REST server."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+from postgrest.exceptions import APIError
+
+from database import Database, PostgresRoad, Road, SupabaseRoad
+from tests.plugin import copied_database, drop_database
+from tests.supabase_server import SECRET_KEY, SupabaseServer
+from tests.test_isolation import Ledger
+from tests.test_isolation import ledger as ledger
+from utils.errors import LLMLabError
+
+# Identifiers and moments that a function makes up.
+MADE_UP = re.compile(
+    r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.]*(\+00:00|Z)?"
+)
+
+REFUSALS = {"Conflict", "Forbidden", "NotFound", "fault"}
+
+
+def place_in_order(function: str) -> int:
+    """Functions that take something away come last, so that the others find it."""
+    if function == "invitation_delete":
+        # A new invitation takes the place of the one before.
+        return -1
+    return int(function.endswith(("_delete", "_leave", "_remove", "_release")))
+
+
+async def answer(road: Road, function: str, parameters: dict[str, Any]) -> Any:
+    """What a function answers on a road, or how it refuses, in JSON; what it makes up is left out."""
+    try:
+        answered = await road.call(function, parameters)
+    except LLMLabError as error:
+        return {type(error).__name__: str(error)}
+    except asyncpg.UniqueViolationError as error:
+        return {"fault": error.sqlstate}
+    except APIError as error:
+        return {"fault": error.code}
+    text = MADE_UP.sub("made up", orjson.dumps(answered, default=_plain).decode())
+    # Of a function that returns nothing each road has its own way to say so.
+    plain = orjson.loads(text) or None
+    # All that happened here happened at the same moment.
+    return sorted(map(str, plain or ())) if function == "audit_list" else plain
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+async def test_every_function_answers_alike_on_both_roads(ledger: Ledger, url: str, tmp_path: Path) -> None:
+    calls = [call for call in await ledger.calls() if hasattr(Database, call[0])]
+    calls.sort(key=lambda call: place_in_order(call[0]))
+    await ledger.sql.close()
+    direct, through_rest = [await copied_database(url) for _ in range(2)]
+    server = SupabaseServer(tmp_path, through_rest)
+    roads: list[Road] = [await PostgresRoad.open(direct), await SupabaseRoad.open(server.url, SECRET_KEY)]
+    try:
+        refused = set()
+        for function, parameters, must_be_accepted in calls:
+            one, other = [await answer(road, function, parameters) for road in roads]
+            assert one == other, f"{function}({parameters})"
+            if must_be_accepted and isinstance(one, dict) and one.keys() <= REFUSALS:
+                refused.add(function)
+        assert not refused, "nothing is compared of these"
+        assert len({function for function, _, _ in calls}) > 70
+    finally:
+        for road in roads:
+            await road.close()
+        server.stop()
+        for database in (direct, through_rest):
+            await drop_database(database)
