@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one door: ./run.sh [serve|demo|test|fuzz|e2e|check|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
+# The one door: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -99,6 +99,13 @@ case "${1:-serve}" in
     install_command redis-server redis-server
     run_tests -n 4 --durations=10 "$@"
     ;;
+  coverage)
+    shift
+    install requirements-dev.txt
+    install_node tests/supabase
+    install_command redis-server redis-server
+    run_tests -n 4 --cov --cov-report=term --cov-fail-under=90 "$@"
+    ;;
   fuzz)
     shift
     install requirements-dev.txt
@@ -142,7 +149,7 @@ case "${1:-serve}" in
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|demo|test|fuzz|e2e|check|bench|rollups|reencrypt|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|bench|rollups|reencrypt|help]" >&2
     exit 2
     ;;
 esac

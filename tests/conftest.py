@@ -1,8 +1,9 @@
 """The application for every test of it.
 
-A test that takes `client` or `app` runs straight to Postgres. Mark it `both_roads` if the road can make a difference: in
-the type or the digits of an answer, in how an error arrives, in a limit on rows or sizes, or in what happens at once.
-It then runs through Supabase's REST server as well. That each SQL function answers alike on both is for `test_roads.py`.
+A test that takes `client` or `app` runs straight to Postgres. Mark it `both_roads` if the road can make a difference:
+in the type or the digits of an answer, in how an error arrives, in a limit on rows or sizes, or in what happens at
+once. It then runs through Supabase's REST server as well. `test_roads.py` shows that each SQL function answers alike
+on both.
 """
 
 import asyncio

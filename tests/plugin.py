@@ -132,7 +132,8 @@ async def drop_database(url: str) -> None:
 def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running LLMLab for tests that each have a workspace of their own in it."""
     url = asyncio.run(new_database(postgres_url))
-    server = Server(tmp_path_factory.mktemp("llmlab") / "data", DATABASE_URL=url, SECRET_KEY="s" * 32)
+    folder = tmp_path_factory.mktemp("llmlab") / "data"
+    server = Server(folder, DATABASE_URL=url, SECRET_KEY="s" * 32, ACCESS_TOKEN_EXPIRE_MINUTES="1440")
     server.start()
     yield server
     server.stop()

@@ -272,6 +272,10 @@ async def test_a_killed_server_delivers_after_its_restart(tmp_path: Path) -> Non
         assert (await ada.track(**CENT_SPENT)).status_code == 201
         # Committed, and nobody has been told: no one listens there yet.
         server.stop(signal.SIGKILL)
+    # Its Postgres lives on. Whether it had begun to deliver or not, the next attempt is due now.
+    connection = await asyncpg.connect(server.database)
+    await connection.execute("update public.deliveries set next_attempt_at = now()")
+    await connection.close()
     async with Receiver(port=port) as receiver:
         server.start()
         try:

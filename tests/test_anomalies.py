@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.story import outage_day, spike_day, tell
+from demo.story import outage_day, spike_day
 from engines import causes
 from engines.anomalies import Found, Grid, Leaf, find, hourly_threshold
 from engines.baseline import judged, median, restored, stabilised, usual_days, usual_errors, usual_hours
 from models import Anomaly, Usage, UsageSeries
 from providers import PriceBook
+from tests.demo_story import demo_events
 from tests.team import Member, assert_problem, call
 
 TODAY = date(2026, 11, 21)
@@ -342,7 +343,7 @@ def story() -> tuple[list[UsageSeries], Grid]:
     cells: defaultdict[tuple[str, str, str], defaultdict[int, list[Any]]] = defaultdict(
         lambda: defaultdict(lambda: [0] * 9)
     )
-    for event in tell(NOW, Random(1)).events:
+    for event in demo_events():
         usage = Usage.of_prompt(
             input_tokens=event["input_tokens"],
             cache_read_tokens=event.get("cache_read_tokens", 0),

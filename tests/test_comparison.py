@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.story import tell
 from engines.comparison import Cell, cell_of, explain
 from models import CostEffects, Explanation, PeriodUsage, Rates, Usage
 from providers import PriceBook
+from tests.demo_story import demo_events
 from tests.team import Member, assert_problem, call
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -250,7 +250,7 @@ def usages(first_day: int, last_day: int) -> list[Cell]:
     midnight = NOW.replace(hour=0, minute=0)
     start, end = midnight - timedelta(days=first_day), midnight - timedelta(days=last_day - 1)
     counts: dict[tuple[str, str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 8)
-    for event in EVENTS:
+    for event in demo_events():
         if start <= event["timestamp"] < end:
             usage = Usage.of_prompt(
                 input_tokens=event["input_tokens"],
@@ -270,9 +270,6 @@ def usages(first_day: int, last_day: int) -> list[Cell]:
         )
         for (project, provider, model), counted in counts.items()
     ]
-
-
-EVENTS = tell(NOW, Random(1)).events
 
 
 @pytest.fixture(scope="module")

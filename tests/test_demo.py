@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -13,18 +13,18 @@ from typing import Any
 import httpx
 import pytest
 
+from demo import story
 from demo.__main__ import ADMIN, VIEWER, prepare
 from demo.story import DAYS, OUTAGE_PROVIDER, SPIKE_PROJECT, outage_day, spike_day, tell
 from models import Usage
 from providers import PriceBook
+from tests.demo_story import NOW, demo_events
 from tests.product import PATIENCE, ROOT, Server
 
-NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def events() -> list[dict[str, Any]]:
-    return tell(NOW, Random(1)).events
+    return demo_events()
 
 
 def cost(event: dict[str, Any]) -> Decimal | None:
@@ -55,8 +55,9 @@ def test_only_the_model_made_in_house_has_no_price(events: list[dict[str, Any]])
 
 
 @pytest.mark.parametrize("offset", range(7))
-def test_the_spike_stands_out_on_whatever_day_it_is(offset: int) -> None:
+def test_the_spike_stands_out_on_whatever_day_it_is(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
     now = NOW + timedelta(days=offset)
+    monkeypatch.setattr(story, "TRAFFIC", [traffic for traffic in story.TRAFFIC if traffic.project == SPIKE_PROJECT])
     calls = by_day(tell(now, Random(2)).events, project=SPIKE_PROJECT)
     (day, most), (_, next_most) = calls.most_common(2)
     assert day == spike_day(now.date())

@@ -209,7 +209,7 @@ def section(text: str, heading: str) -> str:
 async def test_the_examples_answer_what_is_printed(text: str, visitor: httpx.AsyncClient) -> None:
     at = datetime.now(UTC)
     left = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - at
-    if left < timedelta(seconds=20):
+    if left < timedelta(minutes=2):
         # The examples speak of today.
         await asyncio.sleep(left.total_seconds() + 1)
     shell = Shell(visitor)

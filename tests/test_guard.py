@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +19,9 @@ from config import Settings
 from database import Database, PostgresRoad
 from models import BudgetIn, Identity
 from tests.conftest import client_of, running, settings_for
-from tests.product import PATIENCE, Server
+from tests.product import PATIENCE
 from tests.team import Caller, Member, assert_problem, call, new_api_key, sign_up
+from tests.threads import ThreadServer, two_servers
 
 # 4,000 tokens into gpt-4o cost exactly a cent.
 CENT = {"provider": "openai", "model": "gpt-4o", "input_tokens": 4000, "max_output_tokens": 0}
@@ -281,9 +283,17 @@ async def test_holders_that_die_free_the_money_when_they_lapse(ada: Member, monk
     assert await the_budget(ada) == (0.01, 0.01, 0.48)
 
 
-async def test_two_hundred_at_once_through_two_processes_hold_exactly_the_limit(servers: tuple[Server, Server]) -> None:
-    one, other = servers
-    other.start()
+@pytest.fixture
+def pair(url: str, tmp_path: Path, quick_passwords: None) -> Iterator[tuple[ThreadServer, ThreadServer]]:
+    """Two running servers over one database."""
+    with two_servers(settings_for(tmp_path, database_url=url)) as servers:
+        yield servers
+
+
+async def test_two_hundred_at_once_through_two_servers_hold_exactly_the_limit(
+    pair: tuple[ThreadServer, ThreadServer],
+) -> None:
+    one, other = pair
 
     async def admitted(ada: Member, twin: Member) -> int:
         answers = await asyncio.gather(*[reserve((ada, twin)[number % 2]) for number in range(200)])

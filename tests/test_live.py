@@ -5,7 +5,7 @@ import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.conftest import client_of, running, settings_for
 from tests.product import PATIENCE, Server
 from tests.supabase_server import SECRET_KEY, SupabaseServer
 from tests.team import Caller, Member, assert_problem, call, new_api_key, sign_up
-from tests.threads import ThreadServer
+from tests.threads import ThreadServer, two_servers
 from utils.errors import Unavailable
 
 # Far more than anything here takes.
@@ -106,19 +106,6 @@ async def client_at(server: Server | ThreadServer) -> AsyncIterator[httpx.AsyncC
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
         yield client
-
-
-@contextmanager
-def two_servers(settings: Settings) -> Iterator[tuple[ThreadServer, ThreadServer]]:
-    """Two running servers over one database."""
-    servers = ThreadServer(settings), ThreadServer(settings)
-    try:
-        for server in servers:
-            server.start()
-        yield servers
-    finally:
-        for server in servers:
-            server.stop()
 
 
 @pytest.fixture

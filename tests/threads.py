@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -39,3 +41,16 @@ class ThreadServer:
             self._server.should_exit = True
             self._thread.join()
             self._thread = None
+
+
+@contextmanager
+def two_servers(settings: Settings) -> Iterator[tuple[ThreadServer, ThreadServer]]:
+    """Two running servers over one database."""
+    servers = ThreadServer(settings), ThreadServer(settings)
+    try:
+        for server in servers:
+            server.start()
+        yield servers
+    finally:
+        for server in servers:
+            server.stop()

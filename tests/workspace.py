@@ -3,6 +3,7 @@
 import json
 import threading
 from decimal import Decimal
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -11,14 +12,21 @@ import httpx
 from tests.team import PASSWORD, new_email
 
 
+@cache
+def access_token(url: str) -> str:
+    """The token of one account for all tests of a server, since a password takes a quarter of a second to hash."""
+    account = {"email": new_email(), "password": PASSWORD, "name": "Ada"}
+    token: str = httpx.post(f"{url}/api/auth/signup", json=account, timeout=120).json()["access_token"]
+    return token
+
+
 class Workspace:
     """A workspace of its own on a running LLMLab: what its admin sees, and the API key of an application."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        account = {"email": new_email(), "password": PASSWORD, "name": "Ada"}
-        session = httpx.post(f"{url}/api/auth/signup", json=account, timeout=120).json()
-        self._headers = {"Authorization": f"Bearer {session['access_token']}"}
+        self._headers = {"Authorization": f"Bearer {access_token(url)}"}
+        self._headers["X-Workspace-Id"] = self.ask("POST", "/api/workspaces", {"name": "Ada"})["id"]
         self.key: str = self.ask("POST", "/api/keys", {"name": "application"})["key"]
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:

@@ -1,0 +1,16 @@
+"""The calls of the demo, which several tests look at."""
+
+from datetime import UTC, datetime
+from functools import cache
+from random import Random
+from typing import Any
+
+from demo.story import tell
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+@cache
+def demo_events() -> list[dict[str, Any]]:
+    """The ninety days up to `NOW`, made once for a process. Nobody changes them."""
+    return tell(NOW, Random(1)).events
