@@ -4,6 +4,7 @@ import json
 import threading
 from decimal import Decimal
 from functools import cache
+from itertools import count
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,9 +13,14 @@ import httpx
 from tests.team import PASSWORD, new_email
 
 
+# Nobody can belong to more.
+WORKSPACES_OF_ONE = 99
+_number = count()
+
+
 @cache
-def access_token(url: str) -> str:
-    """The token of one account for all tests of a server, since a password takes a quarter of a second to hash."""
+def access_token(url: str, number: int) -> str:
+    """The token of an account for many tests of a server, since a password takes a quarter of a second to hash."""
     account = {"email": new_email(), "password": PASSWORD, "name": "Ada"}
     token: str = httpx.post(f"{url}/api/auth/signup", json=account, timeout=120).json()["access_token"]
     return token
@@ -25,7 +31,7 @@ class Workspace:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._headers = {"Authorization": f"Bearer {access_token(url)}"}
+        self._headers = {"Authorization": f"Bearer {access_token(url, next(_number) // WORKSPACES_OF_ONE)}"}
         self._headers["X-Workspace-Id"] = self.ask("POST", "/api/workspaces", {"name": "Ada"})["id"]
         self.key: str = self.ask("POST", "/api/keys", {"name": "application"})["key"]
 
