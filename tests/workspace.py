@@ -4,14 +4,13 @@ import json
 import threading
 from decimal import Decimal
 from functools import cache
-from itertools import count
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
 import httpx
 
 from tests.team import PASSWORD, new_email
-
 
 # Nobody can belong to more.
 WORKSPACES_OF_ONE = 99
