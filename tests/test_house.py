@@ -110,6 +110,14 @@ def test_every_public_sql_function_is_called() -> None:
     assert functions <= called
 
 
+def test_whatever_creates_an_alert_or_a_workspace_does_what_belongs_to_it() -> None:
+    for name, function in schema.wanted().items():
+        alerts = function.code.count("insert into public.alerts\n") + function.code.count("insert into public.alerts (")
+        assert function.code.count("queue_deliveries(p_") == alerts or not alerts, name
+        # It schedules the watch, too.
+        assert "insert into public.workspaces" not in function.code or name == "llmlab_private.create_workspace", name
+
+
 def test_the_migrations_are_made_of_the_schemas() -> None:
     assert schema.differing() == [], "run ./run.sh schema"
     first, *later = sorted(schema.MIGRATIONS.glob("*.sql"))

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+import database
 from database import MIGRATIONS, StartError, migrate
 from tests.conftest import client_of, database_url, running, settings_for
 from tests.team import PASSWORD, Member
@@ -115,6 +117,42 @@ async def test_an_older_database_is_refused_with_what_to_do(new_database: NewDat
     with pytest.raises(StartError, match=r"20261121001300, which is too old .*/20261121002800_fewer_steps\.sql"):
         await migrated(url)
     assert dump(url) == before
+
+
+async def test_a_named_change_is_written_as_a_migration(
+    new_database: NewDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = await new_database()
+    await migrated(url)
+    supabase = shutil.copytree(MIGRATIONS.parent, tmp_path / "supabase")
+    monkeypatch.setattr(schema, "SCHEMAS", supabase / "schemas")
+    monkeypatch.setattr(schema, "MIGRATIONS", supabase / "migrations")
+    monkeypatch.setattr(database, "MIGRATIONS", supabase / "migrations")
+
+    def change(noun: str, before: str, after: str) -> None:
+        (path,) = (supabase / "schemas").glob(f"*_{noun}.sql")
+        assert before in path.read_text()
+        path.write_text(path.read_text().replace(before, after))
+
+    change("alerts", "d.status = 'pending')", "d.status <> 'dead')")
+    change("workspaces", "workspace_ids() returns jsonb", "workspace_ids(\n  p_limit integer\n) returns jsonb")
+    change("alerts", "'created_at', c.created_at) as channel", "'created_at', c.created_at) as channel, c.kind")
+    change("live", "create function public.changes_of(", "create function public.changes_of_all(")
+    assert schema.differing() == [
+        "llmlab_private.channels_as_json",
+        "public.changes_of",
+        "public.changes_of_all",
+        "public.outbox_pending",
+        "public.workspace_ids",
+    ]
+    schema.main(["Another", "outbox!"])
+    assert capsys.readouterr().out.endswith("_another_outbox.sql\n")
+    assert schema.differing() == []
+    (version,) = await migrated(url)
+    assert dump(url) == dump(await new_database(schema.joined(version)))
+    # The baseline is what has been released.
+    with pytest.raises(SystemExit, match="name the change"):
+        schema.main([])
 
 
 async def test_every_table_has_row_security_and_no_trigger(sql: "asyncpg.Connection[asyncpg.Record]") -> None:

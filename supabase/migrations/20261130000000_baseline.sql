@@ -1378,13 +1378,13 @@ begin
                        else p.archived_at end
   where p.workspace_id = p_workspace_id and p.id = p_project_id;
   if p_name <> v_before.name then
-    perform llmlab_private.audit_write(p_workspace_id, p_actor_id, 'project.renamed', p_name,
-                        jsonb_build_object('before', v_before.name), p_now);
+    perform llmlab_private.audit_write(
+      p_workspace_id, p_actor_id, 'project.renamed', p_name, jsonb_build_object('before', v_before.name), p_now);
   end if;
   if p_archived <> (v_before.archived_at is not null) then
-    perform llmlab_private.audit_write(p_workspace_id, p_actor_id,
-                        case when p_archived then 'project.archived' else 'project.restored' end,
-                        coalesce(p_name, v_before.name), '{}', p_now);
+    perform llmlab_private.audit_write(
+      p_workspace_id, p_actor_id, case when p_archived then 'project.archived' else 'project.restored' end,
+      coalesce(p_name, v_before.name), '{}', p_now);
   end if;
 end
 $$;
@@ -1809,7 +1809,7 @@ $$;
 
 -- Events as the API returns them, with the name of their project. Amounts are text, so that no JSON parser rounds them.
 create view llmlab_private.events_as_json with (security_invoker = true) as
-select e.workspace_id, e.id, e."timestamp", e.provider, e.model, e.project, e.status, e.tags, e.policy_violations,
+select e.workspace_id, e.id,
   jsonb_build_object(
     'event_id', e.id,
     'user_id', e.user_id,
@@ -2052,10 +2052,10 @@ declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
 begin
   return (
-    select coalesce(jsonb_agg(page.event order by page."timestamp" desc, page.id desc), '[]')
+    select coalesce(jsonb_agg(j.event order by page."timestamp" desc, page.id desc), '[]')
     from (
-      select e.event, e."timestamp", e.id
-      from llmlab_private.events_as_json e
+      select e."timestamp", e.id
+      from public.events e
       where e.workspace_id = p_workspace_id
         and e."timestamp" >= coalesce(p_start, '-infinity')
         and e."timestamp" < coalesce(p_end, 'infinity')
@@ -2070,6 +2070,7 @@ begin
       order by e."timestamp" desc, e.id desc
       limit p_limit
     ) page
+    join llmlab_private.events_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;
@@ -2903,8 +2904,9 @@ begin
     insert into public.budget_periods as p
     select p_workspace_id, m.budget_id, m.period_start, sum(m.cost), sum(m.unpriced_calls)
     from (
-      select b.id as budget_id, llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, c.bucket) as period_start,
-        c.cost, c.unpriced_calls
+      select b.id as budget_id,
+        llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, c.bucket) as period_start, c.cost,
+        c.unpriced_calls
       from public.budgets b
       join cells c on (b.project_key is null or c.project = b.project_key)
         and (b.provider is null or c.provider = b.provider)
@@ -3360,16 +3362,17 @@ language plpgsql stable security invoker set search_path = ''
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(page.alert order by page.created_at desc, page.id desc), '[]')
+    select coalesce(jsonb_agg(j.alert order by page.created_at desc, page.id desc), '[]')
     from (
-      select a.alert, a.created_at, a.id
-      from llmlab_private.alerts_as_json a
+      select a.created_at, a.id
+      from public.alerts a
       where a.workspace_id = p_workspace_id
         and a.created_at <= coalesce(p_before_at, 'infinity')
         and (p_before_id is null or (a.created_at, a.id) < (p_before_at, p_before_id))
       order by a.created_at desc, a.id desc
       limit p_limit
     ) page
+    join llmlab_private.alerts_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;
@@ -3703,13 +3706,21 @@ declare
   v_digest text;
   v_days integer;
   v_end date;
+  v_alerts uuid[];
 begin
-  insert into public.alerts (workspace_id, id, kind, subject, period_start, details, created_at)
-  select p_workspace_id, gen_random_uuid(), 'anomaly', a ->> 'about',
-    (a ->> 'date')::timestamp at time zone p_tz, a, p_now
-  from jsonb_array_elements(p_anomalies::jsonb) as a
-  order by a ->> 'date', a ->> 'about'
-  on conflict do nothing;
+  with alerts as (
+    insert into public.alerts (workspace_id, id, kind, subject, period_start, details, created_at)
+    select p_workspace_id, gen_random_uuid(), 'anomaly', a ->> 'about',
+      (a ->> 'date')::timestamp at time zone p_tz, a, p_now
+    from jsonb_array_elements(p_anomalies::jsonb) as a
+    order by a ->> 'date', a ->> 'about'
+    on conflict do nothing
+    returning id
+  )
+  select array_agg(a.id) into v_alerts from alerts a;
+  if v_alerts is not null then
+    perform llmlab_private.queue_deliveries(p_workspace_id, v_alerts, p_now);
+  end if;
 
   for v_digest in
     select distinct c.digest
@@ -3719,48 +3730,55 @@ begin
     v_days := case v_digest when 'daily' then 1 else 7 end;
     v_end := case v_digest when 'daily' then v_local::date else date_trunc('week', v_local)::date end;
     continue when v_local < v_end + time '07:00';
-    insert into public.alerts (workspace_id, id, kind, subject, period_start, details, created_at)
-    select p_workspace_id, gen_random_uuid(), 'digest', v_digest, (v_end - v_days)::timestamp at time zone p_tz,
-      jsonb_build_object(
-        'start', v_end - v_days, 'end', v_end - 1, 'tz', p_tz,
-        'cost', t.cost::text, 'previous_cost', t.previous_cost::text, 'calls', t.calls,
-        'unpriced_calls', t.unpriced_calls, 'models', t.models),
-      p_now
-    from (
-      select
-        coalesce(sum(m.cost), 0) as cost,
-        coalesce(sum(m.previous_cost), 0) as previous_cost,
-        coalesce(sum(m.calls), 0) as calls,
-        coalesce(sum(m.unpriced_calls), 0) as unpriced_calls,
-        coalesce(
-          jsonb_agg(jsonb_build_object('provider', m.provider, 'model', m.model, 'cost', m.cost::text)
-                    order by m.place) filter (where m.place <= 3 and m.cost > 0),
-          '[]') as models
+    with alerts as (
+      insert into public.alerts (workspace_id, id, kind, subject, period_start, details, created_at)
+      select p_workspace_id, gen_random_uuid(), 'digest', v_digest, (v_end - v_days)::timestamp at time zone p_tz,
+        jsonb_build_object(
+          'start', v_end - v_days, 'end', v_end - 1, 'tz', p_tz,
+          'cost', t.cost::text, 'previous_cost', t.previous_cost::text, 'calls', t.calls,
+          'unpriced_calls', t.unpriced_calls, 'models', t.models),
+        p_now
       from (
-        select s.provider, s.model,
-          coalesce(sum(s.cost) filter (where s.bucket >= p.start), 0) as cost,
-          coalesce(sum(s.cost) filter (where s.bucket < p.start), 0) as previous_cost,
-          coalesce(sum(s.calls) filter (where s.bucket >= p.start), 0) as calls,
-          coalesce(sum(s.unpriced_calls) filter (where s.bucket >= p.start), 0) as unpriced_calls,
-          row_number() over (
-            order by coalesce(sum(s.cost) filter (where s.bucket >= p.start), 0) desc, s.provider, s.model) as place
-        from public.spend_hourly s
-        cross join (
-          select (v_end - v_days)::timestamp at time zone p_tz as start
-        ) p
-        where s.workspace_id = p_workspace_id
-          and s.bucket >= (v_end - 2 * v_days)::timestamp at time zone p_tz
-          and s.bucket < v_end::timestamp at time zone p_tz
-        group by s.provider, s.model
-      ) m
-    ) t
-    where not exists (
-      select
-      from public.alerts a
-      where a.workspace_id = p_workspace_id and a.kind = 'digest' and a.subject = v_digest
-        and a.period_start = (v_end - v_days)::timestamp at time zone p_tz
+        select
+          coalesce(sum(m.cost), 0) as cost,
+          coalesce(sum(m.previous_cost), 0) as previous_cost,
+          coalesce(sum(m.calls), 0) as calls,
+          coalesce(sum(m.unpriced_calls), 0) as unpriced_calls,
+          coalesce(
+            jsonb_agg(jsonb_build_object('provider', m.provider, 'model', m.model, 'cost', m.cost::text)
+                      order by m.place) filter (where m.place <= 3 and m.cost > 0),
+            '[]') as models
+        from (
+          select s.provider, s.model,
+            coalesce(sum(s.cost) filter (where s.bucket >= p.start), 0) as cost,
+            coalesce(sum(s.cost) filter (where s.bucket < p.start), 0) as previous_cost,
+            coalesce(sum(s.calls) filter (where s.bucket >= p.start), 0) as calls,
+            coalesce(sum(s.unpriced_calls) filter (where s.bucket >= p.start), 0) as unpriced_calls,
+            row_number() over (
+              order by coalesce(sum(s.cost) filter (where s.bucket >= p.start), 0) desc, s.provider, s.model) as place
+          from public.spend_hourly s
+          cross join (
+            select (v_end - v_days)::timestamp at time zone p_tz as start
+          ) p
+          where s.workspace_id = p_workspace_id
+            and s.bucket >= (v_end - 2 * v_days)::timestamp at time zone p_tz
+            and s.bucket < v_end::timestamp at time zone p_tz
+          group by s.provider, s.model
+        ) m
+      ) t
+      where not exists (
+        select
+        from public.alerts a
+        where a.workspace_id = p_workspace_id and a.kind = 'digest' and a.subject = v_digest
+          and a.period_start = (v_end - v_days)::timestamp at time zone p_tz
+      )
+      on conflict do nothing
+      returning id
     )
-    on conflict do nothing;
+    select array_agg(a.id) into v_alerts from alerts a;
+    if v_alerts is not null then
+      perform llmlab_private.queue_deliveries(p_workspace_id, v_alerts, p_now);
+    end if;
   end loop;
 end
 $$;
@@ -3881,7 +3899,7 @@ $$;
 
 -- Ratings as the API returns them, with the name of their project. Amounts are text.
 create view llmlab_private.feedback_as_json with (security_invoker = true) as
-select f.workspace_id, f.id, f.event_id, f.rating, f.comment, f.model, f.created_at,
+select f.workspace_id, f.id,
   jsonb_build_object(
     'id', f.id, 'event_id', f.event_id, 'rated_by', f.rated_by, 'rating', f.rating, 'comment', f.comment,
     'provider', f.provider, 'model', f.model, 'project', p.name, 'cost', f.cost::text, 'called_at', f.called_at,
@@ -3937,10 +3955,10 @@ language plpgsql stable security invoker set search_path = ''
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(page.feedback order by page.created_at desc, page.id desc), '[]')
+    select coalesce(jsonb_agg(j.feedback order by page.created_at desc, page.id desc), '[]')
     from (
-      select f.feedback, f.created_at, f.id
-      from llmlab_private.feedback_as_json f
+      select f.created_at, f.id
+      from public.feedback f
       where f.workspace_id = p_workspace_id
         and f.created_at <= coalesce(p_before_at, 'infinity')
         and (p_before_id is null or (f.created_at, f.id) < (p_before_at, p_before_id))
@@ -3951,6 +3969,7 @@ begin
       order by f.created_at desc, f.id desc
       limit p_limit
     ) page
+    join llmlab_private.feedback_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;

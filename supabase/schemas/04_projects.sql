@@ -131,13 +131,13 @@ begin
                        else p.archived_at end
   where p.workspace_id = p_workspace_id and p.id = p_project_id;
   if p_name <> v_before.name then
-    perform llmlab_private.audit_write(p_workspace_id, p_actor_id, 'project.renamed', p_name,
-                        jsonb_build_object('before', v_before.name), p_now);
+    perform llmlab_private.audit_write(
+      p_workspace_id, p_actor_id, 'project.renamed', p_name, jsonb_build_object('before', v_before.name), p_now);
   end if;
   if p_archived <> (v_before.archived_at is not null) then
-    perform llmlab_private.audit_write(p_workspace_id, p_actor_id,
-                        case when p_archived then 'project.archived' else 'project.restored' end,
-                        coalesce(p_name, v_before.name), '{}', p_now);
+    perform llmlab_private.audit_write(
+      p_workspace_id, p_actor_id, case when p_archived then 'project.archived' else 'project.restored' end,
+      coalesce(p_name, v_before.name), '{}', p_now);
   end if;
 end
 $$;

@@ -39,7 +39,7 @@ alter table public.events enable row level security;
 
 -- Events as the API returns them, with the name of their project. Amounts are text, so that no JSON parser rounds them.
 create view llmlab_private.events_as_json with (security_invoker = true) as
-select e.workspace_id, e.id, e."timestamp", e.provider, e.model, e.project, e.status, e.tags, e.policy_violations,
+select e.workspace_id, e.id,
   jsonb_build_object(
     'event_id', e.id,
     'user_id', e.user_id,
@@ -282,10 +282,10 @@ declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
 begin
   return (
-    select coalesce(jsonb_agg(page.event order by page."timestamp" desc, page.id desc), '[]')
+    select coalesce(jsonb_agg(j.event order by page."timestamp" desc, page.id desc), '[]')
     from (
-      select e.event, e."timestamp", e.id
-      from llmlab_private.events_as_json e
+      select e."timestamp", e.id
+      from public.events e
       where e.workspace_id = p_workspace_id
         and e."timestamp" >= coalesce(p_start, '-infinity')
         and e."timestamp" < coalesce(p_end, 'infinity')
@@ -300,6 +300,7 @@ begin
       order by e."timestamp" desc, e.id desc
       limit p_limit
     ) page
+    join llmlab_private.events_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;

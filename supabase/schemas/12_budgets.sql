@@ -170,8 +170,9 @@ begin
     insert into public.budget_periods as p
     select p_workspace_id, m.budget_id, m.period_start, sum(m.cost), sum(m.unpriced_calls)
     from (
-      select b.id as budget_id, llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, c.bucket) as period_start,
-        c.cost, c.unpriced_calls
+      select b.id as budget_id,
+        llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, c.bucket) as period_start, c.cost,
+        c.unpriced_calls
       from public.budgets b
       join cells c on (b.project_key is null or c.project = b.project_key)
         and (b.provider is null or c.provider = b.provider)

@@ -150,16 +150,17 @@ language plpgsql stable security invoker set search_path = ''
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(page.alert order by page.created_at desc, page.id desc), '[]')
+    select coalesce(jsonb_agg(j.alert order by page.created_at desc, page.id desc), '[]')
     from (
-      select a.alert, a.created_at, a.id
-      from llmlab_private.alerts_as_json a
+      select a.created_at, a.id
+      from public.alerts a
       where a.workspace_id = p_workspace_id
         and a.created_at <= coalesce(p_before_at, 'infinity')
         and (p_before_id is null or (a.created_at, a.id) < (p_before_at, p_before_id))
       order by a.created_at desc, a.id desc
       limit p_limit
     ) page
+    join llmlab_private.alerts_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;

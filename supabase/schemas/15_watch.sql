@@ -59,13 +59,21 @@ declare
   v_digest text;
   v_days integer;
   v_end date;
+  v_alerts uuid[];
 begin
-  insert into public.alerts (workspace_id, id, kind, subject, period_start, details, created_at)
-  select p_workspace_id, gen_random_uuid(), 'anomaly', a ->> 'about',
-    (a ->> 'date')::timestamp at time zone p_tz, a, p_now
-  from jsonb_array_elements(p_anomalies::jsonb) as a
-  order by a ->> 'date', a ->> 'about'
-  on conflict do nothing;
+  with alerts as (
+    insert into public.alerts (workspace_id, id, kind, subject, period_start, details, created_at)
+    select p_workspace_id, gen_random_uuid(), 'anomaly', a ->> 'about',
+      (a ->> 'date')::timestamp at time zone p_tz, a, p_now
+    from jsonb_array_elements(p_anomalies::jsonb) as a
+    order by a ->> 'date', a ->> 'about'
+    on conflict do nothing
+    returning id
+  )
+  select array_agg(a.id) into v_alerts from alerts a;
+  if v_alerts is not null then
+    perform llmlab_private.queue_deliveries(p_workspace_id, v_alerts, p_now);
+  end if;
 
   for v_digest in
     select distinct c.digest
@@ -75,48 +83,55 @@ begin
     v_days := case v_digest when 'daily' then 1 else 7 end;
     v_end := case v_digest when 'daily' then v_local::date else date_trunc('week', v_local)::date end;
     continue when v_local < v_end + time '07:00';
-    insert into public.alerts (workspace_id, id, kind, subject, period_start, details, created_at)
-    select p_workspace_id, gen_random_uuid(), 'digest', v_digest, (v_end - v_days)::timestamp at time zone p_tz,
-      jsonb_build_object(
-        'start', v_end - v_days, 'end', v_end - 1, 'tz', p_tz,
-        'cost', t.cost::text, 'previous_cost', t.previous_cost::text, 'calls', t.calls,
-        'unpriced_calls', t.unpriced_calls, 'models', t.models),
-      p_now
-    from (
-      select
-        coalesce(sum(m.cost), 0) as cost,
-        coalesce(sum(m.previous_cost), 0) as previous_cost,
-        coalesce(sum(m.calls), 0) as calls,
-        coalesce(sum(m.unpriced_calls), 0) as unpriced_calls,
-        coalesce(
-          jsonb_agg(jsonb_build_object('provider', m.provider, 'model', m.model, 'cost', m.cost::text)
-                    order by m.place) filter (where m.place <= 3 and m.cost > 0),
-          '[]') as models
+    with alerts as (
+      insert into public.alerts (workspace_id, id, kind, subject, period_start, details, created_at)
+      select p_workspace_id, gen_random_uuid(), 'digest', v_digest, (v_end - v_days)::timestamp at time zone p_tz,
+        jsonb_build_object(
+          'start', v_end - v_days, 'end', v_end - 1, 'tz', p_tz,
+          'cost', t.cost::text, 'previous_cost', t.previous_cost::text, 'calls', t.calls,
+          'unpriced_calls', t.unpriced_calls, 'models', t.models),
+        p_now
       from (
-        select s.provider, s.model,
-          coalesce(sum(s.cost) filter (where s.bucket >= p.start), 0) as cost,
-          coalesce(sum(s.cost) filter (where s.bucket < p.start), 0) as previous_cost,
-          coalesce(sum(s.calls) filter (where s.bucket >= p.start), 0) as calls,
-          coalesce(sum(s.unpriced_calls) filter (where s.bucket >= p.start), 0) as unpriced_calls,
-          row_number() over (
-            order by coalesce(sum(s.cost) filter (where s.bucket >= p.start), 0) desc, s.provider, s.model) as place
-        from public.spend_hourly s
-        cross join (
-          select (v_end - v_days)::timestamp at time zone p_tz as start
-        ) p
-        where s.workspace_id = p_workspace_id
-          and s.bucket >= (v_end - 2 * v_days)::timestamp at time zone p_tz
-          and s.bucket < v_end::timestamp at time zone p_tz
-        group by s.provider, s.model
-      ) m
-    ) t
-    where not exists (
-      select
-      from public.alerts a
-      where a.workspace_id = p_workspace_id and a.kind = 'digest' and a.subject = v_digest
-        and a.period_start = (v_end - v_days)::timestamp at time zone p_tz
+        select
+          coalesce(sum(m.cost), 0) as cost,
+          coalesce(sum(m.previous_cost), 0) as previous_cost,
+          coalesce(sum(m.calls), 0) as calls,
+          coalesce(sum(m.unpriced_calls), 0) as unpriced_calls,
+          coalesce(
+            jsonb_agg(jsonb_build_object('provider', m.provider, 'model', m.model, 'cost', m.cost::text)
+                      order by m.place) filter (where m.place <= 3 and m.cost > 0),
+            '[]') as models
+        from (
+          select s.provider, s.model,
+            coalesce(sum(s.cost) filter (where s.bucket >= p.start), 0) as cost,
+            coalesce(sum(s.cost) filter (where s.bucket < p.start), 0) as previous_cost,
+            coalesce(sum(s.calls) filter (where s.bucket >= p.start), 0) as calls,
+            coalesce(sum(s.unpriced_calls) filter (where s.bucket >= p.start), 0) as unpriced_calls,
+            row_number() over (
+              order by coalesce(sum(s.cost) filter (where s.bucket >= p.start), 0) desc, s.provider, s.model) as place
+          from public.spend_hourly s
+          cross join (
+            select (v_end - v_days)::timestamp at time zone p_tz as start
+          ) p
+          where s.workspace_id = p_workspace_id
+            and s.bucket >= (v_end - 2 * v_days)::timestamp at time zone p_tz
+            and s.bucket < v_end::timestamp at time zone p_tz
+          group by s.provider, s.model
+        ) m
+      ) t
+      where not exists (
+        select
+        from public.alerts a
+        where a.workspace_id = p_workspace_id and a.kind = 'digest' and a.subject = v_digest
+          and a.period_start = (v_end - v_days)::timestamp at time zone p_tz
+      )
+      on conflict do nothing
+      returning id
     )
-    on conflict do nothing;
+    select array_agg(a.id) into v_alerts from alerts a;
+    if v_alerts is not null then
+      perform llmlab_private.queue_deliveries(p_workspace_id, v_alerts, p_now);
+    end if;
   end loop;
 end
 $$;

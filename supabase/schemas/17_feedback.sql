@@ -33,7 +33,7 @@ alter table public.feedback enable row level security;
 
 -- Ratings as the API returns them, with the name of their project. Amounts are text.
 create view llmlab_private.feedback_as_json with (security_invoker = true) as
-select f.workspace_id, f.id, f.event_id, f.rating, f.comment, f.model, f.created_at,
+select f.workspace_id, f.id,
   jsonb_build_object(
     'id', f.id, 'event_id', f.event_id, 'rated_by', f.rated_by, 'rating', f.rating, 'comment', f.comment,
     'provider', f.provider, 'model', f.model, 'project', p.name, 'cost', f.cost::text, 'called_at', f.called_at,
@@ -89,10 +89,10 @@ language plpgsql stable security invoker set search_path = ''
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(page.feedback order by page.created_at desc, page.id desc), '[]')
+    select coalesce(jsonb_agg(j.feedback order by page.created_at desc, page.id desc), '[]')
     from (
-      select f.feedback, f.created_at, f.id
-      from llmlab_private.feedback_as_json f
+      select f.created_at, f.id
+      from public.feedback f
       where f.workspace_id = p_workspace_id
         and f.created_at <= coalesce(p_before_at, 'infinity')
         and (p_before_id is null or (f.created_at, f.id) < (p_before_at, p_before_id))
@@ -103,6 +103,7 @@ begin
       order by f.created_at desc, f.id desc
       limit p_limit
     ) page
+    join llmlab_private.feedback_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;
