@@ -100,7 +100,7 @@ async def test_a_database_at_the_last_version_before_the_baseline_is_brought_to_
         assert [budget["name"] for budget in (await ada.get("/api/budgets"))["budgets"]] == ["Small", "Tagged"]
         before = await ada.get("/api/alerts")
         assert sorted(alert["kind"] for alert in before["alerts"]) == ["budget", "budget", "budget", "unpriced_model"]
-        # What the triggers did, the functions do.
+        # An alert goes to its channels.
         assert (await ada.track(model="another-unknown-model")).status_code == 201
         (alert,) = [alert for alert in (await ada.get("/api/alerts"))["alerts"] if alert not in before["alerts"]]
         assert [delivery["channel"] for delivery in alert["deliveries"]] == ["hook"]

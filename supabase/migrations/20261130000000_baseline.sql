@@ -145,7 +145,7 @@ create index audit_log_at_idx on public.audit_log (workspace_id, at desc, id des
 
 alter table public.audit_log enable row level security;
 
--- Entries are only added; they are deleted with their workspace.
+-- Entries are only added; they are deleted with their workspace. The owner of the table is not restricted.
 revoke update, delete, truncate on public.audit_log from service_role;
 
 -- Projects: what events are filed under. The name can change; the events stay where they are.
@@ -470,9 +470,11 @@ create table public.alerts (
   foreign key (workspace_id, budget_id) references public.budgets on delete cascade
 );
 
+-- One alert per threshold of a budget's period.
 create unique index alerts_budget_key on public.alerts (workspace_id, budget_id, period_start, threshold)
 where kind = 'budget';
 
+-- One alert per subject and period, where there is one.
 create unique index alerts_subject_key on public.alerts (workspace_id, kind, subject, period_start) nulls not distinct
 where kind in ('unpriced_model', 'anomaly', 'digest');
 
@@ -545,9 +547,10 @@ create index delivery_attempts_delivery_idx on public.delivery_attempts (workspa
 
 alter table public.delivery_attempts enable row level security;
 
--- The watch: alerts for days that cost far more than usual, and digests. Nothing has to request them.
+-- The watch: an hourly check of each workspace, which creates alerts for days that cost far more than usual, and
+-- digests.
 
--- When each workspace is due.
+-- When the next check of each workspace is due.
 create table public.watches (
   workspace_id uuid primary key references public.workspaces on delete cascade,
   next_at timestamptz not null
@@ -886,7 +889,7 @@ end
 $$;
 
 
--- Creates a workspace with one member, its admin, and schedules its first watch.
+-- Creates a workspace with one member, its admin, and schedules its first check (see watches).
 create function llmlab_private.create_workspace(
   p_workspace_id uuid,
   p_user_id uuid,
@@ -3657,8 +3660,7 @@ end
 $$;
 
 
--- Claims the workspaces that are due for a watch, in all workspaces, so that no other process takes them within the
--- hour.
+-- Claims workspaces whose check is due, among all of them, so that no other process checks them within the hour.
 create function public.watch_claim(
   p_now timestamptz,
   p_limit integer
@@ -4546,8 +4548,8 @@ $$;
 
 
 -- Deletes up to p_limit expired events, oldest first, starting at p_after (null: the oldest). Answers with their number
--- and the time of the last one, the start of the next call. When there is nothing to delete it decides the limit of a
--- later call, which takes effect five minutes later. Does nothing while another server is deleting.
+-- and the time of the last one, from which the next call continues. When there is nothing to delete, it sets the limit
+-- for later calls, which takes effect after five minutes. Does nothing while another server is deleting.
 create function public.retention_sweep(
   p_workspace_id uuid,
   p_after timestamptz,

@@ -42,7 +42,7 @@ create table public.invitations (
 alter table public.invitations enable row level security;
 
 
--- Creates a workspace with one member, its admin, and schedules its first watch.
+-- Creates a workspace with one member, its admin, and schedules its first check (see watches).
 create function llmlab_private.create_workspace(
   p_workspace_id uuid,
   p_user_id uuid,

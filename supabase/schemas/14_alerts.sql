@@ -17,8 +17,10 @@ create table public.alerts (
   primary key (workspace_id, id),
   foreign key (workspace_id, budget_id) references public.budgets on delete cascade
 );
+-- One alert per threshold of a budget's period.
 create unique index alerts_budget_key on public.alerts (workspace_id, budget_id, period_start, threshold)
 where kind = 'budget';
+-- One alert per subject and period, where there is one.
 create unique index alerts_subject_key on public.alerts (workspace_id, kind, subject, period_start) nulls not distinct
 where kind in ('unpriced_model', 'anomaly', 'digest');
 -- Serves the newest-first list and its cursor.

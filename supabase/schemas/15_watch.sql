@@ -1,6 +1,7 @@
--- The watch: alerts for days that cost far more than usual, and digests. Nothing has to request them.
+-- The watch: an hourly check of each workspace, which creates alerts for days that cost far more than usual, and
+-- digests.
 
--- When each workspace is due.
+-- When the next check of each workspace is due.
 create table public.watches (
   workspace_id uuid primary key references public.workspaces on delete cascade,
   next_at timestamptz not null
@@ -10,8 +11,7 @@ create index watches_next_at_idx on public.watches (next_at);
 alter table public.watches enable row level security;
 
 
--- Claims the workspaces that are due for a watch, in all workspaces, so that no other process takes them within the
--- hour.
+-- Claims workspaces whose check is due, among all of them, so that no other process checks them within the hour.
 create function public.watch_claim(
   p_now timestamptz,
   p_limit integer

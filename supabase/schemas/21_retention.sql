@@ -34,8 +34,8 @@ $$;
 
 
 -- Deletes up to p_limit expired events, oldest first, starting at p_after (null: the oldest). Answers with their number
--- and the time of the last one, the start of the next call. When there is nothing to delete it decides the limit of a
--- later call, which takes effect five minutes later. Does nothing while another server is deleting.
+-- and the time of the last one, from which the next call continues. When there is nothing to delete, it sets the limit
+-- for later calls, which takes effect after five minutes. Does nothing while another server is deleting.
 create function public.retention_sweep(
   p_workspace_id uuid,
   p_after timestamptz,
