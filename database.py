@@ -96,6 +96,9 @@ from utils.postgres import EmbeddedPostgres
 from utils.tls import trusted
 
 MIGRATIONS = Path(__file__).parent / "supabase" / "migrations"
+# A database at the last version before the baseline is brought to the baseline; an older one is refused.
+_BEFORE_BASELINE = MIGRATIONS.parent / "before_baseline.sql"
+_OLDEST_VERSION, _LAST_BEFORE_BASELINE = "20261120000100", "20261121002800"
 # Any fixed number: it keeps two servers from migrating one database at once.
 _MIGRATION_LOCK = 4_815_162_342
 # Making the totals of many events anew takes its time.
@@ -1250,7 +1253,7 @@ _MODEL_USAGE = TypeAdapter(ModelUsage)
 async def migrate(connection: "Connection") -> list[str]:
     """Runs the migrations the database has not had, all or none, and records them as the Supabase CLI does.
 
-    Returns the versions it ran. Servers that start together take turns.
+    Returns the versions it ran. Servers that start together take turns. Raises StartError when the database is too old.
     """
     # One transaction for all: the lock then holds behind a transaction pooler too, and goes with whatever happens.
     async with connection.transaction():
@@ -1264,20 +1267,52 @@ async def migrate(connection: "Connection") -> list[str]:
             "select version from supabase_migrations.schema_migrations"
         )}  # fmt: skip
         ran = []
+        if old := {version for version in done if _OLDEST_VERSION <= version <= _LAST_BEFORE_BASELINE}:
+            done.add(await _adopt_baseline(connection, max(old)))
         for path in sorted(MIGRATIONS.glob("*.sql")):
             version, name = path.stem.split("_", 1)
             if version in done:
                 continue
             statements = path.read_text()
             await connection.execute(statements, timeout=_MIGRATION_SECONDS)
-            await connection.execute(
-                "insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)",
-                version,
-                [statements],
-                name,
-            )
+            await _record(connection, version, name, statements)
             ran.append(version)
         return ran
+
+
+async def _adopt_baseline(connection: "Connection", found: str) -> str:
+    """Brings a database at the last version before the baseline to the baseline, whose version it returns.
+
+    Its tables stay; its functions and views are replaced.
+    """
+    if found < _LAST_BEFORE_BASELINE:
+        raise StartError(
+            f"The database is at version {found}, which is too old for this LLMLab. Start the last LLMLab that has"
+            f" supabase/migrations/{_LAST_BEFORE_BASELINE}_fewer_steps.sql once with it, and then this one."
+        )
+    (path,) = MIGRATIONS.glob("*_baseline.sql")
+    version, name = path.stem.split("_", 1)
+    statements = path.read_text()
+    roles, _, rest = statements.partition("\n-- Tables\n")
+    _, _, functions = rest.partition("\n-- Functions\n")
+    for part in (_BEFORE_BASELINE.read_text(), roles, functions):
+        await connection.execute(part, timeout=_MIGRATION_SECONDS)
+    await connection.execute(
+        "delete from supabase_migrations.schema_migrations where version between $1 and $2",
+        _OLDEST_VERSION,
+        _LAST_BEFORE_BASELINE,
+    )
+    await _record(connection, version, name, statements)
+    return version
+
+
+async def _record(connection: "Connection", version: str, name: str, statements: str) -> None:
+    await connection.execute(
+        "insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)",
+        version,
+        [statements],
+        name,
+    )
 
 
 def _is_pooled(url: str) -> bool:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one door: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
+# The one door: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|schema|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -131,6 +131,11 @@ case "${1:-serve}" in
     install_node dashboard
     (cd dashboard && npm run --silent check)
     ;;
+  schema)
+    shift
+    install requirements.txt
+    exec .venv/bin/python -m tools.schema "$@"
+    ;;
   rollups)
     install requirements.txt
     exec .venv/bin/python -m maintenance "$@"
@@ -149,7 +154,7 @@ case "${1:-serve}" in
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|bench|rollups|reencrypt|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|schema|bench|rollups|reencrypt|help]" >&2
     exit 2
     ;;
 esac

@@ -95,7 +95,7 @@ async def _fill(bench: Bench, connection: "asyncpg.Connection[asyncpg.Record]", 
     )
     # Decided so long ago that every server knows.
     await connection.execute(
-        "update public.workspaces set events_since = public.retention_limit($2, now()), terms_version = 1,"
+        "update public.workspaces set events_since = llmlab_private.retention_limit($2, now()), terms_version = 1,"
         " events_since_at = now() - interval '1 hour' where id = $1",
         account.workspace_id,
         _KEPT_DAYS,

@@ -191,7 +191,7 @@ class World:
     async def put_back(self) -> None:
         """Makes every row again what it was."""
         async with self.sql.transaction():
-            # Neither foreign keys nor the audit log's own trigger are to interfere.
+            # Without the foreign keys.
             await self.sql.execute("set local session_replication_role = replica")
             for table in await self._tables():
                 await self.sql.execute(f"delete from public.{table}; insert into public.{table} table kept.{table}")

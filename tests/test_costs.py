@@ -260,7 +260,7 @@ async def test_every_time_zones_midnight_begins_a_bucket(sql: "asyncpg.Connectio
             for week in range(0, 600, 3)
         }
     wrong = await sql.fetch(
-        "select t from unnest($1::timestamptz[]) as t where public.spend_bucket(t) <> t", list(midnights)
+        "select t from unnest($1::timestamptz[]) as t where llmlab_private.spend_bucket(t) <> t", list(midnights)
     )
     assert wrong == []
 
@@ -270,13 +270,13 @@ async def test_a_bucket_begins_at_or_before_its_moments_and_within_their_hour(
 ) -> None:
     wrong = await sql.fetchval(
         "select count(*) from generate_series(timestamptz '1999-12-31 00:00Z', '2000-01-03 00:00Z', '1 minute') t"
-        " where public.spend_bucket(t) > t or public.spend_bucket(t) < date_trunc('hour', t)"
-        " or public.spend_bucket(public.spend_bucket(t)) <> public.spend_bucket(t)"
-        " or public.spend_bucket(t + interval '59.999999 seconds') <> public.spend_bucket(t)"
+        " where llmlab_private.spend_bucket(t) > t or llmlab_private.spend_bucket(t) < date_trunc('hour', t)"
+        " or llmlab_private.spend_bucket(llmlab_private.spend_bucket(t)) <> llmlab_private.spend_bucket(t)"
+        " or llmlab_private.spend_bucket(t + interval '59.999999 seconds') <> llmlab_private.spend_bucket(t)"
     )
     assert wrong == 0
     buckets = await sql.fetchval(
-        "select count(distinct public.spend_bucket(t))"
+        "select count(distinct llmlab_private.spend_bucket(t))"
         " from generate_series(timestamptz '2026-01-01 00:00Z', '2026-01-01 23:59Z', '1 minute') t"
     )
     assert buckets == 38

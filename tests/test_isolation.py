@@ -42,8 +42,7 @@ ACROSS = {
     "workspace_list": "answers which workspaces a user belongs to",
     "signup": "makes a workspace that is not there yet",
     "workspace_create": "makes a workspace that is not there yet",
-    "found_workspace": "makes a workspace that is not there yet",
-    "house_the_homeless": "makes workspaces that are not there yet",
+    "create_workspace": "makes a workspace that is not there yet",
     "invitation_accept": "only the token says which workspace it is for",
     "api_key_use": "only the key says which workspace it is for",
     "workspace_ids": "maintenance goes from one workspace to the next",
@@ -53,23 +52,7 @@ ACROSS = {
     "changes_note": "a server counts the changes of many workspaces at once",
     "changes_of": "a server asks at once for all workspaces that somebody watches there",
     "outbox_pending": "the metrics are about the server, not about a workspace",
-    "alert_json": "is given an alert and reads its deliveries",
-    "budget_contributors": "is given a budget and reads the rollups of its workspace",
     "schema_version": "reads no table",
-    "count_each": "reads no table",
-    "channel_json": "reads no table",
-    "counted_by_event": "reads no table",
-    "event_json": "reads no table",
-    "is_for": "reads no table",
-    "bucket_latency": "reads no table",
-    "feedback_json": "reads no table",
-    "latency_bucket": "reads no table",
-    "period_end": "reads no table",
-    "period_start": "reads no table",
-    "period_unit": "reads no table",
-    "retention_limit": "reads no table",
-    "spend_bucket": "reads no table",
-    "utc_day": "reads no table",
 }
 # A hash is unique among all workspaces, for it alone says which one is meant; so one that is taken is refused.
 HASHES = {"api_keys_key_hash_key", "invitations_token_hash_key"}
@@ -191,7 +174,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "p_expires_at": LATER,
     }
     return {
-        "note": ({"p_action": "said", "p_target": it.name, "p_details": "{}"},),
+        "audit_write": ({"p_action": "said", "p_target": it.name, "p_details": "{}"},),
         "audit_list": (
             {"p_before_at": None, "p_before_id": None},
             {"p_before_at": NOW, "p_before_id": it.audit_line},
@@ -200,7 +183,7 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "workspace_rename": ({"p_name": it.new_name},),
         "workspace_delete": ({"p_name": it.name},),
         "member_list": ({},),
-        "keep_an_admin": ({"p_user_id": it.viewer}, {"p_user_id": it.admin}),
+        "require_one_admin": ({"p_user_id": it.viewer}, {"p_user_id": it.admin}),
         "member_set_role": (
             {"p_user_id": it.viewer, "p_role": "admin"},
             {"p_user_id": it.viewer, "p_role": "viewer"},
@@ -264,7 +247,6 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
         "price_list": ({"p_price_id": None}, {"p_price_id": it.price}),
         "price_end": ({"p_price_id": it.price, "p_ends_at": NOW},),
         # Settings
-        "settings_of": ({},),
         "settings_one": ({},),
         "settings_set": (
             {"p_user_id": it.viewer, "p_changes": '{"retention_days": 7}'},
@@ -292,6 +274,8 @@ def arguments(it: Side) -> dict[str, tuple[dict[str, Any], ...]]:
                 "p_thresholds": [Decimal("0.000001")],
             },
         ),
+        "queue_deliveries": ({"p_alert_ids": [it.alert]},),
+        "budget_contributors": ({"p_budget_id": it.budget},),
         "count_against_budgets": ({"p_event_ids": [it.event]},),
         "budgets_of_call": (planned,),
         "reserve": (
@@ -444,14 +428,19 @@ class Ledger:
         self.sql = sql
         self.alpha = alpha
         self.bravo = bravo
+        # The schema of each function.
+        self.schemas: dict[str, str] = {}
 
     async def functions(self) -> dict[str, list[str]]:
-        """Every function with the names of its parameters."""
+        """Every function that is asked about a workspace or called by the application, with its parameters' names."""
         found = await self.sql.fetch(
-            "select p.proname, array(select unnest(p.proargnames[1:p.pronargs])) as parameters from pg_proc p"
-            " where p.pronamespace = 'public'::regnamespace and p.prorettype <> 'trigger'::regtype"
+            "select p.proname, p.pronamespace::regnamespace::text as schema,"
+            " array(select unnest(p.proargnames[1:p.pronargs])) as parameters from pg_proc p"
+            " where p.pronamespace in ('public'::regnamespace, 'llmlab_private'::regnamespace)"
+            " and (p.pronamespace = 'public'::regnamespace or 'p_workspace_id' = any (p.proargnames))"
         )
         assert len({row["proname"] for row in found}) == len(found), "two functions have one name"
+        self.schemas = {row["proname"]: row["schema"] for row in found}
         return {row["proname"]: list(row["parameters"]) for row in found}
 
     async def calls(self) -> list[tuple[str, dict[str, Any], bool]]:
@@ -471,7 +460,7 @@ class Ledger:
     async def ask(self, function: str, given: dict[str, Any]) -> "list[asyncpg.Record]":
         """What a function answers."""
         parameters = ", ".join(f"{name} => ${number}" for number, name in enumerate(given, 1))
-        return await self.sql.fetch(f"select * from public.{function}({parameters})", *given.values())
+        return await self.sql.fetch(f"select * from {self.schemas[function]}.{function}({parameters})", *given.values())
 
     async def rows(self) -> tuple[list[str], list[str]]:
         """The rows of Alpha, and all others."""
@@ -749,6 +738,7 @@ def seen(done: Outcome, known: set[str]) -> tuple[str | None, list[str], list[st
 async def test_knowing_a_workspace_s_id_lets_nobody_in(ledger: Ledger) -> None:
     it = ledger.bravo
     before = await ledger.rows()
+    await ledger.functions()
     mine = {"p_workspace_id": ledger.alpha.workspace_id, "p_user_id": it.admin, "p_now": NOW}
     session = {"p_session_id": it.session}
     for function, given in {
@@ -756,7 +746,7 @@ async def test_knowing_a_workspace_s_id_lets_nobody_in(ledger: Ledger) -> None:
         "session_use": {**session, "p_workspace_id": ledger.alpha.workspace_id, "p_now": NOW},
         "user_update": {**mine, **session, "p_name": "x", "p_password_hash": "x"},
         "workspace_create": {**mine, "p_name": "x"},
-        "found_workspace": {**mine, "p_name": "x"},
+        "create_workspace": {**mine, "p_name": "x"},
     }.items():
         with pytest.raises(asyncpg.PostgresError) as refused:
             await ledger.ask(function, given)

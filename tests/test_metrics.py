@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import utils.ids
-from database import MIGRATIONS
 from tests.conftest import client_of, running, settings_for
 from tests.team import Member, assert_problem, call, new_api_key, sign_up
 from utils import json
@@ -408,9 +407,10 @@ async def test_percentiles_are_at_most_two_percent_off(ada: Member) -> None:
 
 async def test_a_latency_bucket_is_at_most_two_percent_off(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
     row = await sql.fetchrow(
-        "select max(abs(public.bucket_latency(public.latency_bucket(l)) - l) / l) as worst,"
-        "  bool_and(public.latency_bucket(l) >= before) as rising, max(public.latency_bucket(l)) as last"
-        " from (select l, lag(public.latency_bucket(l), 1, -177) over (order by l) as before"
+        "select max(abs(llmlab_private.bucket_latency(llmlab_private.latency_bucket(l)) - l) / l) as worst,"
+        "  bool_and(llmlab_private.latency_bucket(l) >= before) as rising,"
+        "  max(llmlab_private.latency_bucket(l)) as last"
+        " from (select l, lag(llmlab_private.latency_bucket(l), 1, -177) over (order by l) as before"
         "       from (select 0.001 * power(1.0007, n) as l from generate_series(0, 36000) n) powers) latencies"
     )
     assert row is not None
@@ -421,20 +421,7 @@ async def test_a_latency_bucket_is_at_most_two_percent_off(sql: "asyncpg.Connect
 
 async def test_no_latency_bucket_reaches_across_a_range(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
     for limit, bucket in ((1, 0), (100, 118), (200, 136), (500, 160), (1000, 178)):
-        below = await sql.fetchval("select public.latency_bucket($1)", math.nextafter(limit, 0))
-        assert (below, await sql.fetchval("select public.latency_bucket($1)", limit)) == (bucket - 1, bucket)
-    lowest = await sql.fetch("select public.latency_bucket(l) from unnest($1::float8[]) l", [0, 0.001, None])
+        below = await sql.fetchval("select llmlab_private.latency_bucket($1)", math.nextafter(limit, 0))
+        assert (below, await sql.fetchval("select llmlab_private.latency_bucket($1)", limit)) == (bucket - 1, bucket)
+    lowest = await sql.fetch("select llmlab_private.latency_bucket(l) from unnest($1::float8[]) l", [0, 0.001, None])
     assert [row[0] for row in lowest] == [-177, -177, None]
-
-
-async def test_the_migration_counts_the_histograms_anew(
-    url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
-) -> None:
-    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
-        ada = await sign_up(client, "Ada")
-        await ada.batch(*[call(latency_ms=latency) for latency in (None, 99, 101, 250)])
-    counted = await sql.fetchval("select latency from public.spend_hourly")
-    await sql.execute("update public.spend_hourly set latency = '{\"118\": 3}'")
-    migration = (MIGRATIONS / "20261121001300_metrics.sql").read_text()
-    await sql.execute(migration[migration.index("lock table") : migration.index("-- Metrics")])
-    assert await sql.fetchval("select latency from public.spend_hourly") == counted

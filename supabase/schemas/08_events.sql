@@ -1,0 +1,306 @@
+-- Events: one row per model call.
+
+create table public.events (
+  workspace_id uuid not null references public.workspaces on delete cascade,
+  id uuid not null,
+  "timestamp" timestamptz not null,
+  created_at timestamptz not null,
+  user_id uuid not null,
+  latency_ms double precision,
+  -- The usage counts are disjoint: input_tokens is the uncached rest of the prompt. Reasoning is part of the output.
+  input_tokens integer not null,
+  cache_read_tokens integer not null,
+  cache_write_5m_tokens integer not null,
+  cache_write_1h_tokens integer not null,
+  output_tokens integer not null,
+  reasoning_tokens integer not null,
+  -- USD; null when no price is known. No fixed scale: a few list prices have 17 decimals.
+  cost numeric check (cost >= 0),
+  pricing text not null,
+  provider text not null,
+  model text not null,
+  -- The key of a project; '' for an event without one.
+  project text not null,
+  status text not null check (status in ('success', 'error', 'timeout')),
+  error_message text,
+  tags jsonb,
+  metadata jsonb,
+  -- What the vendor counted beyond the columns above (audio, images, searches), by genai-prices usage key.
+  usage_detail jsonb,
+  api_key_id uuid,
+  -- The rules of the policy that the call broke when it was recorded; null for none.
+  policy_violations text[],
+  primary key (workspace_id, id)
+);
+-- Serves the newest-first list and its cursor.
+create index events_timestamp_idx on public.events (workspace_id, "timestamp" desc);
+alter table public.events enable row level security;
+
+
+-- Events as the API returns them, with the name of their project. Amounts are text, so that no JSON parser rounds them.
+create view llmlab_private.events_as_json with (security_invoker = true) as
+select e.workspace_id, e.id,
+  jsonb_build_object(
+    'event_id', e.id,
+    'user_id', e.user_id,
+    'project', p.name,
+    'provider', e.provider,
+    'model', e.model,
+    'input_tokens', e.input_tokens + e.cache_read_tokens + e.cache_write_5m_tokens + e.cache_write_1h_tokens,
+    'cache_read_tokens', e.cache_read_tokens,
+    'cache_write_tokens', e.cache_write_5m_tokens,
+    'cache_write_1h_tokens', e.cache_write_1h_tokens,
+    'output_tokens', e.output_tokens,
+    'reasoning_tokens', e.reasoning_tokens,
+    'total_tokens', e.input_tokens + e.cache_read_tokens + e.cache_write_5m_tokens + e.cache_write_1h_tokens
+      + e.output_tokens,
+    'usage_detail', coalesce(e.usage_detail, '{}'),
+    'cost', e.cost::text,
+    'pricing', e.pricing,
+    'latency_ms', e.latency_ms,
+    'status', e.status,
+    'error_message', e.error_message,
+    'tags', coalesce(e.tags, '{}'),
+    'metadata', coalesce(e.metadata, '{}'),
+    'timestamp', e."timestamp",
+    'tracked_at', e.created_at,
+    'policy_violations', coalesce(e.policy_violations, '{}')) as event
+from public.events e
+left join public.projects p on p.workspace_id = e.workspace_id and p.key = e.project;
+
+
+-- Stores the events that are new and adds only those to the rollups and to the periods of the budgets. Reservations
+-- made for them are settled; a threshold they cross and a model without a price create an alert. p_events is a JSON
+-- array of objects with the columns of an event as keys, and reservation_id; nulls may be left out. Answers with the
+-- stored event for every one that existed before, with its position in the array (from 0); the others are new. Rows are
+-- written in key order, so that concurrent writers wait for one another and never deadlock.
+create function public.record_events(
+  p_workspace_id uuid,
+  p_created_at timestamptz,
+  p_events text
+) returns jsonb
+language plpgsql security invoker set search_path = ''
+-- Planning the statement again costs a small batch more than running it, and no plan depends on the values.
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_events jsonb := p_events;
+  v_recorded uuid[];
+  v_unpriced boolean;
+  v_budgeted boolean;
+  v_alerts uuid[];
+begin
+  perform llmlab_private.lock_totals(p_workspace_id, false);
+  with recorded as (
+    insert into public.events
+      (workspace_id, id, "timestamp", created_at, user_id, latency_ms, input_tokens, cache_read_tokens,
+       cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, pricing, provider, model,
+       project, status, error_message, tags, metadata, usage_detail, api_key_id, policy_violations)
+    select p_workspace_id, g.id, g."timestamp", p_created_at, g.user_id, g.latency_ms, g.input_tokens,
+      g.cache_read_tokens, g.cache_write_5m_tokens, g.cache_write_1h_tokens, g.output_tokens, g.reasoning_tokens,
+      g.cost, g.pricing, g.provider, g.model, g.project, g.status, g.error_message, g.tags, g.metadata,
+      g.usage_detail, g.api_key_id, g.policy_violations
+    from rows from (
+      jsonb_to_recordset(v_events) as (
+        id uuid, "timestamp" timestamptz, user_id uuid, latency_ms double precision, input_tokens integer,
+        cache_read_tokens integer, cache_write_5m_tokens integer, cache_write_1h_tokens integer, output_tokens integer,
+        reasoning_tokens integer, cost numeric, pricing text, provider text, model text, project text, status text,
+        error_message text, tags jsonb, metadata jsonb, usage_detail jsonb, api_key_id uuid, policy_violations text[]
+      )
+    ) with ordinality as g (
+      id, "timestamp", user_id, latency_ms, input_tokens, cache_read_tokens, cache_write_5m_tokens,
+      cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, pricing, provider, model, project, status,
+      error_message, tags, metadata, usage_detail, api_key_id, policy_violations, position
+    )
+    order by g.id, g.position
+    on conflict do nothing
+    returning id, latency_ms, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+      output_tokens, reasoning_tokens, cost, provider, model, project, status, tags,
+      llmlab_private.spend_bucket("timestamp") as bucket
+  ),
+  hourly as (
+    insert into public.spend_hourly as h
+    select p_workspace_id, r.bucket, r.project, r.provider, r.model,
+      count(*),
+      count(*) filter (where r.status <> 'success'),
+      count(*) filter (where r.cost is null),
+      sum(r.input_tokens),
+      sum(r.cache_read_tokens),
+      sum(r.cache_write_5m_tokens),
+      sum(r.cache_write_1h_tokens),
+      sum(r.output_tokens),
+      sum(r.reasoning_tokens),
+      coalesce(sum(r.cost), 0),
+      coalesce(sum(r.cost) filter (where r.status <> 'success'), 0),
+      coalesce(sum(r.latency_ms::numeric), 0),
+      llmlab_private.count_each(
+        array_agg(llmlab_private.latency_bucket(r.latency_ms)) filter (where r.latency_ms is not null))
+    from recorded r
+    group by r.bucket, r.project, r.provider, r.model
+    order by r.bucket, r.project, r.provider, r.model
+    on conflict (workspace_id, bucket, project, provider, model) do update set
+      calls = h.calls + excluded.calls,
+      errors = h.errors + excluded.errors,
+      unpriced_calls = h.unpriced_calls + excluded.unpriced_calls,
+      input_tokens = h.input_tokens + excluded.input_tokens,
+      cache_read_tokens = h.cache_read_tokens + excluded.cache_read_tokens,
+      cache_write_5m_tokens = h.cache_write_5m_tokens + excluded.cache_write_5m_tokens,
+      cache_write_1h_tokens = h.cache_write_1h_tokens + excluded.cache_write_1h_tokens,
+      output_tokens = h.output_tokens + excluded.output_tokens,
+      reasoning_tokens = h.reasoning_tokens + excluded.reasoning_tokens,
+      cost = h.cost + excluded.cost,
+      error_cost = h.error_cost + excluded.error_cost,
+      latency_ms_sum = h.latency_ms_sum + excluded.latency_ms_sum,
+      latency = h.latency || (
+        select coalesce(jsonb_object_agg(m.key, m.value::bigint + coalesce((h.latency ->> m.key)::bigint, 0)), '{}')
+        from jsonb_each_text(excluded.latency) m
+      )
+  ),
+  daily as (
+    insert into public.spend_daily as d
+    select p_workspace_id, llmlab_private.utc_day(r.bucket) as day, r.project, r.provider, r.model,
+      count(*),
+      count(*) filter (where r.cost is null),
+      sum(r.input_tokens::bigint + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens
+        + r.output_tokens),
+      coalesce(sum(r.cost), 0)
+    from recorded r
+    group by day, r.project, r.provider, r.model
+    order by day, r.project, r.provider, r.model
+    on conflict (workspace_id, day, project, provider, model) do update set
+      calls = d.calls + excluded.calls,
+      unpriced_calls = d.unpriced_calls + excluded.unpriced_calls,
+      total_tokens = d.total_tokens + excluded.total_tokens,
+      cost = d.cost + excluded.cost
+  ),
+  tagged as (
+    insert into public.spend_by_tag as t
+    select p_workspace_id, tag.key, r.bucket, tag.value, count(*),
+      count(*) filter (where r.cost is null),
+      sum(r.input_tokens::bigint + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens
+        + r.output_tokens),
+      coalesce(sum(r.cost), 0)
+    from recorded r
+    cross join lateral jsonb_each_text(r.tags) as tag (key, value)
+    where r.tags is not null
+    group by tag.key, r.bucket, tag.value
+    order by tag.key, r.bucket, tag.value
+    on conflict (workspace_id, key, bucket, value) do update set
+      calls = t.calls + excluded.calls,
+      unpriced_calls = t.unpriced_calls + excluded.unpriced_calls,
+      total_tokens = t.total_tokens + excluded.total_tokens,
+      cost = t.cost + excluded.cost
+  )
+  select array_agg(r.id), bool_or(r.cost is null),
+    exists (select from public.budgets b where b.workspace_id = p_workspace_id)
+  into v_recorded, v_unpriced, v_budgeted
+  from recorded r;
+
+  -- Most calls need none of the following and do not pay for it.
+  if v_budgeted then
+    perform llmlab_private.count_against_budgets(p_workspace_id, v_recorded, p_created_at);
+  end if;
+  if v_unpriced then
+    with alerts as (
+      insert into public.alerts (workspace_id, id, kind, subject, created_at)
+      select p_workspace_id, gen_random_uuid(), 'unpriced_model', u.name, p_created_at
+      from (
+        select distinct e.provider || '/' || e.model as name
+        from public.events e
+        where e.workspace_id = p_workspace_id and e.id = any (v_recorded) and e.cost is null
+      ) u
+      order by u.name
+      on conflict do nothing
+      returning id
+    )
+    select array_agg(a.id) into v_alerts from alerts a;
+    if v_alerts is not null then
+      perform llmlab_private.queue_deliveries(p_workspace_id, v_alerts, p_created_at);
+    end if;
+  end if;
+  if jsonb_path_exists(v_events, '$[*].reservation_id') then
+    delete from public.reservations s
+    using jsonb_to_recordset(v_events) as g (id uuid, reservation_id uuid)
+    where s.workspace_id = p_workspace_id and s.id = g.reservation_id and g.id = any (v_recorded);
+  end if;
+
+  if cardinality(v_recorded) = jsonb_array_length(v_events) then
+    return '[]'::jsonb;
+  end if;
+
+  -- An event is a duplicate when it existed before, or occurs earlier in the same list. This is a statement of its own,
+  -- because only a new snapshot sees what a concurrent writer has just committed.
+  return (
+    select jsonb_agg(jsonb_build_object('position', d.position - 1, 'event', e.event) order by d.position)
+    from (
+      select u.id, u.position, row_number() over (partition by u.id order by u.position) as occurrence
+      from rows from (jsonb_to_recordset(v_events) as (id uuid)) with ordinality as u (id, position)
+    ) d
+    join llmlab_private.events_as_json e on e.workspace_id = p_workspace_id and e.id = d.id
+    where d.occurrence > 1 or d.id <> all (coalesce(v_recorded, '{}'))
+  );
+end
+$$;
+
+
+-- One event; null when this workspace has none with this id.
+create function public.event_one(
+  p_workspace_id uuid,
+  p_event_id uuid
+) returns jsonb
+language plpgsql stable security invoker set search_path = ''
+as $$
+begin
+  return (
+    select e.event
+    from llmlab_private.events_as_json e
+    where e.workspace_id = p_workspace_id and e.id = p_event_id
+  );
+end
+$$;
+
+
+-- The newest events that match the filters (null matches all), before the given position, as one array. A project is
+-- given by name or id.
+create function public.event_list(
+  p_workspace_id uuid,
+  p_start timestamptz,
+  p_end timestamptz,
+  p_provider text,
+  p_model text,
+  p_project text,
+  p_status text,
+  p_tag text,
+  p_policy_violation text,
+  p_before_timestamp timestamptz,
+  p_before_id uuid,
+  p_limit integer
+) returns jsonb
+language plpgsql stable security invoker set search_path = ''
+as $$
+declare
+  v_project text := llmlab_private.project_key(p_workspace_id, p_project);
+begin
+  return (
+    select coalesce(jsonb_agg(j.event order by page."timestamp" desc, page.id desc), '[]')
+    from (
+      select e."timestamp", e.id
+      from public.events e
+      where e.workspace_id = p_workspace_id
+        and e."timestamp" >= coalesce(p_start, '-infinity')
+        and e."timestamp" < coalesce(p_end, 'infinity')
+        and e."timestamp" <= coalesce(p_before_timestamp, 'infinity')
+        and (p_before_id is null or (e."timestamp", e.id) < (p_before_timestamp, p_before_id))
+        and (p_provider is null or e.provider = p_provider)
+        and (p_model is null or e.model = p_model)
+        and (p_project is null or e.project = v_project)
+        and (p_status is null or e.status = p_status)
+        and (p_tag is null or e.tags @> p_tag::jsonb)
+        and (p_policy_violation is null or p_policy_violation = any (e.policy_violations))
+      order by e."timestamp" desc, e.id desc
+      limit p_limit
+    ) page
+    join llmlab_private.events_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
+  );
+end
+$$;
