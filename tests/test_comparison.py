@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from demo.story import tell
 from engines.comparison import Cell, cell_of, explain
-from models import CostEffects, Explanation, PeriodUsage, Rates, Usage
 from providers import PriceBook
+from schemas.comparison import CostEffects, Explanation, PeriodUsage
+from schemas.usage import Rates, Usage
 from tests.team import Member, assert_problem, call
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

@@ -15,8 +15,8 @@ import pytest
 
 from demo.__main__ import ADMIN, VIEWER, prepare
 from demo.story import DAYS, OUTAGE_PROVIDER, SPIKE_PROJECT, outage_day, spike_day, tell
-from models import Usage
 from providers import PriceBook
+from schemas.usage import Usage
 from tests.product import ROOT, Server
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
