@@ -58,7 +58,7 @@ Role = Literal["admin", "viewer"]
 Scope = Literal["events:write", "read", "admin"]
 Status = Literal["success", "error", "timeout"]
 Period = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "custom"]
-# Which of the workspace's settings a call violates.
+# The workspace setting that a call violates.
 Violation = Literal["model_disabled", "token_limit"]
 Usd = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 Percent = Annotated[Decimal, WithJsonSchema({"type": "number"})]

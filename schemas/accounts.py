@@ -1,4 +1,4 @@
-"""Accounts and their sessions."""
+"""Accounts and sessions."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -25,7 +25,7 @@ class Register(Request):
     name: Name | None = Field(None, examples=["Ada"])
 
     def signup(self) -> Signup:
-        """The same with a name."""
+        """The same with the name filled in."""
         return Signup(email=self.email, password=self.password, name=self.name or self.email.split("@")[0])
 
 
@@ -117,7 +117,7 @@ class Message(Answer):
 
 
 class Account(Row):
-    """A live session: its user and its workspace."""
+    """A live session with its user and workspace."""
 
     session_id: UUID
     workspace_id: UUID
@@ -125,13 +125,13 @@ class Account(Row):
 
 
 class RefreshedAccount(Account):
-    """A live session, and which refresh token of it holds."""
+    """A live session, and the id of its current refresh token."""
 
     refresh_id: UUID
 
 
 class Credentials(Row):
-    """What a password is checked against."""
+    """The hash that a user's password is checked against."""
 
     user_id: UUID
     password_hash: str

@@ -9,8 +9,6 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 from models import Answer, Name, Period, Request, Row, Usd, printable
 
 Digest = Literal["daily", "weekly"]
-
-
 ChannelKind = Literal["webhook", "slack", "discord", "email", "other"]
 
 
@@ -67,7 +65,7 @@ class DigestDetails(Answer):
 
 
 class AlertFacts(Answer):
-    """Something that somebody should know, told once."""
+    """An alert without its deliveries."""
 
     id: UUID
     kind: Literal["budget", "unpriced_model", "anomaly", "digest", "test"]
@@ -100,6 +98,9 @@ class AlertTest(Request):
     """Which channel to try."""
 
     channel_id: UUID
+
+
+# Channels
 
 
 class AlertChannelIn(Request):
@@ -164,7 +165,7 @@ class AlertChannels(Answer):
 
 
 class BudgetOfAlert(Row):
-    """The budget an alert is about, in the period it is about."""
+    """The budget of an alert, in the period of the alert."""
 
     id: UUID
     name: str
@@ -177,7 +178,7 @@ class BudgetOfAlert(Row):
 
 
 class DueDelivery(Row):
-    """All that is needed to send an alert to a channel. `attempt` counts from 1, the one to be made included."""
+    """All that is needed to send an alert to a channel. `attempt` counts from 1 and includes the current attempt."""
 
     id: UUID
     workspace_id: UUID

@@ -1,4 +1,4 @@
-"""Anomalies."""
+"""Anomalies in costs and errors."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -8,11 +8,7 @@ from pydantic import Field
 from models import Answer, DateRange, Usd
 
 AnomalyScope = Literal["workspace", "project", "provider", "model"]
-
-
 AnomalyKind = Literal["spike", "drop", "level_shift", "stop", "new_model", "new_project", "errors", "outage"]
-
-
 AnomalyCause = Literal["calls", "tokens_per_call", "cache_hit_rate", "price", "priced_share", "new", "vanished"]
 
 

@@ -1,4 +1,4 @@
-"""Archived totals."""
+"""Archives of events and totals. Internal: no caller receives these."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ from models import Row
 
 
 class ArchivedSpend(Row):
-    """The totals by hour of one UTC day."""
+    """Hourly totals of one UTC day."""
 
     day: datetime
     rows: list[dict[str, Any]]

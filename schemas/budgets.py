@@ -1,4 +1,4 @@
-"""Budgets."""
+"""Budgets: limits on the cost of a period."""
 
 from datetime import date, datetime
 from decimal import Decimal

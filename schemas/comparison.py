@@ -10,8 +10,6 @@ from models import Answer, Row, Usd
 from schemas.prices import OwnPrice
 
 ModelStatus = Literal["kept", "new_model", "vanished_model", "new_project", "vanished_project"]
-
-
 # A count, or a mean of counts.
 Quantity = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 
@@ -103,7 +101,7 @@ class CostComparison(Explanation):
 
 
 class PeriodUsage(Row):
-    """What a model was used for and cost in one project in a period; input_tokens is the uncached part."""
+    """Use and cost of a model in one project over a period. `input_tokens` excludes cached tokens."""
 
     project: str | None
     provider: str
@@ -119,7 +117,7 @@ class PeriodUsage(Row):
 
 
 class PeriodRest(Row):
-    """What a period has beyond the dearest cells."""
+    """Totals of a period beyond its most expensive pairs of project and model."""
 
     calls: int
     unpriced_calls: int

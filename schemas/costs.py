@@ -9,8 +9,6 @@ from pydantic import Field
 from models import Answer, DateRange, Usd
 
 Step = Literal["hour", "day", "week", "month"]
-
-
 SplitBy = Literal["model", "provider", "project", "tag"]
 
 
@@ -122,6 +120,9 @@ class TagKeys(Answer):
     keys: list[str]
 
 
+# Time series
+
+
 class SplitCost(Answer):
     """The share of one model, provider, project or value of a tag."""
 
@@ -164,7 +165,10 @@ class Timeseries(Answer):
 
 @dataclass(frozen=True, slots=True)
 class SeriesFilter:
-    """How to split a series, and of which calls it is; None is not at all, and any."""
+    """How to split a time series, and which calls it covers.
+
+    Without `by` it is not split; any other field that is None matches any call.
+    """
 
     by: SplitBy | None
     key: str | None

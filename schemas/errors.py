@@ -1,4 +1,4 @@
-"""Errors as a caller receives them."""
+"""Errors as a caller receives them (RFC 9457)."""
 
 from typing import Literal
 from uuid import UUID

@@ -1,7 +1,7 @@
-"""Events: one for each model call."""
+"""Events: records of model calls."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
@@ -28,8 +28,13 @@ from models import (
 )
 from schemas.usage import EventRates, Price, Usage
 
+ReportedCost = Annotated[
+    Decimal,
+    Field(ge=0, le=10_000_000, max_digits=24, decimal_places=15),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10_000_000}),
+]
+# A tag's key and value, as key:value.
 TagFilter = Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f\x7f]{1,64}:[^\x00-\x1f\x7f]{1,128}$")]
-
 
 EVENT_EXAMPLE: dict[str, Any] = {
     "provider": "openai",
@@ -60,22 +65,10 @@ class Event(Request):
     cache_write_tokens: Tokens = Field(0, description="Written to the cache for five minutes")
     cache_write_1h_tokens: Tokens = Field(0, description="Written to the cache for an hour")
     reasoning_tokens: Tokens = Field(0, description="The part of output_tokens spent on reasoning")
-    cost: (
-        Annotated[
-            Decimal,
-            Field(ge=0, le=10_000_000, max_digits=24, decimal_places=15),
-            WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10_000_000}),
-        ]
-        | None
-    ) = Field(None, description="USD, if you know better than the price list")
-    fallback_cost: (
-        Annotated[
-            Decimal,
-            Field(ge=0, le=10_000_000, max_digits=24, decimal_places=15),
-            WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10_000_000}),
-        ]
-        | None
-    ) = Field(None, description="USD by your own reckoning; stands if no price is known")
+    cost: ReportedCost | None = Field(None, description="USD, if you know better than the price list")
+    fallback_cost: ReportedCost | None = Field(
+        None, description="USD by your own reckoning; stands if no price is known"
+    )
     latency_ms: Milliseconds | None = Field(
         None,
         validation_alias=AliasChoices("latency_ms", "duration_ms"),
@@ -115,7 +108,7 @@ class Event(Request):
         return self.cache_read_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
 
     def usage(self) -> Usage:
-        """The token counts, in disjoint parts. Raises Invalid when they contradict one another."""
+        """The token counts in disjoint parts. Raises Invalid if they contradict each other."""
         return Usage.of_prompt(
             input_tokens=self.input_tokens or 0,
             cache_read_tokens=self.cache_read_tokens,
@@ -206,7 +199,7 @@ class EventPage(Answer):
 
 
 class NewEvent(NamedTuple):
-    """One event ready to be stored: validated, priced and identified. `metadata` is JSON, or None for nothing."""
+    """An event that is validated, priced and ready to be stored. `metadata` is JSON text, or None."""
 
     id: UUID
     user_id: UUID
@@ -227,7 +220,7 @@ class NewEvent(NamedTuple):
 
 
 class Duplicate(Row):
-    """An event that had been stored before, and its place in what was sent."""
+    """An event that was stored before, and its position in the list that was sent."""
 
     position: int
     event: StoredEvent
@@ -235,7 +228,7 @@ class Duplicate(Row):
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events to list; None is any. `tag` is a key and its value."""
+    """Which events to list. None matches any; `tag` maps one key to its value."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -246,4 +239,4 @@ class EventFilter:
     tag: Mapping[str, str] | None = None
     policy_violation: Violation | None = None
     before: tuple[datetime, UUID] | None = None
-    limit: int = field(default=50)
+    limit: int = 50

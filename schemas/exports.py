@@ -1,11 +1,11 @@
-"""Exports."""
+"""Exports. Internal: no caller receives these."""
 
 from datetime import date
 from typing import NamedTuple
 
 
 class CostKey(NamedTuple):
-    """Where in the daily costs a page ends: a day, and a project by its key."""
+    """The last row of a page of daily costs. `project` is the project's key."""
 
     date: date
     project: str

@@ -1,4 +1,4 @@
-"""Ratings of calls."""
+"""Feedback: ratings of calls."""
 
 from datetime import datetime
 from typing import Annotated

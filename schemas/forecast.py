@@ -1,4 +1,4 @@
-"""Forecasts of cost."""
+"""Forecasts of costs and budgets."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -85,9 +85,9 @@ class Forecast(Answer):
 
 
 class SpendSeries(Row):
-    """The cost of each whole day of a budget or, without one, of the workspace, from the first that cost anything.
+    """Cost of each whole day, from the first day that cost anything: of a budget, or else of the workspace.
 
-    `usual_share` is what part of a day's cost usually comes before this time of day.
+    `usual_share` is the part of a day's cost that usually falls before the current time of day.
     """
 
     budget_id: UUID | None
@@ -98,7 +98,7 @@ class SpendSeries(Row):
 
 
 class StoredSpend(Row):
-    """What a forecast is made of: some of the budgets, and the daily costs of those that the rollups know."""
+    """The input of a forecast: some of the budgets, and the daily costs of those that rollups can answer."""
 
     budget_count: int
     budgets: list[Budget]

@@ -1,4 +1,4 @@
-"""Who is calling, and what they may do."""
+"""The identity of a caller. Internal: no caller receives it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from uuid import UUID
 
 from models import Role, Scope
 
+# Scopes that a role gives to a person's session.
 ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     "admin": frozenset({"events:write", "read", "admin"}),
     "viewer": frozenset({"read"}),
@@ -14,9 +15,10 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is calling, in which workspace, and what they may do there: a person in a session, or an API key.
+    """A caller, the workspace it acts in, and its scopes there. It is a person in a session, or an API key.
 
-    `user_id` is that person, or whoever made the key; `project` is the key of the project of a key's events.
+    `user_id` is that person, or the creator of the API key. `project` is the key of the project of an API key's events
+    that name none.
     """
 
     user_id: UUID
@@ -28,5 +30,5 @@ class Identity:
 
     @property
     def actor_id(self) -> UUID:
-        """Whose deed the audit log calls it."""
+        """The actor in the audit log."""
         return self.key_id or self.user_id

@@ -1,4 +1,4 @@
-"""API keys, and keys at providers."""
+"""API keys of applications, and the workspace's keys at providers."""
 
 from datetime import datetime
 from typing import Annotated
@@ -52,6 +52,9 @@ class ApiKeys(Answer):
     keys: list[ApiKey]
 
 
+# Provider keys
+
+
 class ProviderKeyIn(Request):
     """A key of yours at a provider."""
 
@@ -83,7 +86,7 @@ class ProviderKeys(Answer):
 
 
 class KeyIdentity(Row):
-    """What an API key may do, and where."""
+    """The workspace and the rights of an API key."""
 
     id: UUID
     workspace_id: UUID
@@ -93,7 +96,7 @@ class KeyIdentity(Row):
 
 
 class SealedKey(Row):
-    """A provider's key as it is kept."""
+    """A provider key in its encrypted form."""
 
     id: UUID
     ciphertext: str

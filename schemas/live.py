@@ -1,4 +1,4 @@
-"""Live updates."""
+"""Live updates: the stream of changes in a workspace."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,33 +9,31 @@ from pydantic import Field
 
 from models import Row
 
-# Up to what every JSON parser reads exactly.
+# An integer that every JSON parser reads exactly.
 Version = Annotated[int, Field(ge=0, le=2**53 - 1)]
-
-
-# Internal values, never sent to a caller
-
-
-# What a dashboard shows; "events" are the totals, too, and whatever else recording a call may move.
+# What a dashboard shows. "events" includes the totals and all else that recording a call may change.
 ChangeKind = Literal["events", "budgets", "alerts", "feedback", "projects", "prices", "settings"]
 
 
-Changed = Callable[[UUID, ChangeKind], None]
-
-
-class Change(Row):
-    """How often a workspace has changed, and by kind the version with which something of that kind last did."""
-
-    workspace_id: UUID
-    version: int
-    changed_at: datetime
-    kinds: dict[str, int]
-
-
 class LiveMessage(NamedTuple):
-    """What somebody who watches a workspace is told: `hello` with how it stands, or a `change` and of what kinds."""
+    """A message of the stream: `hello` with the current version, or `change` with the kinds of what changed."""
 
     event: Literal["hello", "change"]
     version: int
     changed_at: datetime
     what: list[str]
+
+
+# Internal values, never sent to a caller
+
+# Announces that something of a kind has changed in a workspace.
+Changed = Callable[[UUID, ChangeKind], None]
+
+
+class Change(Row):
+    """How often a workspace has changed, and for each kind the version at which it last did."""
+
+    workspace_id: UUID
+    version: int
+    changed_at: datetime
+    kinds: dict[str, int]

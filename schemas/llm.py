@@ -61,6 +61,9 @@ class LoggedCall(Tracked):
     error_message: str | None
 
 
+# Models of the price list
+
+
 class ListedModel(Answer):
     """A model of the price list and what it costs today."""
 

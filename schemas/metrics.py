@@ -78,7 +78,7 @@ class LatencyRange(Answer):
 
 
 class Percentiles(Answer):
-    """Latencies that 50, 95 and 99 % of the calls do not exceed, at most 2 % off. Milliseconds; null without any."""
+    """Latency percentiles in milliseconds, at most 2 % off; null without timed calls."""
 
     timed_calls: int = Field(description="Calls with a latency")
     average_latency: float | None
@@ -131,7 +131,7 @@ class Quality(Answer):
 
 @dataclass(frozen=True, slots=True)
 class MetricFilter:
-    """Which calls to measure; a project, provider or model that is None is any."""
+    """Which calls to measure. A project, provider or model of None matches any."""
 
     range: CostRange
     project: str | None = None
@@ -140,7 +140,7 @@ class MetricFilter:
 
 
 class MetricDay(Row):
-    """All there is to say of one day."""
+    """All metrics of one day."""
 
     date: date
     call_count: int
@@ -158,7 +158,7 @@ class MetricDay(Row):
 
 
 class MetricDays(Row):
-    """Every day of a range."""
+    """Metrics of each day of a range."""
 
     date_range: DateRange
     data: list[MetricDay]

@@ -1,4 +1,4 @@
-"""Prices of a workspace's own."""
+"""Own prices: what a workspace has agreed with a provider, instead of the list price."""
 
 from datetime import datetime
 from decimal import Decimal

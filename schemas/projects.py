@@ -1,4 +1,4 @@
-"""Projects."""
+"""Projects: what calls are made for."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Calendar text in a query, resolved to moments in UTC."""
+"""Ranges of days in a query, and the moments in UTC that they resolve to."""
 
 import re
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ DayOrTime = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class CostRange:
-    """Which range of days, in which time zone: the last `days`, or from `start` to `end`.
+    """A range of days in a time zone: the last `days`, or from `start` to `end`.
 
-    A date stands for its whole day. A time is widened to the full UTC hours around it, for totals are kept by the
-    hour; the answers say which range they cover.
+    A date stands for its whole day. A time is widened to full UTC hours, because totals are kept by the hour; answers
+    state the range they cover.
     """
 
     days: int
@@ -46,7 +46,7 @@ class CostRange:
     tz: str
 
     def resolve(self, at: datetime) -> tuple[datetime, datetime]:
-        """The range [start, end) in UTC. Raises Invalid when it is empty or longer than 366 days."""
+        """The range [start, end) in UTC. Raises Invalid if it is empty or longer than 366 days."""
         for name, moment in (("start", self.start), ("end", self.end)):
             if moment is not None and not 2000 <= moment.year <= 2100:
                 raise Invalid(f"{name} must lie between the years 2000 and 2100", loc=("query", name))
@@ -69,18 +69,34 @@ class CostRange:
 
 
 class Span(NamedTuple):
-    """A period: from a day or time to another, the last day included; or a whole calendar month."""
+    """A period from one day or time to another, including the last day, or a calendar month."""
 
     start: date | datetime
     end: date | datetime
     is_month: bool = False
 
+    @classmethod
+    def parse(cls, text: str) -> "Span":
+        """Reads a month, a day, or two days or two times with .. between them."""
+        if re.fullmatch(r"\d{4}-\d{2}", text):
+            if not "2000" <= text <= "2100":
+                raise ValueError("must lie between the years 2000 and 2100")
+            first = _day_or_time(f"{text}-01")
+            return cls(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1), True)
+        start, separator, end = text.partition("..")
+        span = cls(_day_or_time(start), _day_or_time(end if separator else start))
+        if isinstance(span.start, datetime) != isinstance(span.end, datetime) or (
+            isinstance(span.start, datetime) and not separator
+        ):
+            raise ValueError("must be a month, a day, or two days or two times with .. between them")
+        return span
+
     def resolve(self, tz: str, at: datetime) -> tuple[datetime, datetime]:
-        """The range [start, end) in UTC. Raises Invalid when it is empty or longer than 366 days."""
+        """The range [start, end) in UTC. Raises Invalid if it is empty or longer than 366 days."""
         return CostRange(1, self.start, self.end, tz).resolve(at)
 
     def before(self) -> "Span":
-        """The month before a month, and the period of the same length before any other."""
+        """The previous month if this is a month, otherwise the preceding period of the same length."""
         if self.is_month:
             end = self.start - timedelta(days=1)
             return Span(end.replace(day=1), end, True)
@@ -89,23 +105,8 @@ class Span(NamedTuple):
         return Span(self.start - length, self.end - length)
 
 
-def _span(text: str) -> Span:
-    if re.fullmatch(r"\d{4}-\d{2}", text):
-        if not "2000" <= text <= "2100":
-            raise ValueError("must lie between the years 2000 and 2100")
-        first = _day_or_time(f"{text}-01")
-        return Span(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1), True)
-    start, separator, end = text.partition("..")
-    span = Span(_day_or_time(start), _day_or_time(end if separator else start))
-    if isinstance(span.start, datetime) != isinstance(span.end, datetime) or (
-        isinstance(span.start, datetime) and not separator
-    ):
-        raise ValueError("must be a month, a day, or two days or two times with .. between them")
-    return span
-
-
 def _is_span(text: str) -> str:
-    _span(text)
+    Span.parse(text)
     return text
 
 
@@ -114,7 +115,7 @@ SpanText = Annotated[str, StringConstraints(max_length=80), AfterValidator(_is_s
 
 @dataclass(frozen=True, slots=True)
 class TwoPeriods:
-    """Two periods to compare: by default the last whole days, up to yesterday, and what lay before."""
+    """Two periods to compare: by default the last `days` whole days up to yesterday, and the period before them."""
 
     days: int
     before: str | None
@@ -125,9 +126,9 @@ class TwoPeriods:
         """Both ranges [start, end) in UTC, the earlier one first. Raises Invalid as CostRange does."""
         today = at.astimezone(ZoneInfo(self.tz)).date()
         usual = Span(today - timedelta(days=self.days), today - timedelta(days=1))
-        later = usual if self.after is None else _span(self.after)
+        later = usual if self.after is None else Span.parse(self.after)
         after = self._resolve(later, "to", at)
-        return self._resolve(later.before() if self.before is None else _span(self.before), "from", at), after
+        return self._resolve(later.before() if self.before is None else Span.parse(self.before), "from", at), after
 
     def _resolve(self, span: Span, name: str, at: datetime) -> tuple[datetime, datetime]:
         try:

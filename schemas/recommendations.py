@@ -1,4 +1,4 @@
-"""Recommendations."""
+"""Recommendations: other models, and costs that can be avoided."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -7,6 +7,8 @@ from pydantic import Field
 
 from models import Answer, Percent, Usd
 from schemas.anomalies import Anomaly
+
+# Other models
 
 
 class AnswerQuality(Answer):
@@ -77,6 +79,9 @@ class ModelSwitches(Answer):
     basis: AdviceBasis
 
 
+# Avoidable costs
+
+
 class Optimization(Answer):
     """Something that cost money and need not have."""
 
@@ -107,6 +112,9 @@ class MissingEvidence(Answer):
     what: str
     why: str
     how: str
+
+
+# All together
 
 
 class Recommendations(Answer):

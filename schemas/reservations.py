@@ -1,4 +1,4 @@
-"""Reservations of budget for planned calls."""
+"""Planned calls: whether a budget has room for them, and reservations that hold it."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from models import Answer, ModelName, Name, ProviderName, Request, Tag, Tokens, Usd
 
-# Why the guard refuses a call.
+# Reason for refusing a call.
 Refusal = Literal["budget", "model_disabled", "token_limit"]
 
 

@@ -1,10 +1,10 @@
-"""Deletion of old events."""
+"""Retention: deletion of old events. Internal: no caller receives these."""
 
 from models import Row, Time
 
 
 class Swept(Row):
-    """How many events were deleted, and the time of the last one."""
+    """The number of events deleted, and the time of the last one."""
 
     deleted: int
     reached: Time | None

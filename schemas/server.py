@@ -1,4 +1,4 @@
-"""The server itself."""
+"""The server: its health, and where its documents are."""
 
 from datetime import datetime
 from typing import Literal

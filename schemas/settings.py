@@ -1,4 +1,4 @@
-"""Settings of a workspace."""
+"""Settings of a workspace, and what an application must obey."""
 
 from datetime import datetime
 from typing import Annotated, NamedTuple
@@ -24,7 +24,7 @@ class SettingsIn(Request):
         }
     )
 
-    # A default in the schema would say that what is left out is set back to it.
+    # default_factory keeps a default out of the schema: there it would mean that an omitted field is reset to it.
     claude_haiku_45_enabled: StrictBool = Field(
         default_factory=bool, description="Whether Claude Haiku 4.5 may be called, whoever provides it"
     )
@@ -72,7 +72,7 @@ class CallPolicy(Answer):
 
 
 class Breach(NamedTuple):
-    """A rule of the workspace's settings that a call breaks, and the same in words."""
+    """The setting that a call violates, and a sentence that says so."""
 
     reason: Violation
     detail: str

@@ -1,4 +1,7 @@
-"""Terms of a workspace: what recording and estimating a call needs."""
+"""The terms of a workspace: what recording or estimating a call needs to know of it.
+
+Internal: no caller receives them.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +14,7 @@ from schemas.usage import Price
 
 
 class ProjectTerm(Row):
-    """How the events of a project are filed: under its key, whatever it is called today."""
+    """A project and the key its events are stored under. Renaming the project does not change the key."""
 
     id: UUID
     name: str
@@ -19,19 +22,19 @@ class ProjectTerm(Row):
 
 
 class Terms(Row):
-    """What recording an event needs to know of its workspace. `version` changes with it."""
+    """Projects, own prices and settings of a workspace. `version` changes whenever one of them does."""
 
     version: int
     projects: list[ProjectTerm]
     prices: list[OwnPrice]
     settings: WorkspaceSettings
-    # The hour before which events may have been deleted; None where none were.
+    # Events before this hour may have been deleted; None if none were.
     events_since: Time | None
 
 
 class Estimate(NamedTuple):
-    """What is known of a planned call: its project's key (None for one that is not there yet), the most it can cost,
-    and the rules it breaks.
+    """An estimate for a planned call: its project's key (None if the project does not exist yet), the most it can
+    cost, and the settings it violates.
     """
 
     project: str | None

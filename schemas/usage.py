@@ -1,4 +1,4 @@
-"""Tokens of a call, and what they cost."""
+"""Token counts of a call, and the rates and prices that apply to them."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -21,7 +21,7 @@ class EventRates(Answer):
 
     @classmethod
     def of(cls, rates: "Rates") -> "EventRates":
-        """Rates per token as they are shown."""
+        """Converts rates per token."""
 
         def million(rate: Decimal | None) -> Decimal | None:
             return None if rate is None else rate * 1_000_000
@@ -41,10 +41,10 @@ class EventRates(Answer):
 
 
 class Usage(NamedTuple):
-    """Tokens of one call in disjoint parts; `reasoning_tokens` alone is a part of another, the output.
+    """Token counts of one call in disjoint parts. Only `reasoning_tokens` overlaps: it is part of the output.
 
-    `detail` is empty unless the vendor counted more than these (audio, images, searches): then it holds the whole
-    report by the price list's usage keys, and the price is computed from it.
+    `detail` is empty unless the vendor counted anything else (audio, images, searches). Then it holds the whole
+    report under the price list's usage keys, and the price is computed from it.
     """
 
     input_tokens: int
@@ -57,12 +57,12 @@ class Usage(NamedTuple):
 
     @property
     def prompt_tokens(self) -> int:
-        """The whole prompt, cached parts included."""
+        """The whole prompt, including its cached parts."""
         return self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
     @property
     def total_tokens(self) -> int:
-        """Prompt and output."""
+        """Prompt plus output."""
         return self.prompt_tokens + self.output_tokens
 
     @classmethod
@@ -76,7 +76,7 @@ class Usage(NamedTuple):
         output_tokens: int = 0,
         reasoning_tokens: int = 0,
     ) -> "Usage":
-        """A usage whose `input_tokens` is the whole prompt. Raises Invalid when a part is larger than its whole."""
+        """A usage from counts whose `input_tokens` is the whole prompt. Raises Invalid if a part exceeds its whole."""
         cached = cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens
         if cached > input_tokens:
             raise Invalid(
@@ -103,7 +103,7 @@ class Usage(NamedTuple):
 
 
 class Price(NamedTuple):
-    """What a call cost, None when no price is known, and which price said so."""
+    """The cost of a call in USD, None if no price is known, and the source of the price."""
 
     cost: Decimal | None
     pricing: str
@@ -121,7 +121,7 @@ class Rates(NamedTuple):
     request: Decimal
 
     def cost(self, usage: Usage) -> Decimal | None:
-        """USD for the usage; None when it holds tokens and not one of their kinds has a price."""
+        """The cost of a usage in USD. Parts without a rate count as 0; None if that leaves nothing."""
         total = self.request
         unknown = False
         for tokens, rate in (

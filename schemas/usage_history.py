@@ -1,4 +1,4 @@
-"""Use of models over time."""
+"""Use of models, from which anomalies and recommendations are computed. Internal: no caller receives these."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -7,12 +7,14 @@ from models import Row, Status
 from schemas.prices import OwnPrice
 from schemas.usage import Usage
 
+# Use over time
+
 
 class UsageSeries(Row):
-    """A model's use in a project over time: each column is a text of numbers with commas, one for each of its minutes.
+    """Use of a model in a project over time. Each column is a comma-separated text with one number for each bucket.
 
-    Those say when a bucket begins, after the first one there could be. Without names it is the rest of the workspace.
-    Cost in USD.
+    `minutes` says when a bucket begins, counted from the start of the first possible one. A series without names is
+    the rest of the workspace. Costs are in USD.
     """
 
     project: str | None
@@ -31,14 +33,17 @@ class UsageSeries(Row):
 
 
 class UsageHistory(Row):
-    """The use of a workspace's dearest pairs of project and model, and its own prices."""
+    """Use of a workspace's most expensive pairs of project and model, and its own prices."""
 
     series: list[UsageSeries]
     prices: list[OwnPrice]
 
 
+# Use in a range
+
+
 class UsedDay(Row):
-    """What a model was used for and cost on a day; input_tokens is the uncached part."""
+    """Use and cost of a model on one day. `input_tokens` excludes cached tokens."""
 
     provider: str
     model: str
@@ -58,7 +63,7 @@ class UsedDay(Row):
 
 
 class UsedProject(Row):
-    """What a project used a model for over a range. `hours` counts the calls by hour of the day."""
+    """Use of a model in a project. `hours` counts the calls by hour of the day."""
 
     provider: str
     model: str
@@ -75,7 +80,7 @@ class UsedProject(Row):
 
 
 class ModelRating(Row):
-    """What people thought of a model's answers."""
+    """Ratings of a model's answers."""
 
     provider: str
     model: str
@@ -84,7 +89,7 @@ class ModelRating(Row):
 
 
 class SampledCall(Row):
-    """One call of the sample; what it told of its prompt by tags or metadata is null where it told nothing."""
+    """One call of the sample. What tags or metadata say of its prompt is None where they do not."""
 
     provider: str
     model: str
@@ -103,7 +108,7 @@ class SampledCall(Row):
     max_tokens: int | None
 
     def usage(self) -> Usage:
-        """Its tokens."""
+        """Its token counts."""
         return Usage(
             self.input_tokens,
             self.cache_read_tokens,
@@ -116,7 +121,7 @@ class SampledCall(Row):
 
 
 class HashedCall(Row):
-    """One of the newest calls that told the hash of their prompt."""
+    """One of the newest calls that were sent with a hash of their prompt."""
 
     provider: str
     model: str
@@ -128,7 +133,7 @@ class HashedCall(Row):
 
 
 class ModelUsage(Row):
-    """What models were used for over a range: totals of all calls, a sample of them, and the workspace's own prices."""
+    """Use of all models: totals of all calls, a sample of the calls, and the workspace's own prices."""
 
     days: list[UsedDay]
     projects: list[UsedProject]

@@ -1,4 +1,4 @@
-"""Watch for anomalies."""
+"""The watch for anomalies. Internal: no caller receives these."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from models import Row
 
 
 class Watched(Row):
-    """A workspace that is due to be looked at, and the time zone of its days."""
+    """A workspace that is due for a check, and the time zone of its days."""
 
     workspace_id: UUID
     tz: str

@@ -31,6 +31,9 @@ class Workspaces(Answer):
     workspaces: list[Workspace]
 
 
+# Members
+
+
 class Member(Answer):
     """Somebody who belongs to the workspace."""
 
@@ -51,6 +54,9 @@ class RoleChange(Request):
     """What a member shall be."""
 
     role: Role
+
+
+# Invitations
 
 
 class InvitationIn(Request):
@@ -86,6 +92,9 @@ class InvitationToken(Request):
     """The token of an invitation."""
 
     token: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+# Audit log
 
 
 class AuditLine(Answer):
