@@ -27,68 +27,40 @@ from postgrest.exceptions import APIError
 from pydantic import TypeAdapter
 
 from config import Settings
-from models import (
-    Account,
-    Alert,
-    AlertChannel,
-    Anomaly,
-    ApiKey,
-    ApiKeyIn,
-    ArchivedSpend,
-    AuditLine,
-    Budget,
-    BudgetIn,
-    BudgetList,
-    BudgetRoom,
-    Change,
-    ChangeKind,
-    ComparedCosts,
+from schemas.accounts import Account, Credentials, RefreshedAccount, Session
+from schemas.alerts import Alert, AlertChannel, DueDelivery
+from schemas.anomalies import Anomaly
+from schemas.archive import ArchivedSpend
+from schemas.budgets import Budget, BudgetIn, BudgetList
+from schemas.comparison import ComparedCosts
+from schemas.costs import (
     CostByProject,
     CostByProvider,
     CostByTag,
-    CostKey,
     CostSummary,
-    Credentials,
-    DueDelivery,
-    Duplicate,
-    EventFilter,
-    Feedback,
-    FeedbackIn,
-    Identity,
-    Invitation,
-    KeyIdentity,
-    Latency,
-    Member,
-    MetricDays,
-    MetricFilter,
-    MetricsSummary,
-    ModelUsage,
-    NewEvent,
-    OwnPrice,
-    OwnPriceIn,
-    PlannedCall,
-    Project,
-    ProviderKey,
-    Quality,
-    RefreshedAccount,
-    Reservation,
-    SealedKey,
     SeriesFilter,
-    Session,
-    SettingsIn,
     Step,
-    StoredEvent,
-    StoredSpend,
-    Swept,
     TagKeys,
-    Terms,
     Timeseries,
     TopModels,
-    UsageHistory,
-    Watched,
-    Workspace,
-    WorkspaceSettings,
 )
+from schemas.events import Duplicate, EventFilter, NewEvent, StoredEvent
+from schemas.exports import CostKey
+from schemas.feedback import Feedback, FeedbackIn
+from schemas.forecast import StoredSpend
+from schemas.identities import Identity
+from schemas.keys import ApiKey, ApiKeyIn, KeyIdentity, ProviderKey, SealedKey
+from schemas.live import Change, ChangeKind
+from schemas.metrics import Latency, MetricDays, MetricFilter, MetricsSummary, Quality
+from schemas.prices import OwnPrice, OwnPriceIn
+from schemas.projects import Project
+from schemas.reservations import BudgetRoom, PlannedCall, Reservation
+from schemas.retention import Swept
+from schemas.settings import SettingsIn, WorkspaceSettings
+from schemas.terms import Terms
+from schemas.usage_history import ModelUsage, UsageHistory
+from schemas.watch import Watched
+from schemas.workspaces import AuditLine, Invitation, Member, Workspace
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
 from utils.errors import Conflict, Forbidden, LLMLabError, NotFound, Unavailable
 from utils.json import dumps

@@ -50,7 +50,6 @@ from middleware import (
     RequestMiddleware,
     refuse,
 )
-from models import Identity
 from providers import PriceBook
 from routes import (
     alerts,
@@ -74,6 +73,7 @@ from routes import (
     workspaces,
 )
 from routes import settings as workspace_settings
+from schemas.identities import Identity
 from utils.cipher import Cipher
 from utils.http import OneWriteProtocol
 from utils.logs import configure_logs

@@ -18,7 +18,7 @@ from limits.errors import StorageError
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from models import Identity
+from schemas.identities import Identity
 from utils import json
 from utils.asgi import client_address, header
 from utils.errors import (

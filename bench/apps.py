@@ -19,7 +19,7 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from models import Event
+from schemas.events import Event
 from utils.http import OneWriteProtocol
 
 _HOUSE = Path(__file__).parent.parent

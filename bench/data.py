@@ -17,8 +17,10 @@ import asyncpg
 
 from database import Database
 from engines.costs import CostEngine
-from models import ROLE_SCOPES, EventBatch, Identity, WorkspaceSettings
 from providers import PriceBook
+from schemas.events import EventBatch
+from schemas.identities import ROLE_SCOPES, Identity
+from schemas.settings import WorkspaceSettings
 from utils import json
 from utils.ids import uuid7
 

@@ -15,8 +15,8 @@ from bench.report import Figure, Goal, absolute
 from demo.story import DAYS, tell
 from engines.forecast import HISTORY_DAYS
 from engines.smoothing import Floats, simulate
-from models import Usage
 from providers import PriceBook
+from schemas.usage import Usage
 
 _NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 _WEEK = np.array([1, 1.05, 1.1, 1.05, 0.95, 0.35, 0.3])

@@ -13,8 +13,8 @@ from bench.load import undisturbed
 from bench.plan import Bench
 from bench.report import Figure, Goal, speedup
 from bench.server import BenchError
-from models import Usage
 from providers import PriceBook
+from schemas.usage import Usage
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,8 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
 from database import Database
-from models import (
-    Account,
-    AccountChange,
-    Ended,
-    Identity,
-    Login,
-    Message,
-    Sessions,
-    SignedIn,
-    Signup,
-    User,
-)
+from schemas.accounts import Account, AccountChange, Ended, Login, Message, Sessions, SignedIn, Signup, User
+from schemas.identities import Identity
 from utils.errors import BadRequest, NotFound, TooManyRequests, Unauthorized, Unavailable
 from utils.ids import uuid7
 from utils.passwords import hash_password, verify_password

@@ -11,7 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from database import Database
-from models import (
+from schemas.alerts import (
     Alert,
     AlertChannel,
     AlertChannelChange,
@@ -20,12 +20,12 @@ from models import (
     AlertPage,
     AnomalyDetails,
     BudgetOfAlert,
-    Changed,
     DigestDetails,
     DueDelivery,
-    Identity,
     NewAlertChannel,
 )
+from schemas.identities import Identity
+from schemas.live import Changed
 from utils import json
 from utils.background import Background
 from utils.cipher import CannotDecrypt, Cipher

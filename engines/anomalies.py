@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.baseline import Array, Usual, median, stabilised, usual_days, usual_errors, usual_hours
-from models import AnomalyKind, AnomalyScope, UsageSeries
+from schemas.anomalies import AnomalyKind, AnomalyScope
+from schemas.usage_history import UsageSeries
 
 HOURS = 24
 WEEK = 7 * HOURS

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from database import Database
-from models import EventFilter, Identity
+from schemas.events import EventFilter
+from schemas.identities import Identity
 from utils.json import dumps
 from utils.sinks import Sink
 from utils.time import now

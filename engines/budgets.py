@@ -6,20 +6,11 @@ from decimal import Decimal
 from uuid import UUID
 
 from database import Database
-from models import (
-    Budget,
-    BudgetIn,
-    BudgetList,
-    BudgetRoom,
-    Changed,
-    Estimate,
-    Guarded,
-    Identity,
-    PlannedCall,
-    Refusal,
-    Reservation,
-    ReservationIn,
-)
+from schemas.budgets import Budget, BudgetIn, BudgetList
+from schemas.identities import Identity
+from schemas.live import Changed
+from schemas.reservations import BudgetRoom, Guarded, PlannedCall, Refusal, Reservation, ReservationIn
+from schemas.terms import Estimate
 from utils import json
 from utils.errors import Forbidden, NotFound, PaymentRequired
 from utils.ids import uuid7

@@ -10,8 +10,9 @@ from itertools import takewhile
 
 from engines.anomalies import HOURS, WEEK, Found, Grid, Leaf
 from engines.comparison import cell_of, explain
-from models import Anomaly, AnomalyCause, AnomalyContributor, CostEffects, ModelDifference, PeriodUsage
 from providers import NO_OWN_PRICES, OwnPrices, PriceBook
+from schemas.anomalies import Anomaly, AnomalyCause, AnomalyContributor
+from schemas.comparison import CostEffects, ModelDifference, PeriodUsage
 
 _ZERO = Decimal(0)
 _WEEKS, _DAYS = 4, 7

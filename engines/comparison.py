@@ -20,17 +20,17 @@ from datetime import datetime
 from decimal import Context, Decimal, localcontext
 from typing import NamedTuple, TypeVar
 
-from models import (
+from providers import NO_OWN_PRICES, OwnPrices, PriceBook
+from schemas.comparison import (
     CostEffects,
     Explanation,
     ModelDifference,
     ModelStatus,
     PeriodUsage,
     ProjectDifference,
-    Rates,
     UnpricedModel,
 )
-from providers import NO_OWN_PRICES, OwnPrices, PriceBook
+from schemas.usage import Rates
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 # Wide enough that neither sums nor what is rounded below notice its own rounding.

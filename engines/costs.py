@@ -8,39 +8,38 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from database import Database
-from models import (
-    BatchResult,
-    Changed,
+from models import Violation
+from providers import OwnPrices, Policy, PriceBook
+from schemas.costs import (
     CostByProject,
     CostByProvider,
     CostByTag,
-    CostRange,
     CostSummary,
-    Estimate,
+    SeriesFilter,
+    Step,
+    TagKeys,
+    Timeseries,
+    TopModels,
+)
+from schemas.events import (
+    BatchResult,
     Event,
     EventBatch,
     EventDetail,
     EventFilter,
     EventPage,
-    EventRates,
-    Identity,
-    LoggedCall,
     NewEvent,
-    ObservedCall,
-    PlannedCall,
     Rejection,
-    SeriesFilter,
-    Step,
     StoredEvent,
-    TagKeys,
-    Terms,
-    Timeseries,
-    TopModels,
     Tracked,
-    Usage,
-    Violation,
 )
-from providers import OwnPrices, Policy, PriceBook
+from schemas.identities import Identity
+from schemas.live import Changed
+from schemas.llm import LoggedCall, ObservedCall
+from schemas.ranges import CostRange
+from schemas.reservations import PlannedCall
+from schemas.terms import Estimate, Terms
+from schemas.usage import EventRates, Usage
 from utils.cursors import read_cursor, write_cursor
 from utils.errors import Conflict, Invalid, NotFound
 from utils.group_commit import GroupCommit

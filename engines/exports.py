@@ -8,7 +8,10 @@ from uuid import UUID
 import orjson
 
 from database import Database
-from models import CostKey, CostRange, EventFilter, Identity
+from schemas.events import EventFilter
+from schemas.exports import CostKey
+from schemas.identities import Identity
+from schemas.ranges import CostRange
 from utils.tables import Column, Format, Page, aside, table
 from utils.time import midnight, now
 

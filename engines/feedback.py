@@ -1,7 +1,9 @@
 """What people and applications think of the answers they got."""
 
 from database import Database
-from models import Changed, Feedback, FeedbackIn, FeedbackPage, Identity
+from schemas.feedback import Feedback, FeedbackIn, FeedbackPage
+from schemas.identities import Identity
+from schemas.live import Changed
 from utils.cursors import read_cursor, write_cursor
 from utils.errors import NotFound
 from utils.ids import event_uuid, uuid7

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from engines.smoothing import FEWEST_DAYS, Floats, Simulation, simulate
-from models import (
+from schemas.budgets import Budget
+from schemas.forecast import (
     BacktestedModel,
-    Budget,
     BudgetForecast,
     Estimated,
     Forecast,

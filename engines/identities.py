@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from database import Database
-from models import ROLE_SCOPES, Identity, Scope
+from models import Scope
+from schemas.identities import ROLE_SCOPES, Identity
 from utils.errors import NotFound, Unauthorized
 from utils.keys import API_KEY_PREFIX, key_hash
 from utils.recent import Recent

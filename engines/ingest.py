@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeGuard
 
-from models import BatchResult, EventBatch, Identity, Rejection
 from providers import (
     ERROR_TYPE,
     PROJECT,
@@ -21,6 +20,8 @@ from providers import (
     told_call,
     wanted,
 )
+from schemas.events import BatchResult, EventBatch, Rejection
+from schemas.identities import Identity
 from utils.errors import BadRequest, Invalid, PayloadTooLarge, UnsupportedMediaType
 from utils.ids import is_uuid
 from utils.json import JsonReader, TooManyValues

@@ -4,16 +4,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 from database import Database
-from models import (
-    ApiKey,
-    ApiKeyIn,
-    ApiKeys,
-    Identity,
-    NewApiKey,
-    ProviderKey,
-    ProviderKeyIn,
-    ProviderKeys,
-)
+from schemas.identities import Identity
+from schemas.keys import ApiKey, ApiKeyIn, ApiKeys, NewApiKey, ProviderKey, ProviderKeyIn, ProviderKeys
 from utils.cipher import Cipher
 from utils.errors import Invalid
 from utils.ids import uuid7

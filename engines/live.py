@@ -7,7 +7,8 @@ from contextlib import suppress
 from uuid import UUID
 
 from database import Database
-from models import Change, ChangeKind, Identity, LiveMessage
+from schemas.identities import Identity
+from schemas.live import Change, ChangeKind, LiveMessage
 from utils.errors import LLMLabError, TooManyRequests, Unavailable
 from utils.time import now
 

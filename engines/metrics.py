@@ -1,10 +1,10 @@
 """How the calls went, from the rollups, and what good answers cost, from the feedback."""
 
 from database import Database
-from models import (
+from schemas.identities import Identity
+from schemas.metrics import (
     CostByDay,
     ErrorRates,
-    Identity,
     Latency,
     MetricDays,
     MetricFilter,

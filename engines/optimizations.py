@@ -12,7 +12,8 @@ from statistics import median
 from typing import TypeVar
 
 from engines.switching import SOON, Window, Workload, candidates, money, reprice
-from models import HashedCall, MissingEvidence, Optimization, SampledCall, UsedProject
+from schemas.recommendations import MissingEvidence, Optimization
+from schemas.usage_history import HashedCall, SampledCall, UsedProject
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)

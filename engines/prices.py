@@ -6,8 +6,12 @@ from datetime import datetime
 from uuid import UUID
 
 from database import Database
-from models import Changed, EventRates, Identity, ListedModel, ListedModels, OwnPrice, OwnPriceIn, OwnPriceList
 from providers import Listing, PriceBook
+from schemas.identities import Identity
+from schemas.live import Changed
+from schemas.llm import ListedModel, ListedModels
+from schemas.prices import OwnPrice, OwnPriceIn, OwnPriceList
+from schemas.usage import EventRates
 from utils.cursors import read_name_cursor, write_name_cursor
 from utils.errors import Invalid
 from utils.ids import uuid7

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 from database import Database
-from models import Changed, CostRange, DateRange, Identity, Project, ProjectChange, ProjectPage
+from models import DateRange
+from schemas.identities import Identity
+from schemas.live import Changed
+from schemas.projects import Project, ProjectChange, ProjectPage
+from schemas.ranges import CostRange
 from utils.cursors import read_name_cursor, write_name_cursor
 from utils.errors import Conflict, NotFound
 from utils.time import now

@@ -14,24 +14,15 @@ from engines.comparison import cell_of, explain
 from engines.forecast import HISTORY_DAYS, forecast
 from engines.optimizations import missing_evidence, optimizations
 from engines.switching import Window, switches
-from models import (
-    Anomalies,
-    Anomaly,
-    ComparedCosts,
-    ComparedPeriod,
-    CostComparison,
-    DateRange,
-    Forecast,
-    ForecastPeriod,
-    Identity,
-    ModelSwitches,
-    PeriodRest,
-    PeriodUsage,
-    Recommendations,
-    TwoPeriods,
-    UsageHistory,
-)
+from models import DateRange
 from providers import OwnPrices, PriceBook
+from schemas.anomalies import Anomalies, Anomaly
+from schemas.comparison import ComparedCosts, ComparedPeriod, CostComparison, PeriodRest, PeriodUsage
+from schemas.forecast import Forecast, ForecastPeriod
+from schemas.identities import Identity
+from schemas.ranges import TwoPeriods
+from schemas.recommendations import ModelSwitches, Recommendations
+from schemas.usage_history import UsageHistory
 from utils.time import last_days, midnight, now
 
 _DAYS = 30

@@ -6,7 +6,7 @@ from datetime import datetime
 from hmac import compare_digest
 
 from database import Database
-from models import About, Health
+from schemas.server import About, Health
 from utils import metrics
 from utils.errors import NotFound, Unavailable
 from utils.recent import Recent

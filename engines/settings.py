@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 from database import Database
-from models import CallPolicy, Changed, Identity, SettingsIn, WorkspaceSettings
 from providers import Policy
+from schemas.identities import Identity
+from schemas.live import Changed
+from schemas.settings import CallPolicy, SettingsIn, WorkspaceSettings
 from utils.time import now
 
 

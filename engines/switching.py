@@ -20,18 +20,10 @@ from itertools import accumulate
 from statistics import NormalDist
 from typing import NamedTuple
 
-from models import (
-    AdviceBasis,
-    AnswerQuality,
-    LeftOut,
-    ModelSwitch,
-    ModelSwitches,
-    ModelUsage,
-    Rates,
-    SampledCall,
-    UsedDay,
-)
 from providers import Capability, OwnPrices, PriceBook, successors, token_factor
+from schemas.recommendations import AdviceBasis, AnswerQuality, LeftOut, ModelSwitch, ModelSwitches
+from schemas.usage import Rates
+from schemas.usage_history import ModelUsage, SampledCall, UsedDay
 
 MONTH = 30
 # A model whose vendor stops serving it this soon is nothing to move to.

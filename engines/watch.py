@@ -5,7 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from database import Database
-from models import Anomaly, Changed
+from schemas.anomalies import Anomaly
+from schemas.live import Changed
 from utils.background import Background
 from utils.time import now
 

@@ -5,16 +5,16 @@ from datetime import timedelta
 from uuid import UUID
 
 from database import Database
-from models import (
+from models import Role
+from schemas.identities import Identity
+from schemas.workspaces import (
     AuditPage,
-    Identity,
     Invitation,
     InvitationIn,
     Invitations,
     Member,
     Members,
     NewInvitation,
-    Role,
     Workspace,
     Workspaces,
 )

@@ -12,8 +12,9 @@ from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 from genai_prices.types import ModelInfo
 from genai_prices.types import Provider as Vendor
 
-from models import MAX_TOKENS, Price, Rates, Usage
+from models import MAX_TOKENS
 from providers.rates import ModelRates
+from schemas.usage import Price, Rates, Usage
 from utils.errors import Invalid
 
 PRICE_LIST = f"genai-prices@{version('genai-prices')}"

@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from models import Price, Rates, Usage
 from providers.anthropic import ANTHROPIC
 from providers.base import Model, Provider, price_at, vendor_of
 from providers.capabilities import BATCH, RETIREMENTS, BatchTier, Caching, Capability, Retirement, caching, capability
@@ -17,6 +16,7 @@ from providers.listing import Listing, is_listed, listing
 from providers.mistral import MISTRAL
 from providers.openai import OPENAI
 from providers.own import NO_OWN_PRICES, OwnPrices, own_cost, own_rates
+from schemas.usage import Price, Rates, Usage
 from utils.errors import Invalid
 
 UNPRICED = Price(None, "unpriced")

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-from models import Rates
+from schemas.usage import Rates
 
 _FILE = json.loads(Path(__file__).with_name("corrections.json").read_text())
 SOURCE = f"corrections@{_FILE['version']}"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Context, Decimal
 
-from models import OwnPrice, Rates, Usage
+from schemas.prices import OwnPrice
+from schemas.usage import Rates, Usage
 from utils.patterns import Pattern
 
 _MILLION = Decimal(1_000_000)

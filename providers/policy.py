@@ -1,7 +1,7 @@
 """What a workspace decided about its calls: the models nobody shall call, and the most tokens of a call."""
 
-from models import Breach, WorkspaceSettings
 from providers.anthropic import CLAUDE_HAIKU_45
+from schemas.settings import Breach, WorkspaceSettings
 from utils.patterns import Pattern
 
 _REMEMBERED = 10_000

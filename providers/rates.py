@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 
-from models import Rates
+from schemas.usage import Rates
 
 # Under which price keys each disjoint part of a usage is charged: the most specific one the model has a price for.
 _PRICE_KEYS = {

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from fastapi import Path
 
-from models import (
+from routes.deps import Cursor, Limit
+from routes.exact import Call, needs, problems, router
+from schemas.alerts import (
     Alert,
     AlertChannel,
     AlertChannelChange,
@@ -15,8 +17,6 @@ from models import (
     AlertTest,
     NewAlertChannel,
 )
-from routes.deps import Cursor, Limit
-from routes.exact import Call, needs, problems, router
 
 alerts = router("/api/alerts", "alerts")
 channels = router("/api/alert-channels", "alerts")

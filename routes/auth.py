@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import Body, Path, Response
 
-from models import AccountChange, Ended, Login, Message, Refresh, Register, Sessions, SignedIn, Signup, User
 from routes.cookies import COOKIE, cleared, cleared_when_refused, in_cookie, kept, refresh_token
 from routes.exact import Call, needs, problems, public_router, router
+from schemas.accounts import AccountChange, Ended, Login, Message, Refresh, Register, Sessions, SignedIn, Signup, User
 
 public = public_router("/api/auth", "auth")
 account = router("/api/auth", "auth")

@@ -5,18 +5,10 @@ from uuid import UUID
 
 from fastapi import Path
 
-from models import (
-    Budget,
-    BudgetIn,
-    BudgetList,
-    Guarded,
-    PaymentProblem,
-    PlannedCall,
-    PolicyProblem,
-    Reservation,
-    ReservationIn,
-)
 from routes.exact import Call, needs, problems, router
+from schemas.budgets import Budget, BudgetIn, BudgetList
+from schemas.errors import PaymentProblem, PolicyProblem
+from schemas.reservations import Guarded, PlannedCall, Reservation, ReservationIn
 
 budgets = router("/api/budgets", "budgets")
 guard = router("/api/budgets", "budgets")

@@ -11,8 +11,8 @@ from typing import Any
 
 from fastapi import Response
 
-from models import Message, Refresh, SignedIn
 from routes.exact import Call, json_response
+from schemas.accounts import Message, Refresh, SignedIn
 from utils.addresses import is_loopback
 from utils.errors import Invalid, Unauthorized
 

@@ -4,22 +4,12 @@ from typing import Annotated
 
 from fastapi import Query
 
-from models import (
-    CostByProject,
-    CostByProvider,
-    CostByTag,
-    CostComparison,
-    CostSummary,
-    Forecast,
-    ForecastPeriod,
-    Step,
-    Tag,
-    TagKeys,
-    Timeseries,
-    TopModels,
-)
+from models import Tag
 from routes.deps import Compared, Range, Series, Zone
 from routes.exact import Call, router
+from schemas.comparison import CostComparison
+from schemas.costs import CostByProject, CostByProvider, CostByTag, CostSummary, Step, TagKeys, Timeseries, TopModels
+from schemas.forecast import Forecast, ForecastPeriod
 
 costs = router("/api/costs", "costs")
 

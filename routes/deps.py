@@ -5,25 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from models import (
-    CostRange,
-    DayOrTime,
-    EventFilter,
-    MetricFilter,
-    ModelName,
-    Name,
-    ProviderName,
-    SeriesFilter,
-    SpanText,
-    SplitBy,
-    Status,
-    Tag,
-    TagFilter,
-    Time,
-    TimeZone,
-    TwoPeriods,
-    Violation,
-)
+from models import ModelName, Name, ProviderName, Status, Tag, Time, TimeZone, Violation
+from schemas.costs import SeriesFilter, SplitBy
+from schemas.events import EventFilter, TagFilter
+from schemas.metrics import MetricFilter
+from schemas.ranges import CostRange, DayOrTime, SpanText, TwoPeriods
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many on a page")]
 Days = Annotated[int, Query(ge=1, le=365, description="How many calendar days, today included")]

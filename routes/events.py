@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import Path, Response
 
-from models import BatchResult, Event, EventBatch, EventDetail, EventPage, Name, Tracked
+from models import Name
 from routes.deps import Cursor, Wanted
 from routes.exact import IDEMPOTENT, Call, json_response, needs, problems, router
+from schemas.events import BatchResult, Event, EventBatch, EventDetail, EventPage, Tracked
 
 events = router("/api/events", "events")
 

@@ -35,8 +35,10 @@ from engines.recommendations import RecommendationsEngine
 from engines.server import ServerEngine
 from engines.settings import SettingsEngine
 from engines.workspaces import WorkspaceEngine
-from models import Identity, Problem, Scope
+from models import Scope
 from routes import errors
+from schemas.errors import Problem
+from schemas.identities import Identity
 from utils import json
 from utils.addresses import is_loopback
 from utils.asgi import client_address, header

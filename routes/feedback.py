@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import Query
 
-from models import Feedback, FeedbackIn, FeedbackPage, Name
+from models import Name
 from routes.deps import Cursor, Limit
 from routes.exact import Call, TwiceRouter, needs, problems
+from schemas.feedback import Feedback, FeedbackIn, FeedbackPage
 
 feedback = TwiceRouter("/feedback", "feedback")
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import Response
 
-from models import BatchResult
 from routes.exact import Call, needs, problems, router
+from schemas.events import BatchResult
 from utils.errors import PROBLEM_JSON
 from utils.otlp import JSON, PROTOBUF, TRACES_PATH
 

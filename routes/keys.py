@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Path
 
-from models import ApiKey, ApiKeyIn, ApiKeys, KeyName, NewApiKey, ProviderKey, ProviderKeyIn, ProviderKeys
 from routes.exact import Call, needs, problems, router
+from schemas.keys import ApiKey, ApiKeyIn, ApiKeys, KeyName, NewApiKey, ProviderKey, ProviderKeyIn, ProviderKeys
 
 keys = router("/api/keys", "keys")
 provider_keys = router("/api/provider-keys", "keys")

@@ -10,8 +10,8 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.types import Receive, Scope, Send
 
 from engines.live import Watch
-from models import LiveMessage, Version
 from routes.exact import Call, router
+from schemas.live import LiveMessage, Version
 from utils import json
 
 live = router("/api/stream", "live updates")

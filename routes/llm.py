@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import Query
 
-from models import ListedModels, LoggedCall, Name, ObservedCall, ProviderName
+from models import Name, ProviderName
 from routes.deps import Cursor, Limit
 from routes.exact import IDEMPOTENT, Call, TwiceRouter, needs
+from schemas.llm import ListedModels, LoggedCall, ObservedCall
 
 llm = TwiceRouter("/llm", "llm")
 

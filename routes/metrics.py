@@ -1,8 +1,8 @@
 """How the calls went."""
 
-from models import CostByDay, ErrorRates, Latency, MetricsSummary, Quality, TokenUsage
 from routes.deps import Measured
 from routes.exact import Call, TwiceRouter
+from schemas.metrics import CostByDay, ErrorRates, Latency, MetricsSummary, Quality, TokenUsage
 
 metrics = TwiceRouter("/metrics", "metrics")
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Path
 
-from models import OwnPrice, OwnPriceIn, OwnPriceList, PriceEnd
 from routes.exact import Call, needs, problems, router
+from schemas.prices import OwnPrice, OwnPriceIn, OwnPriceList, PriceEnd
 
 prices = router("/api/prices", "prices")
 

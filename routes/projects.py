@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
-from models import Project, ProjectChange, ProjectIn, ProjectPage
 from routes.deps import Cursor, Limit, Range
 from routes.exact import Call, needs, problems, router
+from schemas.projects import Project, ProjectChange, ProjectIn, ProjectPage
 
 projects = router("/api/projects", "projects")
 

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import Query
 
-from models import Anomalies, ModelSwitches, Recommendations
 from routes.deps import Days, Zone
 from routes.exact import Call, router
+from schemas.anomalies import Anomalies
+from schemas.recommendations import ModelSwitches, Recommendations
 
 recommendations = router("/api/recommendations", "recommendations")
 

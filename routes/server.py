@@ -2,8 +2,8 @@
 
 from fastapi import Response
 
-from models import About, Health
 from routes.exact import Call, json_response, problems, public_router
+from schemas.server import About, Health
 
 server = public_router("", "server")
 

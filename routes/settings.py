@@ -1,7 +1,7 @@
 """What the workspace decided for its calls."""
 
-from models import CallPolicy, SettingsIn, WorkspaceSettings
 from routes.exact import Call, needs, router
+from schemas.settings import CallPolicy, SettingsIn, WorkspaceSettings
 
 settings = router("/api/settings", "settings")
 older = router("/settings", "settings")

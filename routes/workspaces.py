@@ -6,7 +6,9 @@ from uuid import UUID
 from fastapi import Path, Query
 from fastapi.responses import StreamingResponse
 
-from models import (
+from routes.deps import Cursor, Limit
+from routes.exact import Call, download, needs, problems, router
+from schemas.workspaces import (
     AuditPage,
     InvitationIn,
     Invitations,
@@ -19,8 +21,6 @@ from models import (
     WorkspaceName,
     Workspaces,
 )
-from routes.deps import Cursor, Limit
-from routes.exact import Call, download, needs, problems, router
 
 workspaces = router("/api/workspaces", "workspaces")
 audit = router("/api/audit", "workspaces")

@@ -24,7 +24,7 @@ from config import Settings
 from database import Database, PostgresRoad
 from engines.alerts import BACKOFF, AlertEngine
 from maintenance import reencrypt
-from models import DueDelivery
+from schemas.alerts import DueDelivery
 from tests.conftest import client_of, running, settings_for
 from tests.product import PATIENCE, Server
 from tests.receiver import Receiver

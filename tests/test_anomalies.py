@@ -17,8 +17,10 @@ from demo.story import outage_day, spike_day
 from engines import causes
 from engines.anomalies import Found, Grid, Leaf, find, hourly_threshold
 from engines.baseline import judged, median, restored, stabilised, usual_days, usual_errors, usual_hours
-from models import Anomaly, Usage, UsageSeries
 from providers import PriceBook
+from schemas.anomalies import Anomaly
+from schemas.usage import Usage
+from schemas.usage_history import UsageSeries
 from tests.demo_story import demo_events
 from tests.team import Member, assert_problem, call
 

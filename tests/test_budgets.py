@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from database import Database, PostgresRoad
-from models import BudgetIn, Identity
+from schemas.budgets import BudgetIn
+from schemas.identities import Identity
 from tests.team import Member, assert_problem
 
 

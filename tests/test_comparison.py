@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.comparison import Cell, cell_of, explain
-from models import CostEffects, Explanation, PeriodUsage, Rates, Usage
 from providers import PriceBook
+from schemas.comparison import CostEffects, Explanation, PeriodUsage
+from schemas.usage import Rates, Usage
 from tests.demo_story import demo_events
 from tests.team import Member, assert_problem, call
 

@@ -16,8 +16,8 @@ import pytest
 from demo import story
 from demo.__main__ import ADMIN, VIEWER, prepare
 from demo.story import DAYS, OUTAGE_PROVIDER, SPIKE_PROJECT, outage_day, spike_day, tell
-from models import Usage
 from providers import PriceBook
+from schemas.usage import Usage
 from tests.demo_story import NOW, demo_events
 from tests.product import PATIENCE, ROOT, Server
 

@@ -13,7 +13,8 @@ import pytest
 from bench.forecast import KINDS, coverage, demo_costs
 from engines.forecast import forecast
 from engines.smoothing import simulate
-from models import Budget, Forecast, ForecastPeriod, SpendSeries, StoredSpend
+from schemas.budgets import Budget
+from schemas.forecast import Forecast, ForecastPeriod, SpendSeries, StoredSpend
 from tests.team import Member, assert_problem, call, new_api_key
 
 # A Saturday.

@@ -17,7 +17,8 @@ import pytest
 import engines.budgets
 from config import Settings
 from database import Database, PostgresRoad
-from models import BudgetIn, Identity
+from schemas.budgets import BudgetIn
+from schemas.identities import Identity
 from tests.conftest import client_of, running, settings_for
 from tests.product import PATIENCE
 from tests.team import Caller, Member, assert_problem, call, new_api_key, sign_up

@@ -23,7 +23,7 @@ import engines.live
 from config import Settings
 from database import Database
 from engines.live import Watch
-from models import Change, LiveMessage
+from schemas.live import Change, LiveMessage
 from tests.conftest import client_of, running, settings_for
 from tests.product import PATIENCE, Server
 from tests.supabase_server import SECRET_KEY, SupabaseServer

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from config import Settings
-from models import Usage
 from providers import PriceBook
+from schemas.usage import Usage
 from tests.team import Member, assert_problem, new_api_key
 
 BOOK = PriceBook()

@@ -35,7 +35,7 @@ from schemathesis.schemas import BaseSchema
 import utils.ids
 from engines.live import Watch
 from main import create_app
-from models import LiveMessage
+from schemas.live import LiveMessage
 from tests.conftest import settings_for
 from tests.team import PASSWORD, new_email
 from tests.threads import ThreadServer

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import OwnPrice, Usage
 from providers import OwnPrices, PriceBook
+from schemas.prices import OwnPrice
+from schemas.usage import Usage
 from tests.team import Member, assert_problem, call
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)

@@ -10,9 +10,9 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices
 
-from models import Usage
 from providers import PriceBook
 from providers.base import Model
+from schemas.usage import Usage
 from utils.errors import Invalid
 
 PRICES = PriceBook()

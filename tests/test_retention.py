@@ -21,7 +21,7 @@ from config import Settings
 from database import Database
 from engines.retention import RetentionEngine
 from maintenance import check_rollups
-from models import Swept
+from schemas.retention import Swept
 from tests.conftest import client_of, running, settings_for
 from tests.product import PATIENCE
 from tests.team import Application, Member, assert_problem, call, new_api_key, sign_up

@@ -11,8 +11,8 @@ from genai_prices.data_snapshot import get_snapshot
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models import WorkspaceSettings
 from providers import Policy
+from schemas.settings import WorkspaceSettings
 from tests.conftest import client_of, running, settings_for
 from tests.team import Caller, Member, assert_problem, call, new_api_key, sign_up
 from tests.test_privacy import archive

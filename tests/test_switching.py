@@ -10,9 +10,9 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from engines.switching import Repriced, Window, candidates, interval, reprice, student_t, switches
-from models import ModelSwitch
 from providers import Capability
 from providers.capabilities import CAPABILITIES, RETIREMENTS, SOURCES, successors
+from schemas.recommendations import ModelSwitch
 from tests.team import Member, call
 from tests.windows import GPT_4O, NOW, PRICES, SONNET, day, percent_of_list, sampled, ten_days, window
 from utils import json

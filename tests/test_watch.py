@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from engines.alerts import message
-from models import DueDelivery
+from schemas.alerts import DueDelivery
 from tests.team import Member, assert_problem, call
 
 # A Wednesday, at noon in UTC.

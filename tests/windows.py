@@ -7,8 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 from engines.switching import Window
-from models import ModelUsage, OwnPrice
 from providers import OwnPrices, PriceBook
+from schemas.prices import OwnPrice
+from schemas.usage_history import ModelUsage
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 START = datetime(2026, 10, 22, tzinfo=UTC)

@@ -29,3 +29,8 @@ def hour_after(at: datetime) -> datetime:
     """The first UTC hour that does not begin before `at`."""
     start = hour_before(at)
     return start if start == at else start + timedelta(hours=1)
+
+
+def restore_plus(text: str) -> str:
+    """Restores the plus sign of an offset from UTC: in a query that does not escape it, it arrives as a space."""
+    return f"{text[:-6]}+{text[-5:]}" if len(text) > 19 and text[-6] == " " else text

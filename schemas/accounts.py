@@ -1,0 +1,137 @@
+"""Accounts and sessions."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from models import NO_CONTROL_CHARACTERS, Answer, Email, Name, Password, Request, Role, Row
+
+
+class Signup(Request):
+    """A new account."""
+
+    email: Email = Field(examples=["ada@example.com"])
+    password: Password = Field(examples=["correct horse battery"])
+    name: Name = Field(examples=["Ada"])
+
+
+class Register(Request):
+    """A new account; without a name it is called by the address up to the @."""
+
+    email: Email = Field(examples=["ada@example.com"])
+    password: Password = Field(examples=["correct horse battery"])
+    name: Name | None = Field(None, examples=["Ada"])
+
+    def signup(self) -> Signup:
+        """The same with the name filled in."""
+        return Signup(email=self.email, password=self.password, name=self.name or self.email.split("@")[0])
+
+
+class Login(Request):
+    """An account's address and password."""
+
+    email: Email = Field(examples=["ada@example.com"])
+    password: Annotated[str, StringConstraints(max_length=128, pattern=NO_CONTROL_CHARACTERS)] = Field(
+        examples=["correct horse battery"]
+    )
+
+
+class Refresh(Request):
+    """The refresh token of the last answer; each works once."""
+
+    refresh_token: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+        None, description="Needed unless it is in the cookie"
+    )
+
+
+class AccountChange(Request):
+    """What to change about the account; a new password needs the current one and ends the other sessions."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Countess"}]})
+
+    name: Name | None = None
+    password: Password | None = None
+    current_password: Annotated[str, StringConstraints(max_length=128)] | None = None
+
+    @model_validator(mode="after")
+    def _with_current(self) -> "AccountChange":
+        if self.password is not None and self.current_password is None:
+            raise ValueError("current_password is needed to set a new password")
+        return self
+
+
+class User(Answer):
+    """A user as they see themselves; `role` is theirs in the workspace the request is about."""
+
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    created_at: datetime
+
+
+class SignedIn(Answer):
+    """A session: its tokens, its user and its workspace."""
+
+    access_token: str
+    refresh_token: str | None = Field(description="Null when it is in the cookie")
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
+    expires_in: int = Field(description="Seconds until the access token expires")
+    user_id: UUID
+    workspace_id: UUID
+    user: User
+
+
+class Session(Answer):
+    """A session that still holds."""
+
+    id: UUID
+    device: str = Field(description="What the browser or program called itself when it signed in")
+    created_at: datetime
+    last_used_at: datetime = Field(description="To the minute")
+    expires_at: datetime
+    current: bool = Field(False, description="Whether it is the one that asks")
+
+
+class Sessions(Answer):
+    """The caller's sessions, last used first."""
+
+    sessions: list[Session]
+
+
+class Ended(Answer):
+    """How many sessions were ended."""
+
+    ended: int
+
+
+class Message(Answer):
+    """What was done, in words."""
+
+    message: str
+
+
+# Internal values, never sent to a caller
+
+
+class Account(Row):
+    """A live session with its user and workspace."""
+
+    session_id: UUID
+    workspace_id: UUID
+    user: User
+
+
+class RefreshedAccount(Account):
+    """A live session, and the id of its current refresh token."""
+
+    refresh_id: UUID
+
+
+class Credentials(Row):
+    """The hash that a user's password is checked against."""
+
+    user_id: UUID
+    password_hash: str

@@ -1,0 +1,13 @@
+"""Exports. Internal: no caller receives these."""
+
+from datetime import date
+from typing import NamedTuple
+
+
+class CostKey(NamedTuple):
+    """The last row of a page of daily costs. `project` is the project's key."""
+
+    date: date
+    project: str
+    provider: str
+    model: str

@@ -1,0 +1,102 @@
+"""API keys of applications, and the workspace's keys at providers."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from models import Answer, Name, ProviderName, Request, Row, Scope, Time, printable
+
+
+class ApiKeyIn(Request):
+    """A new API key for an application."""
+
+    name: Name = Field(examples=["search backend"])
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3), AfterValidator(lambda s: sorted(set(s)))] = Field(
+        ["events:write"], description="events:write sends events; read reads what a viewer may; admin does everything"
+    )
+    project: Name | None = Field(None, description="Name or id of the project of events that name none")
+    expires_at: Time | None = Field(None, description="When it stops working; never, if left out")
+
+
+class KeyName(Request):
+    """What to call a key."""
+
+    name: Name
+
+
+class ApiKey(Answer):
+    """An API key, without the key itself."""
+
+    id: UUID
+    name: str
+    last_four: str
+    scopes: list[Scope]
+    project: str | None
+    created_by: UUID
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute")
+
+
+class NewApiKey(ApiKey):
+    """A new API key, shown this once."""
+
+    key: str = Field(examples=["llmlab_sk_..."])
+
+
+class ApiKeys(Answer):
+    """The keys that were not revoked, newest first."""
+
+    keys: list[ApiKey]
+
+
+# Provider keys
+
+
+class ProviderKeyIn(Request):
+    """A key of yours at a provider."""
+
+    provider: ProviderName = Field(examples=["openai"])
+    name: Name = Field("default", description="Tells several keys of one provider apart")
+    key: Annotated[SecretStr, Field(min_length=8, max_length=4096), AfterValidator(printable)] = Field(
+        description="Kept encrypted and never shown again", json_schema_extra={"pattern": "^[ -~]*$"}
+    )
+
+
+class ProviderKey(Answer):
+    """A provider's key, of which only the last four characters are ever shown."""
+
+    id: UUID
+    provider: str
+    name: str
+    last_four: str
+    created_by: UUID
+    created_at: datetime
+
+
+class ProviderKeys(Answer):
+    """The provider keys kept, by provider and name."""
+
+    keys: list[ProviderKey]
+
+
+# Internal values, never sent to a caller
+
+
+class KeyIdentity(Row):
+    """The workspace and the rights of an API key."""
+
+    id: UUID
+    workspace_id: UUID
+    created_by: UUID
+    scopes: list[Scope]
+    project: str | None
+
+
+class SealedKey(Row):
+    """A provider key in its encrypted form."""
+
+    id: UUID
+    ciphertext: str
