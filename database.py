@@ -1305,6 +1305,8 @@ async def _connect(url: str, *, most: int, **options: Any) -> "asyncpg.Pool[asyn
         max_queries=sys.maxsize,
         # Behind a transaction pooler every statement may meet another server connection.
         statement_cache_size=0 if _is_pooled(url) else 256,
+        # Times in JSON are written in the zone of the session.
+        server_settings={"timezone": "UTC"},
         init=_prepare,
         reset=_nothing_to_reset,
         **options,

@@ -46,14 +46,6 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(utils.passwords, "hasher", hasher)
 
 
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine or a .env happens to say must not change a test."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setitem(Settings.model_config, "env_file", None)
-
-
 @pytest.fixture
 def no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alerts stay where they are, and no host is looked up."""

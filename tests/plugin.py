@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 import database
+from config import Settings
 from tests.product import Server
 from tests.workspace import Double, Workspace
 from utils.postgres import EmbeddedPostgres
@@ -31,6 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Each HTTP client reads all authorities, which takes 50 ms. No test speaks TLS.
     os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "data" / "authority.crt")
+    # What the machine or a .env says must not change a test.
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+    Settings.model_config["env_file"] = None
     _use_own_folder(config)
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -249,3 +250,15 @@ async def test_a_supabase_project_that_goes_away_is_unavailable(url: str, tmp_pa
 async def test_a_database_that_is_away_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="DATABASE_URL"):
         await Database.open(settings_for(tmp_path, database_url="postgresql://postgres@127.0.0.1:9/x"))
+
+
+async def test_times_are_in_utc_whatever_the_database_is_set_to(
+    url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    await sql.execute(f"alter database {urlsplit(url).path[1:]} set timezone = 'Asia/Kathmandu'")
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        ada = await sign_up(client, "Ada")
+        event_id = (await ada.track(timestamp="2026-01-31T23:30:00Z")).json()["event_id"]
+        assert (await ada.get(f"/api/events/{event_id}"))["timestamp"] == "2026-01-31T23:30:00Z"
+        summary = await ada.get("/api/costs/summary", start="2026-01-31", end="2026-01-31")
+        assert (summary["call_count"], summary["date_range_start"]) == (1, "2026-01-31T00:00:00Z")

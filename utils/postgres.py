@@ -57,7 +57,7 @@ class EmbeddedPostgres:
                 self._run(
                     "pg_ctl", "start", "-w", "-t", "120", "-s", "-l", str(self._data / "server.log"),
                     "-o", f"-h '' -k '{sockets}' -c unix_socket_permissions=0700 -c wal_init_zero=off"
-                    " -c autovacuum_vacuum_cost_delay=20ms",
+                    " -c autovacuum_vacuum_cost_delay=20ms -c timezone=UTC -c log_timezone=UTC",
                     user=user,
                 )  # fmt: skip
         return f"postgresql://postgres@/postgres?host={quote(str(sockets))}"
