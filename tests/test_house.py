@@ -123,20 +123,20 @@ def test_sql_is_in_the_migrations_only(path: Path) -> None:
 
 
 def schemas_of(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    for schema in base.__subclasses__():
-        yield schema
-        yield from schemas_of(schema)
+    for model in base.__subclasses__():
+        yield model
+        yield from schemas_of(model)
 
 
 def test_requests_and_answers_are_public_and_rows_are_not() -> None:
     for path in (ROOT / "schemas").glob("*.py"):
         importlib.import_module(f"schemas.{path.stem}")
     public = json.loads((ROOT / "dashboard" / "openapi.json").read_text())["components"]["schemas"].keys()
-    for schema in (*schemas_of(Request), *schemas_of(Answer)):
+    for model in (*schemas_of(Request), *schemas_of(Answer)):
         # What is only the base of others is not in the document.
-        assert schema.__name__ in public or schema.__subclasses__(), schema
-    for schema in schemas_of(Row):
-        assert schema.__name__ not in public, schema
+        assert model.__name__ in public or model.__subclasses__(), model
+    for model in schemas_of(Row):
+        assert model.__name__ not in public, model
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "routes").glob("[a-z]*.py")), ids=lambda path: path.stem)

@@ -14,7 +14,8 @@ import pytest
 
 import database
 from database import MIGRATIONS, StartError, migrate
-from tests.conftest import client_of, database_url, running, settings_for
+from tests.conftest import client_of, running, settings_for
+from tests.plugin import database_url
 from tests.team import PASSWORD, Member
 from tools import schema
 from utils.postgres import _BIN
@@ -26,7 +27,7 @@ NewDatabase = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def new_database(postgres_url: str, template: str) -> AsyncIterator[NewDatabase]:
+async def new_database(postgres_url: str) -> AsyncIterator[NewDatabase]:
     """Makes a database in which some SQL has run; its connection string."""
     made = []
     connection = await asyncpg.connect(postgres_url)
