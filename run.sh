@@ -97,7 +97,8 @@ case "${1:-serve}" in
     install requirements-dev.txt
     install_node tests/supabase
     install_command redis-server redis-server
-    run_tests -n 4 --durations=10 "$@"
+    # Handed out in small portions, so that all four end at the same time.
+    run_tests -n 4 --maxschedchunk 2 --durations=10 "$@"
     ;;
   coverage)
     shift

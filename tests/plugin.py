@@ -49,6 +49,10 @@ def _use_own_folder(config: pytest.Config) -> None:
         config.stash[_OWN_FOLDER] = config.option.basetemp = tempfile.mkdtemp(prefix="llmlab-tests-")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _OWN_FOLDER in config.stash:
         shutil.rmtree(config.stash[_OWN_FOLDER], ignore_errors=True)

@@ -357,6 +357,7 @@ def test_the_table_has_every_operation_and_no_other(tmp_path: Path) -> None:
     assert answered == expected().keys()
 
 
+@pytest.mark.long
 async def test_everybody_is_answered_as_the_table_says_and_who_is_refused_changes_nothing(world: World) -> None:
     before = await world.rows()
     wrong = []

@@ -260,6 +260,7 @@ async def test_a_model_without_a_price_is_told(ada: Member) -> None:
         assert receiver.requests[0].payload["text"].startswith("openai/nobody-knows-it has no known price\n")
 
 
+@pytest.mark.long
 async def test_a_killed_server_delivers_after_its_restart(tmp_path: Path) -> None:
     async with Receiver() as receiver:
         port = receiver.port

@@ -99,9 +99,9 @@ class Demo(Server):
     program = ("-m", "demo")
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Demo(tmp_path_factory.mktemp("demo"))
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Server]:
+    server = Demo(tmp_path / "data")
     server.start()
     yield server
     server.stop()
@@ -116,7 +116,8 @@ def signed_in(demo: Server, who: dict[str, str]) -> httpx.Client:
     )
 
 
-def test_the_admin_and_the_viewer_see_the_same_workspace(demo: Server) -> None:
+@pytest.mark.long
+def test_the_admin_and_the_viewer_see_the_same_workspace_which_is_served_as_a_demo_only(demo: Server) -> None:
     with signed_in(demo, ADMIN) as admin, signed_in(demo, VIEWER) as viewer:
         for who, role in ((admin, "admin"), (viewer, "viewer")):
             (workspace,) = who.get("/api/workspaces").json()["workspaces"]
@@ -129,8 +130,6 @@ def test_the_admin_and_the_viewer_see_the_same_workspace(demo: Server) -> None:
         assert good["claude-sonnet-4-5"]["average_rating"] > good["gpt-4o-mini"]["average_rating"]
         assert viewer.post("/api/projects", json={"name": "mine"}).status_code == 403
 
-
-def test_a_demo_is_served_as_a_demo_only(demo: Server) -> None:
     environment = {**demo.environment, "DATA_DIR": str(Path(demo.environment["DATA_DIR"]) / "demo")}
     ended = subprocess.run(
         [sys.executable, ROOT / "main.py"],

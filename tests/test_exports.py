@@ -504,6 +504,7 @@ async def large(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: P
 
 
 @pytest.mark.parametrize("format", ["jsonl", "parquet"])
+@pytest.mark.long
 async def test_memory_does_not_grow_with_the_file(large: Large, format: str) -> None:
     assert large.server.process is not None
     worker = psutil.Process(large.server.process.pid)

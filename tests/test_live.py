@@ -196,6 +196,7 @@ async def test_when_the_database_drops_every_connection_nothing_is_missed(
 
 
 @pytest.mark.parametrize(("workers", "told"), [("1", signal.SIGINT), ("1", signal.SIGTERM), ("2", signal.SIGTERM)])
+@pytest.mark.long
 async def test_a_server_with_open_streams_stops_when_it_is_told_to(
     workers: str, told: signal.Signals, tmp_path: Path
 ) -> None:

@@ -341,6 +341,7 @@ async def check_everything(member: Member, sql: "asyncpg.Connection[asyncpg.Reco
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(events=EVENTS, questions=st.lists(QUESTIONS, min_size=1, max_size=4), ratings=RATINGS)
+@pytest.mark.long
 async def test_every_metric_equals_a_recount_of_the_events(
     url: str,
     sql: "asyncpg.Connection[asyncpg.Record]",

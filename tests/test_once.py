@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
 from maintenance import check_rollups
 from tests.conftest import client_of, running, settings_for
@@ -124,6 +125,7 @@ def postgres_processes(data_dir: Path) -> list[str]:
     return [line for line in listing.splitlines() if f"-D {data_dir}" in line]
 
 
+@pytest.mark.long
 async def test_a_server_killed_under_load_loses_nothing_it_acknowledged(
     servers: tuple[Server, Server], tmp_path: Path
 ) -> None:

@@ -288,6 +288,7 @@ def operations(openapi: dict[str, Any]) -> dict[str, Any]:
     return {f"{method.upper()} {path}": said for path, methods in paths for method, said in methods.items()}
 
 
+@pytest.mark.long
 def test_an_admin_is_answered_as_documented(openapi: dict[str, Any], address: str, share: int) -> None:
     schema = described(openapi, address, share)
     sign_in(schema, address)
@@ -307,6 +308,7 @@ def test_somebody_who_leaves_for_good_is_answered_as_documented(openapi: dict[st
     assert "DELETE /api/auth/me" in findings.succeeded
 
 
+@pytest.mark.long
 def test_a_caller_who_is_not_signed_in_is_answered_as_documented(
     openapi: dict[str, Any], address: str, share: int
 ) -> None:

@@ -115,6 +115,7 @@ async def survives(server: Server, url: str, outages: Sequence[Callable[[], None
     await sql.close()
 
 
+@pytest.mark.long
 async def test_a_postgres_that_is_restarted_under_load(lab: tuple[EmbeddedPostgres, str], tmp_path: Path) -> None:
     postgres, url = lab
     server = Server(tmp_path / "data", DATABASE_URL=url, SECRET_KEY=SIGNING_KEY)
@@ -126,6 +127,7 @@ async def test_a_postgres_that_is_restarted_under_load(lab: tuple[EmbeddedPostgr
         server.stop()
 
 
+@pytest.mark.long
 async def test_an_embedded_postgres_that_ends_under_load_is_started_again(
     servers: tuple[Server, Server], tmp_path: Path
 ) -> None:
@@ -138,6 +140,7 @@ async def test_an_embedded_postgres_that_ends_under_load_is_started_again(
     assert postgres_processes(tmp_path / "data") == []
 
 
+@pytest.mark.long
 async def test_a_supabase_project_that_is_away_for_a_moment(lab: tuple[EmbeddedPostgres, str], tmp_path: Path) -> None:
     # The server that stands for Supabase ends when its Postgres does; the whole project goes and comes back here.
     _, url = lab
@@ -159,6 +162,7 @@ async def test_a_supabase_project_that_is_away_for_a_moment(lab: tuple[EmbeddedP
         supabase.stop()
 
 
+@pytest.mark.long
 async def test_a_server_told_to_stop_under_load_finishes_what_it_accepted(
     servers: tuple[Server, Server], tmp_path: Path
 ) -> None:

@@ -264,6 +264,7 @@ def test_a_scrape_succeeds_while_workers_start_and_end(tmp_path: Path, monkeypat
     assert scrape_with(f"gauge_liveall_{ended.pid}.db", whole[:10]) == (12, 0), "it has ended and its gauges with it"
 
 
+@pytest.mark.long
 async def test_each_of_several_workers_answers_for_all(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", WORKERS="2")
     server.start()

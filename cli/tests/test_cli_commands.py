@@ -20,6 +20,7 @@ import pytest
 
 from llmlab_cli import exact, output
 from llmlab_cli.api import Api
+from llmlab_cli.commands import tail
 from llmlab_cli.imports.presets import PRESETS
 from llmlab_cli.main import EPILOG, cli
 from llmlab_cli.settings import SETTINGS
@@ -205,11 +206,23 @@ def test_keys_are_made_listed_and_revoked(llmlab: Program, signed_in: Workspace)
 # Calls as they arrive
 
 
-def test_tail_shows_the_latest_calls_and_then_those_that_come(llmlab: Program, signed_in: Workspace) -> None:
+def test_tail_shows_the_latest_calls_and_then_those_that_come(
+    llmlab: Program, signed_in: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     track(signed_in, call(id="a", timestamp="2026-03-02T09:30:00Z"), call(id="b", timestamp="2026-03-02T09:31:00Z"))
-    later = threading.Timer(0.7, track, (signed_in, call(model="gpt-4o-mini", project="new", status="error")))
-    later.start()
-    done = llmlab("tail", "-n", "1", "--limit", "2")
+    new = call(model="gpt-4o-mini", project="new", status="error")
+    later = threading.Thread(target=track, args=(signed_in, new))
+    show = tail._print
+
+    def show_and_track(event: dict[str, Any], as_json: bool) -> None:
+        show(event, as_json)
+        # The latest call is shown, so the stream is open.
+        if not later.ident:
+            later.start()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tail, "_print", show_and_track)
+        done = llmlab("tail", "-n", "1", "--limit", "2")
     later.join()
     shown = lines(done.stdout)
     assert shown[0] == ["2026-03-02 09:31:00", "openai/gpt-4o", "1,000 in", "500 out", "$0.0075"]
