@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import logging
-import os
 import subprocess
 import sys
 from typing import Any
@@ -17,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from providers import Counts, told_call, wanted
-from tests.product import PATIENCE, ROOT, Server
+from tests.product import PATIENCE, ROOT, Server, environment
 from tests.team import PASSWORD, Caller, Member, assert_problem, new_api_key, new_email
 from tests.vendors import Vendors
 from utils.otlp import Span
@@ -738,17 +737,16 @@ def test_real_clients_observed_by_others_are_counted_once(
         token = client.post("/api/auth/signup", json=account).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
         key = client.post("/api/keys", json={"name": "application"}).json()["key"]
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": "sdk",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
-            "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{key}",
-            "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
-            "OTEL_SERVICE_NAME": "search",
-            "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=production",
-        }
+        variables = environment(
+            PYTHONPATH="sdk",
+            OTEL_EXPORTER_OTLP_ENDPOINT=server.url,
+            OTEL_EXPORTER_OTLP_HEADERS=f"Authorization=Bearer%20{key}",
+            OTEL_EXPORTER_OTLP_COMPRESSION=compression,
+            OTEL_SERVICE_NAME="search",
+            OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=production",
+        )
         command = [sys.executable, "-m", "tests.instrumented", instrumentation, vendors.url]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         summary = client.get("/api/costs/summary", params={"days": 1}).json()
         assert (summary["call_count"], summary["total_cost"]) == (calls, cost)

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import pytest
 import llmlab
 from llmlab import _runtime
 from llmlab._spool import Spool
-from tests.product import Server
+from tests.product import Server, environment
 from tests.workspace import Double, Workspace
 
 Configure = Callable[..., None]
@@ -35,11 +34,11 @@ def lines(spool: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for path in sorted(spool.glob("*/*")) for line in path.read_text().splitlines()]
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a program that uses the SDK, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SDK), **environment},
+        env=environment(PYTHONPATH=str(SDK), **variables),
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,6 +1,5 @@
 """The same calls observed twice in one process: by the SDK, and by other people's instrumentation and exporter."""
 
-import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import PATIENCE, ROOT
+from tests.product import PATIENCE, ROOT, environment
 from tests.vendors import Vendors
 from tests.workspace import Workspace
 
@@ -26,20 +25,19 @@ from tests.workspace import Workspace
 def test_a_call_that_arrives_by_the_sdk_and_by_otlp_is_counted_once(
     instrumentation: str, provider: str, cost: Decimal, order: str, workspace: Workspace, tmp_path: Path
 ) -> None:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": "sdk",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": workspace.url,
-        "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{workspace.key}",
-        "LLMLAB_URL": workspace.url,
-        "LLMLAB_API_KEY": workspace.key,
-        "LLMLAB_SPOOL_DIR": str(tmp_path / "spool"),
+    variables = environment(
+        PYTHONPATH="sdk",
+        OTEL_EXPORTER_OTLP_ENDPOINT=workspace.url,
+        OTEL_EXPORTER_OTLP_HEADERS=f"Authorization=Bearer%20{workspace.key}",
+        LLMLAB_URL=workspace.url,
+        LLMLAB_API_KEY=workspace.key,
+        LLMLAB_SPOOL_DIR=str(tmp_path / "spool"),
         # The SDK sends when each call is over, the exporter after all of them.
-        "LLMLAB_FLUSH_INTERVAL": "0.01",
-    }
+        LLMLAB_FLUSH_INTERVAL="0.01",
+    )
     with Vendors("Hello") as vendors:
         command = [sys.executable, "-m", "tests.instrumented", instrumentation, vendors.url, order]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     events = workspace.events()
     if provider == "openai":
