@@ -225,7 +225,7 @@ async def test_an_alert_is_not_sent_again_to_nobody(ada: Member) -> None:
     (alert,) = (await ada.get("/api/alerts"))["alerts"]
     assert alert["deliveries"] == []
     nowhere = await ada.request("POST", f"/api/alerts/{alert['id']}/resend")
-    assert_problem(nowhere, 409, "There is no channel to send this to")
+    assert_problem(nowhere, 409, "The workspace has no channel to send this to")
     assert_problem(await ada.request("POST", f"/api/alerts/{uuid4()}/resend"), 404, "Alert not found")
 
 
@@ -486,7 +486,7 @@ async def test_a_channel_is_kept_and_its_secrets_never_shown(
     assert [channel["name"] for channel in listed.json()["channels"]] == ["channel", "discord", "slack", "telegram"]
     same = {"kind": "webhook", "name": "slack", "url": "https://nowhere.invalid/"}
     conflict = await ada.request("POST", "/api/alert-channels", json=same)
-    assert_problem(conflict, 409, "There is an alert channel of that name")
+    assert_problem(conflict, 409, "An alert channel with this name already exists")
     assert (await ada.request("DELETE", f"/api/alert-channels/{slack['id']}")).status_code == 204
     audit = await ada.request("GET", "/api/audit")
     assert [entry["action"] for entry in audit.json()["entries"][:2]] == ["channel.deleted", "channel.created"]

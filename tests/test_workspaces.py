@@ -65,7 +65,7 @@ async def test_an_invitation_works_once_for_its_address_for_seven_days(
     assert_problem(await accept(bob, invitation["token"]), 404)
     assert (await ada.get("/api/workspaces/invitations"))["invitations"] == []
     again = await ada.request("POST", "/api/workspaces/invitations", json={"email": bob.email})
-    assert_problem(again, 409, "This address already belongs to the workspace")
+    assert_problem(again, 409, "This address already belongs to a member of the workspace")
 
 
 async def test_an_invitation_lapses_is_withdrawn_or_replaced(
@@ -88,7 +88,7 @@ async def test_an_invitation_lapses_is_withdrawn_or_replaced(
 async def test_the_last_admin_cannot_go(ada: Member, bob: Member) -> None:
     await join(ada, bob)
     me = ada.session["user_id"]
-    last = "The last admin cannot leave or be demoted; make somebody else an admin first"
+    last = "The last admin cannot leave or be demoted; make another member an admin first"
     assert_problem(await ada.request("POST", "/api/workspaces/leave"), 409, last)
     assert_problem(await ada.request("DELETE", f"/api/workspaces/members/{me}"), 409, last)
     assert_problem(await ada.request("PATCH", f"/api/workspaces/members/{me}", json={"role": "viewer"}), 409, last)

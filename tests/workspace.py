@@ -12,7 +12,7 @@ import httpx
 
 from tests.team import PASSWORD, new_email
 
-# Nobody can belong to more.
+# The most workspaces of one user.
 WORKSPACES_OF_ONE = 99
 _number = count()
 

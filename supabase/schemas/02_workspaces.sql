@@ -117,7 +117,7 @@ as $$
 begin
   perform from public.users u where u.id = p_user_id for no key update;
   if (select count(*) from public.members m where m.user_id = p_user_id) >= 100 then
-    raise exception 'Nobody can belong to more than 100 workspaces' using errcode = 'PT409';
+    raise exception 'A user can belong to at most 100 workspaces' using errcode = 'PT409';
   end if;
   perform llmlab_private.create_workspace(p_workspace_id, p_user_id, p_name, p_now);
   perform llmlab_private.audit_write(p_workspace_id, p_user_id, 'workspace.created', p_name, '{}', p_now);
@@ -200,7 +200,7 @@ begin
   end if;
   if not exists (select from public.members m
                  where m.workspace_id = p_workspace_id and m.user_id <> p_user_id and m.role = 'admin') then
-    raise exception 'The last admin cannot leave or be demoted; make somebody else an admin first'
+    raise exception 'The last admin cannot leave or be demoted; make another member an admin first'
       using errcode = 'PT409';
   end if;
 end
@@ -288,7 +288,7 @@ begin
   perform from public.workspaces w where w.id = p_workspace_id for no key update;
   if exists (select from public.members m join public.users u on u.id = m.user_id
              where m.workspace_id = p_workspace_id and lower(u.email) = lower(p_email)) then
-    raise exception 'This address already belongs to the workspace' using errcode = 'PT409';
+    raise exception 'This address already belongs to a member of the workspace' using errcode = 'PT409';
   end if;
   delete from public.invitations i
   where i.workspace_id = p_workspace_id and (lower(i.email) = lower(p_email) or i.expires_at <= p_now);
@@ -343,14 +343,14 @@ begin
   where i.token_hash = p_token_hash and i.expires_at > p_now
   for no key update;
   if not found then
-    raise exception 'This invitation has been used, withdrawn or is older than 7 days; ask for a new one'
+    raise exception 'This invitation was used, was withdrawn or is older than 7 days; ask for a new one'
       using errcode = 'PT404';
   end if;
   if lower(v_invitation.email) <> lower(v_email) then
     raise exception 'This invitation is for another e-mail address' using errcode = 'PT403';
   end if;
   if (select count(*) from public.members m where m.user_id = p_user_id) >= 100 then
-    raise exception 'Nobody can belong to more than 100 workspaces' using errcode = 'PT409';
+    raise exception 'A user can belong to at most 100 workspaces' using errcode = 'PT409';
   end if;
   delete from public.invitations i where i.token_hash = p_token_hash;
   insert into public.members (workspace_id, user_id, role, created_at)

@@ -38,7 +38,7 @@ begin
     coalesce(
       (select u.email from public.users u where u.id = p_actor_id),
       (select 'API key ' || k.name from public.api_keys k where k.workspace_id = p_workspace_id and k.id = p_actor_id),
-      'somebody who has left'),
+      'a former member'),
     p_action, p_target, jsonb_strip_nulls(p_details));
 end
 $$;

@@ -218,7 +218,7 @@ begin
   values (p_workspace_id, p_key_id, p_provider, p_name, p_ciphertext, p_last_four, p_user_id, p_now)
   on conflict (workspace_id, provider, name) do nothing;
   if not found then
-    raise exception 'This provider already has a key of that name' using errcode = 'PT409';
+    raise exception 'This provider already has a key with this name' using errcode = 'PT409';
   end if;
   perform llmlab_private.audit_write(
     p_workspace_id, p_actor_id, 'provider_key.created', p_name,

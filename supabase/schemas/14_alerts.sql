@@ -181,7 +181,7 @@ begin
     raise exception 'Alert not found' using errcode = 'PT404';
   end if;
   if not llmlab_private.queue_deliveries(p_workspace_id, array[p_alert_id], p_now) then
-    raise exception 'There is no channel to send this to' using errcode = 'PT409';
+    raise exception 'The workspace has no channel to send this to' using errcode = 'PT409';
   end if;
   return (
     select a.alert from llmlab_private.alerts_as_json a where a.workspace_id = p_workspace_id and a.id = p_alert_id
@@ -256,7 +256,7 @@ begin
   values (p_workspace_id, p_channel_id, p_kind, p_name, p_target, p_digest, p_ciphertext, p_user_id, p_now)
   on conflict (workspace_id, name) do nothing;
   if not found then
-    raise exception 'There is an alert channel of that name' using errcode = 'PT409';
+    raise exception 'An alert channel with this name already exists' using errcode = 'PT409';
   end if;
   -- The first digest does not wait for the next hourly watch.
   update public.watches c set next_at = '-infinity' where c.workspace_id = p_workspace_id;
