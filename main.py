@@ -19,7 +19,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from pydantic import ValidationError
 
 from config import Settings
-from database import Database, StartError
+from database import Database
 from engines.accounts import AccountEngine
 from engines.alerts import AlertEngine
 from engines.archive import ArchiveEngine
@@ -51,6 +51,7 @@ from middleware import (
     refuse,
 )
 from providers import PriceBook
+from roads.embedded import EmbeddedPostgres
 from routes import (
     alerts,
     auth,
@@ -75,11 +76,11 @@ from routes import (
 from routes import settings as workspace_settings
 from schemas.identities import Identity
 from utils.cipher import Cipher
+from utils.errors import StartError
 from utils.http import OneWriteProtocol
 from utils.logs import configure_logs
 from utils.metrics import FOLDER_VARIABLE
 from utils.outbound import Outbound
-from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
 from utils.signals import told_to_stop
 from utils.site import Site

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from config import Settings
-from database import Database, StartError
+from database import Database
 from engines.alerts import AlertEngine
 from engines.keys import KeyEngine
 from utils.cipher import CannotDecrypt, Cipher
+from utils.errors import StartError
 from utils.outbound import Outbound
 
 _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)

@@ -18,8 +18,8 @@ import asyncpg
 import psutil
 
 from bench.load import Client, LoadError, request
-from database import migrate
-from utils.postgres import EmbeddedPostgres
+from roads.embedded import EmbeddedPostgres
+from roads.migrations import migrate
 
 HOUSE = Path(__file__).parent.parent
 _START_SECONDS = 60.0

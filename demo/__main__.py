@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 
 from config import Settings
-from database import StartError
 from demo.story import tell
 from main import DEMO_MARK, create_app, read_settings, serve
 from utils import json
+from utils.errors import StartError
 
 ADMIN = {"email": "admin@example.com", "password": "admin123", "name": "Ada Admin"}
 VIEWER = {"email": "viewer@example.com", "password": "viewer123", "name": "Victor Viewer"}

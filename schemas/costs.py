@@ -176,3 +176,14 @@ class SeriesFilter:
     provider: str | None
     model: str | None
     limit: int
+
+    def parameters(self) -> dict[str, str | int | None]:
+        """The parameters of a SQL function that splits a time series."""
+        return {
+            "by": self.by,
+            "key": self.key,
+            "project": self.project,
+            "provider": self.provider,
+            "model": self.model,
+            "limit": self.limit,
+        }

@@ -27,6 +27,7 @@ from models import (
     Violation,
 )
 from schemas.usage import EventRates, Price, Usage
+from utils import json
 
 ReportedCost = Annotated[
     Decimal,
@@ -240,3 +241,20 @@ class EventFilter:
     policy_violation: Violation | None = None
     before: tuple[datetime, UUID] | None = None
     limit: int = 50
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of a SQL function that lists events."""
+        before_timestamp, before_id = self.before or (None, None)
+        return {
+            "start": self.start,
+            "end": self.end,
+            "provider": self.provider,
+            "model": self.model,
+            "project": self.project,
+            "status": self.status,
+            "tag": json.text(self.tag),
+            "policy_violation": self.policy_violation,
+            "before_timestamp": before_timestamp,
+            "before_id": before_id,
+            "limit": self.limit,
+        }

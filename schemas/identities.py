@@ -32,3 +32,7 @@ class Identity:
     def actor_id(self) -> UUID:
         """The actor in the audit log."""
         return self.key_id or self.user_id
+
+    def parameters(self) -> dict[str, UUID]:
+        """The parameters of a SQL function that changes something: the workspace, and who is to be in its audit log."""
+        return {"workspace_id": self.workspace_id, "actor_id": self.actor_id}

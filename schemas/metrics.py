@@ -138,6 +138,10 @@ class MetricFilter:
     provider: str | None = None
     model: str | None = None
 
+    def parameters(self) -> dict[str, str | None]:
+        """The parameters of a SQL function that say which calls to measure; the range is resolved by the caller."""
+        return {"project": self.project, "provider": self.provider, "model": self.model}
+
 
 class MetricDay(Row):
     """All metrics of one day."""

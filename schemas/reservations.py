@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from models import Answer, ModelName, Name, ProviderName, Request, Tag, Tokens, Usd
+from utils import json
 
 # Reason for refusing a call.
 Refusal = Literal["budget", "model_disabled", "token_limit"]
@@ -30,6 +31,10 @@ class PlannedCall(Request):
     max_output_tokens: Tokens = Field(description="The most the model may answer")
     project: Name | None = Field(None, description="Name or id")
     tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field({}, json_schema_extra={"additionalProperties": False})
+
+    def parameters(self) -> dict[str, str | None]:
+        """The parameters of a SQL function that say which budgets count the call, but for its project's key."""
+        return {"provider": self.provider, "model": self.model, "tags": json.text(self.tags)}
 
 
 class ReservationIn(PlannedCall):

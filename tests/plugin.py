@@ -14,11 +14,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-import database
 from config import Settings
+from roads.embedded import EmbeddedPostgres
+from roads.migrations import migrate
 from tests.product import Server
 from tests.workspace import Double, Workspace
-from utils.postgres import EmbeddedPostgres
 
 TEMPLATE = "template_migrated"
 _OWN_FOLDER = pytest.StashKey[str]()
@@ -109,7 +109,7 @@ async def _make_template(url: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("create database new_template")
     migrated = await asyncpg.connect(database_url(url, "new_template"))
-    await database.migrate(migrated)
+    await migrate(migrated)
     await migrated.close()
     # It has this name only when it is complete.
     await connection.execute(f"alter database new_template rename to {TEMPLATE}")

@@ -21,9 +21,10 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from config import Settings
-from database import Database, PostgresRoad
+from database import Database
 from engines.alerts import BACKOFF, AlertEngine
 from maintenance import reencrypt
+from roads.postgres import PostgresRoad
 from schemas.alerts import DueDelivery
 from tests.conftest import client_of, running, settings_for
 from tests.product import PATIENCE, Server

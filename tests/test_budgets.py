@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from database import Database, PostgresRoad
+from database import Database
+from roads.postgres import PostgresRoad
 from schemas.budgets import BudgetIn
 from schemas.identities import Identity
 from tests.team import Member, assert_problem

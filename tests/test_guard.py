@@ -16,7 +16,8 @@ import pytest
 
 import engines.budgets
 from config import Settings
-from database import Database, PostgresRoad
+from database import Database
+from roads.postgres import PostgresRoad
 from schemas.budgets import BudgetIn
 from schemas.identities import Identity
 from tests.conftest import client_of, running, settings_for

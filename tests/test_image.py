@@ -8,7 +8,7 @@ from pathlib import Path
 
 import config
 from config import Settings
-from database import MIGRATIONS
+from roads.migrations import MIGRATIONS
 from tests.conftest import SIGNING_KEY
 from tests.product import ROOT, environment
 
@@ -31,9 +31,9 @@ def test_what_is_in_the_image_starts_and_holds_no_secret(url: str, tmp_path: Pat
             shutil.copy(ROOT / name, app / name)
     assert not [path for path in app.rglob("*") if path.name.startswith(".env") or path.suffix == ".pem"]
     program = (
-        "import asyncio, database, main, maintenance; from config import Settings\n"
+        "import asyncio, main, maintenance; from config import Settings; from roads.migrations import MIGRATIONS\n"
         "asyncio.run(main.check_database(Settings()))\n"
-        "print(main.app.openapi()['info']['title'], len([*database.MIGRATIONS.glob('*.sql')]))"
+        "print(main.app.openapi()['info']['title'], len([*MIGRATIONS.glob('*.sql')]))"
     )
     said = subprocess.run(
         [sys.executable, "-c", program],

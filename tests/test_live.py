@@ -18,8 +18,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-import database
 import engines.live
+import roads.postgres
 from config import Settings
 from database import Database
 from engines.live import Watch
@@ -379,7 +379,7 @@ async def test_a_database_that_is_away_ends_no_stream(
 async def test_a_server_that_listens_is_told_and_does_not_ask(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_LISTENING_SECONDS", 3600.0)
+    monkeypatch.setattr(roads.postgres, "_LISTENING_SECONDS", 3600.0)
     settings = settings_for(tmp_path, database_url=url)
     async with running(settings) as one, running(settings) as two, client_of(one) as client:
         ada = await sign_up(client, "Ada")

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr, ValidationError
 
 from config import Settings
-from database import PostgresRoad
+from roads.postgres import PostgresRoad
 from tests.conftest import client_of, running, settings_for
 from tests.product import PATIENCE, Server
 from tests.team import assert_problem, call, sign_up

@@ -9,7 +9,10 @@ import asyncpg
 import orjson
 from postgrest.exceptions import APIError
 
-from database import Database, PostgresRoad, Road, SupabaseRoad
+from database import Database
+from roads.postgres import PostgresRoad
+from roads.road import Road
+from roads.supabase import SupabaseRoad
 from tests.plugin import copied_database, drop_database
 from tests.supabase_server import SECRET_KEY, SupabaseServer
 from tests.test_isolation import Ledger

@@ -12,13 +12,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-import database
-from database import MIGRATIONS, StartError, migrate
+import roads.migrations
+from roads.embedded import _BIN
+from roads.migrations import MIGRATIONS, migrate
 from tests.conftest import client_of, running, settings_for
 from tests.plugin import database_url
 from tests.team import PASSWORD, Member
 from tools import schema
-from utils.postgres import _BIN
+from utils.errors import StartError
 
 # Made by pg_dump at version 20261121002800: an account that has used everything a little.
 OLD = gzip.decompress((Path(__file__).parent / "data" / "schema_20261121.sql.gz").read_bytes()).decode()
@@ -128,7 +129,7 @@ async def test_a_named_change_is_written_as_a_migration(
     supabase = shutil.copytree(MIGRATIONS.parent, tmp_path / "supabase")
     monkeypatch.setattr(schema, "SCHEMAS", supabase / "schemas")
     monkeypatch.setattr(schema, "MIGRATIONS", supabase / "migrations")
-    monkeypatch.setattr(database, "MIGRATIONS", supabase / "migrations")
+    monkeypatch.setattr(roads.migrations, "MIGRATIONS", supabase / "migrations")
 
     def change(noun: str, before: str, after: str) -> None:
         (path,) = (supabase / "schemas").glob(f"*_{noun}.sql")

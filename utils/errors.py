@@ -26,6 +26,10 @@ PROBLEM_JSON = "application/problem+json"
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
+class StartError(Exception):
+    """LLMLab cannot start as it is configured. The message says what to change. No caller sees it."""
+
+
 class LLMLabError(Exception):
     """Something went wrong."""
 

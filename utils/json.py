@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +57,11 @@ def _holds_too_many(data: bytes) -> bool:
 def dumps(value: Any) -> bytes:
     """JSON of plain values, pydantic models, UUIDs and times (RFC 3339); a Decimal is a plain number, every digit."""
     return orjson.dumps(value, default=_default, option=orjson.OPT_UTC_Z)
+
+
+def text(value: Mapping[str, Any] | None) -> str | None:
+    """A JSON object as text, which no REST layer on the way encodes a second time; None if it is empty."""
+    return dumps(value).decode() if value else None
 
 
 def _default(value: Any) -> Any:

@@ -1,0 +1,1 @@
+"""The SQL functions as methods: a file for each noun of supabase/schemas/."""

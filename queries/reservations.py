@@ -1,0 +1,40 @@
+"""Reservations on budgets."""
+
+from datetime import datetime
+from uuid import UUID
+
+from queries.functions import Functions, function
+from schemas.identities import Identity
+from schemas.reservations import BudgetRoom, PlannedCall, Reservation
+
+
+class ReservationQueries(Functions):
+    async def reserve(
+        self,
+        identity: Identity,
+        reservation: Reservation,
+        call: PlannedCall,
+        project: str | None,
+        now: datetime,
+    ) -> BudgetRoom | None:
+        """Holds the estimate on every hard budget that counts the call, or on none; then the one that lacks room.
+
+        `project` is the key of the call's project.
+        """
+        return await self._find(
+            BudgetRoom,
+            "reserve",
+            call,
+            workspace_id=identity.workspace_id,
+            reservation_id=reservation.id,
+            user_id=identity.user_id,
+            project=project,
+            api_key_id=identity.key_id,
+            amount=reservation.estimated_cost or 0,
+            pricing=reservation.pricing,
+            now=now,
+            expires_at=reservation.expires_at,
+        )
+
+    @function
+    async def reservation_release(self, workspace_id: UUID, reservation_id: UUID, now: datetime) -> bool: ...

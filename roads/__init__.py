@@ -1,0 +1,1 @@
+"""The roads to Postgres: ways to call its SQL functions, and the migrations that make them."""

@@ -1,0 +1,186 @@
+"""Straight to Postgres through asyncpg: the embedded server, or the one that DATABASE_URL names."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import orjson
+
+from roads.embedded import EmbeddedPostgres
+from roads.migrations import migrate
+from roads.road import REFUSALS, Pause, polling
+from utils.errors import StartError, Unavailable
+
+if TYPE_CHECKING:
+    from roads.migrations import Connection
+
+# Port of Supabase's transaction pooler.
+_TRANSACTION_POOLER_PORT = 6543
+_CONNECT_SECONDS = 10
+# Interval of asking a connection that listens whether it still does.
+_LISTENING_SECONDS = 15.0
+# Pause between attempts to start the embedded server.
+_NEXT_START_SECONDS = 1.0
+# Functions with a pool of their own, so that events are recorded while long reports hold every other connection.
+_WRITERS = frozenset({"record_events"})
+
+# asyncpg's errors that are not the statement's fault.
+UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    # Raised by a connection that Postgres has just ended and that is not closed yet.
+    asyncpg.InternalClientError,
+)
+
+log = logging.getLogger("llmlab.database")
+
+
+class PostgresRoad:
+    """Two pools of connections: one for writing events, one for everything else."""
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        writers: "asyncpg.Pool[asyncpg.Record]",
+        url: str,
+        embedded: EmbeddedPostgres | None = None,
+    ) -> None:
+        self._pool = pool
+        self._writers = writers
+        self._url = url
+        self._embedded = embedded
+        self._reviving: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, url: str, embedded: EmbeddedPostgres | None = None) -> "PostgresRoad":
+        """Connects and migrates."""
+        try:
+            async with AsyncExitStack() as opened:
+                pool = await _connect(url, most=8)
+                opened.push_async_callback(pool.close)
+                async with pool.acquire() as connection:
+                    await migrate(connection)
+                # Never closed for being idle: on a new connection a statement takes thirty times as long, once.
+                writers = await _connect(url, most=5, max_inactive_connection_lifetime=0)
+                opened.pop_all()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            where = "at DATABASE_URL" if embedded is None else "in DATA_DIR"
+            raise StartError(f"The database {where} cannot be used: {error}") from error
+        return cls(pool, writers, url, embedded)
+
+    async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
+        pool = self._writers if function in _WRITERS else self._pool
+        try:
+            return await pool.fetchval(_statement(function, tuple(parameters)), *parameters.values())
+        except UNREACHABLE as error:
+            if isinstance(error, OSError):
+                self._revive()
+            raise Unavailable from error
+        except asyncpg.PostgresError as error:
+            if error.sqlstate in REFUSALS:
+                raise REFUSALS[error.sqlstate](str(error)) from None
+            raise
+
+    @asynccontextmanager
+    async def listening(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Pause]:
+        if _is_pooled(self._url):
+            # Behind a transaction pooler, listening ends with the statement that starts it.
+            yield polling
+            return
+        over = asyncio.Event()
+
+        async def pause() -> None:
+            try:
+                await asyncio.wait_for(over.wait(), _LISTENING_SECONDS)
+            except TimeoutError:
+                # A connection whose other end has vanished silently does not end by itself.
+                await connection.fetchval("select public.schema_version()", timeout=_CONNECT_SECONDS)
+            else:
+                raise Unavailable
+
+        try:
+            connection = await asyncpg.connect(
+                self._url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "llmlab live updates"}
+            )
+            try:
+                connection.add_termination_listener(lambda _: over.set())
+                await connection.add_listener(channel, lambda *notified: heard(notified[-1]))
+                yield pause
+            finally:
+                await connection.close(timeout=1)
+        except UNREACHABLE as error:
+            raise Unavailable from error
+
+    def connections(self) -> dict[str, int]:
+        pools = (self._pool, self._writers)
+        idle = sum(pool.get_idle_size() for pool in pools)
+        return {"in_use": sum(pool.get_size() for pool in pools) - idle, "idle": idle}
+
+    async def close(self) -> None:
+        """Closes the connections, and stops the embedded server if no other process uses it."""
+        await self._writers.close()
+        await self._pool.close()
+        if self._reviving is not None:
+            self._reviving.cancel()
+        if self._embedded is not None:
+            self._embedded.stop()
+
+    def _revive(self) -> None:
+        """Starts the embedded server again in case it has ended, one attempt at a time."""
+        if self._embedded is not None and (self._reviving is None or self._reviving.done()):
+            self._reviving = asyncio.create_task(self._start_again(self._embedded))
+
+    async def _start_again(self, embedded: EmbeddedPostgres) -> None:
+        log.warning("The embedded Postgres does not answer; if it has ended, it is started again")
+        try:
+            await asyncio.to_thread(embedded.start)
+        except (OSError, RuntimeError) as error:
+            log.error("The embedded Postgres does not start: %s", error)
+        await asyncio.sleep(_NEXT_START_SECONDS)
+
+
+async def _connect(url: str, *, most: int, **options: Any) -> "asyncpg.Pool[asyncpg.Record]":
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=most,
+        command_timeout=60,
+        # By default each connection is closed after 50,000 statements, which a busy server makes in a minute.
+        max_queries=sys.maxsize,
+        # Behind a transaction pooler every statement may meet another server connection.
+        statement_cache_size=0 if _is_pooled(url) else 256,
+        # Times in JSON are written in the zone of the session.
+        server_settings={"timezone": "UTC"},
+        init=_prepare,
+        reset=_nothing_to_reset,
+        **options,
+    )
+
+
+def _is_pooled(url: str) -> bool:
+    return urlsplit(url).port == _TRANSACTION_POOLER_PORT
+
+
+@cache
+def _statement(function: str, parameters: tuple[str, ...]) -> str:
+    """The statement that calls a function with these parameters."""
+    arguments = ", ".join(f"{name} => ${number}" for number, name in enumerate(parameters, 1))
+    return f"select public.{function}({arguments})"
+
+
+async def _prepare(connection: "Connection") -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads)
+
+
+async def _nothing_to_reset(connection: "Connection") -> None:
+    """Spares the round trip that would reset a session, which our functions leave as it was."""

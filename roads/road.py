@@ -1,0 +1,43 @@
+"""What all roads to the database have in common."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from utils.errors import Conflict, Forbidden, LLMLabError, NotFound
+
+# SQLSTATEs with which a function refuses. The error's message is the sentence for the caller.
+REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
+# Interval of polling on a road that cannot listen.
+_POLLING_SECONDS = 0.5
+
+Pause = Callable[[], Awaitable[None]]
+
+
+class Road(Protocol):
+    """A way to call SQL functions."""
+
+    async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
+        """The function's answer as plain Python values.
+
+        Raises Unavailable when the database cannot be reached, and Forbidden, NotFound or Conflict when it refuses.
+        """
+
+    def listening(self, channel: str, heard: Callable[[str], None]) -> AbstractAsyncContextManager[Pause]:
+        """Calls `heard` with each notification on a channel, if this road can listen.
+
+        The pause that it gives returns when it is time to poll for what was not heard, and raises Unavailable when
+        listening is over.
+        """
+
+    def connections(self) -> dict[str, int]:
+        """The number of connections to Postgres that are `in_use` and `idle`; empty if this road has none."""
+
+    async def close(self) -> None:
+        """Closes the connections."""
+
+
+async def polling() -> None:
+    """The pause of a road that cannot listen."""
+    await asyncio.sleep(_POLLING_SECONDS)

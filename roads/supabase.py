@@ -1,0 +1,92 @@
+"""To a Supabase project over HTTPS, through the Supabase client: one `rpc` for each call.
+
+Importing that client takes longer than importing all other packages of a road, so `database.py` imports this module
+only for a Supabase project.
+"""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import orjson
+from postgrest.exceptions import APIError
+
+from roads.migrations import newest_version
+from roads.road import REFUSALS, Pause, polling
+from supabase import AsyncClient, AsyncClientOptions, create_async_client
+from utils.errors import StartError, Unavailable
+from utils.tls import trusted
+
+_PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabase db push --remote`)"
+
+
+class SupabaseRoad:
+    """A client of the REST interface of a Supabase project."""
+
+    def __init__(self, client: AsyncClient, http: httpx.AsyncClient) -> None:
+        self._client = client
+        self._http = http
+
+    @classmethod
+    async def open(cls, url: str, key: str) -> "SupabaseRoad":
+        """Checks the key and the schema. It does not migrate; `supabase db push` does."""
+        if not _is_secret(key):
+            raise StartError("SUPABASE_KEY is a publishable key; the server needs the project's secret key")
+        http = httpx.AsyncClient(timeout=60, verify=trusted())
+        options = AsyncClientOptions(httpx_client=http)
+        # Left at its default, the client warns against its own parameter.
+        options.postgrest_client_timeout = None  # type: ignore[assignment]
+        road = cls(await create_async_client(url, key, options), http)
+        try:
+            await road._check_schema(url)
+        except BaseException:
+            await road.close()
+            raise
+        return road
+
+    async def _check_schema(self, url: str) -> None:
+        needed = newest_version()
+        try:
+            found = await self.call("schema_version", {})
+        except (APIError, Unavailable) as error:
+            raise StartError(f"The schema of {url} cannot be read; {_PUSH} ({error})") from error
+        if found < needed:
+            raise StartError(f"The schema of {url} is at {found} and must be at {needed}; {_PUSH}")
+
+    async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
+        plain = orjson.loads(orjson.dumps(parameters, default=str))
+        try:
+            return (await self._client.rpc(function, plain).execute()).data
+        except httpx.HTTPError as error:
+            raise Unavailable from error
+        except APIError as error:
+            if error.code in REFUSALS:
+                raise REFUSALS[error.code](error.message) from None
+            if str(error.code).startswith(("5", "PGRST00", "08", "57P", "53")) and not str(error.code).startswith("54"):
+                raise Unavailable from error
+            raise
+
+    @asynccontextmanager
+    async def listening(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Pause]:
+        yield polling
+
+    def connections(self) -> dict[str, int]:
+        return {}
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+def _is_secret(key: str) -> bool:
+    """Whether a Supabase key is one that bypasses row security: sb_secret_..., or a JWT of the service role."""
+    if key.startswith("sb_"):
+        return key.startswith("sb_secret_")
+    try:
+        payload = key.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return bool(claims["role"] == "service_role")
+    except (IndexError, KeyError, TypeError, ValueError):
+        return False
