@@ -22,9 +22,12 @@ from config import Settings
 from database import Database
 from engines.accounts import AccountEngine
 from engines.alerts import AlertEngine
+from engines.anomalies import AnomalyEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
+from engines.changes import Changes
 from engines.costs import CostEngine
+from engines.events import EventEngine
 from engines.exports import ExportEngine
 from engines.feedback import FeedbackEngine
 from engines.identities import IdentityEngine
@@ -38,6 +41,7 @@ from engines.recommendations import RecommendationsEngine
 from engines.retention import RetentionEngine
 from engines.server import ServerEngine
 from engines.settings import SettingsEngine
+from engines.terms import TermsEngine
 from engines.watch import WatchEngine
 from engines.workspaces import WorkspaceEngine
 from middleware import (
@@ -167,11 +171,12 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         tokens = Tokens(settings.signing_key(), settings.algorithm)
         identities = IdentityEngine(database, tokens)
         app.state.identities = identities
-        changes = app.state.live = LiveEngine(database, identities.identify)
+        changes = Changes()
+        live_engine = app.state.live = LiveEngine(database, identities, changes)
 
         def rights_changed() -> None:
             identities.forget()
-            changes.look_again()
+            live_engine.look_again()
 
         app.state.accounts = AccountEngine(
             database,
@@ -184,23 +189,26 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         app.state.workspaces = WorkspaceEngine(database, rights_changed)
         cipher = Cipher(settings.encryption_keys())
         app.state.keyring = KeyEngine(database, cipher, rights_changed)
-        app.state.costs = CostEngine(database, book, changes.changed)
-        app.state.ingest = IngestEngine(book, app.state.costs.track_batch)
-        app.state.projects = ProjectEngine(database, app.state.costs.forget_terms, changes.changed)
-        app.state.prices = PriceEngine(database, book, app.state.costs.forget_terms, changes.changed)
-        app.state.settings = SettingsEngine(database, app.state.costs.forget_terms, changes.changed)
+        terms = app.state.terms = TermsEngine(database)
+        app.state.events = EventEngine(database, book, terms, changes)
+        app.state.costs = CostEngine(database, book)
+        app.state.ingest = IngestEngine(book, app.state.events)
+        app.state.projects = ProjectEngine(database, terms, changes)
+        app.state.prices = PriceEngine(database, book, terms, changes)
+        app.state.settings = SettingsEngine(database, terms, changes)
         app.state.archive = ArchiveEngine(database)
-        app.state.budgets = BudgetEngine(database, app.state.costs.estimate, changes.changed)
+        app.state.budgets = BudgetEngine(database, book, terms, changes)
         app.state.metrics = MetricsEngine(database)
-        app.state.feedback = FeedbackEngine(database, changes.changed)
+        app.state.feedback = FeedbackEngine(database, changes)
         app.state.exports = ExportEngine(database)
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
-        app.state.alerts = AlertEngine(database, cipher, outbound, settings.link, changes.changed)
-        app.state.recommendations = RecommendationsEngine(database, book)
-        app.state.watch = WatchEngine(database, app.state.recommendations.unusual, changes.changed)
+        app.state.alerts = AlertEngine(database, cipher, outbound, settings.link, changes)
+        app.state.anomalies = AnomalyEngine(database, book)
+        app.state.recommendations = RecommendationsEngine(database, book, app.state.anomalies)
+        app.state.watch = WatchEngine(database, app.state.anomalies, changes)
         app.state.retention = RetentionEngine(database)
         metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
-        app.state.server = ServerEngine(database, settings.app_version, lambda: app.state.costs.waiting, metrics_token)
+        app.state.server = ServerEngine(database, settings.app_version, app.state.events, metrics_token)
         # What is loaded by now stays: looking through it for garbage would halt every request for a while.
         gc.collect()
         gc.freeze()
@@ -208,20 +216,20 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         gc.set_threshold(10_000, 20, 20)
         background = (app.state.alerts.delivering, app.state.watch.watching, app.state.retention.sweeping)
         working = [asyncio.create_task(work.run()) for work in background]
-        telling = asyncio.create_task(changes.run())
+        telling = asyncio.create_task(live_engine.run())
         noting = asyncio.create_task(app.state.server.run())
         try:
-            with told_to_stop(changes.close):
+            with told_to_stop(live_engine.close):
                 yield
         finally:
             noting.cancel()
             for work in background:
                 work.stop()
             # What was accepted comes first: whoever stops us may not wait for a webhook that does not answer.
-            await app.state.costs.close()
+            await app.state.events.close()
             await asyncio.gather(*working)
             await outbound.close()
-            changes.stop()
+            live_engine.stop()
             await telling
             await database.close()
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from config import Settings
 from database import Database
 from engines.alerts import AlertEngine
+from engines.changes import Changes
 from engines.keys import KeyEngine
 from utils.cipher import CannotDecrypt, Cipher
 from utils.errors import StartError
@@ -49,7 +50,7 @@ async def reencrypt(settings: Settings) -> bool:
         cipher = Cipher(settings.encryption_keys())
         keys = KeyEngine(database, cipher, lambda: None)
         outbound = Outbound(allow_private=False)
-        alerts = AlertEngine(database, cipher, outbound, settings.link, lambda *_: None)
+        alerts = AlertEngine(database, cipher, outbound, settings.link, Changes())
         async for place, workspace_id in _workspaces(database):
             try:
                 changed = await keys.reencrypt(workspace_id) + await alerts.reencrypt(workspace_id)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.plan import Bench
 from bench.report import Figure, Goal, ratio
-from engines.baseline import Array, usual_days
+from engines.analysis.baseline import Array, usual_days
 
 _DAYS = 90
 # Both detectors see all the days; those from here on are judged, and what is to be found begins from here on.

@@ -16,7 +16,9 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from database import Database
-from engines.costs import CostEngine
+from engines.changes import Changes
+from engines.events import EventEngine
+from engines.terms import TermsEngine
 from providers import PriceBook
 from schemas.events import EventBatch
 from schemas.identities import ROLE_SCOPES, Identity
@@ -149,7 +151,8 @@ def batches(
 async def recordings(bodies: Sequence[bytes], user_id: UUID, workspace_id: UUID) -> list[dict[str, Any]]:
     """The parameters of the calls of record_events that the product makes for these batches."""
     road = Nowhere()
-    engine = CostEngine(Database(road), PriceBook(), lambda *_: None)
+    database = Database(road)
+    engine = EventEngine(database, PriceBook(), TermsEngine(database), Changes())
     identity = Identity(user_id, workspace_id, ROLE_SCOPES["admin"])
     for body in bodies:
         result = await engine.track_batch(identity, EventBatch.model_validate(json.loads(body)))

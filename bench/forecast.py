@@ -13,8 +13,8 @@ from bench.load import undisturbed
 from bench.plan import Bench
 from bench.report import Figure, Goal, absolute
 from demo.story import DAYS, tell
-from engines.forecast import HISTORY_DAYS
-from engines.smoothing import Floats, simulate
+from engines.analysis.forecast import HISTORY_DAYS
+from engines.analysis.smoothing import Floats, simulate
 from providers import PriceBook
 from schemas.usage import Usage
 

@@ -1,4 +1,4 @@
-"""The alert engine: where alerts go, and the task that brings them there."""
+"""The alert engine: alerts, the channels they go to, and their delivery."""
 
 import asyncio
 import logging
@@ -11,6 +11,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from database import Database
+from engines.changes import Changes
+from engines.encryption import reencrypt
 from schemas.alerts import (
     Alert,
     AlertChannel,
@@ -25,7 +27,6 @@ from schemas.alerts import (
     NewAlertChannel,
 )
 from schemas.identities import Identity
-from schemas.live import Changed
 from utils import json
 from utils.background import Background
 from utils.cipher import CannotDecrypt, Cipher
@@ -40,17 +41,14 @@ from utils.time import now
 BACKOFF = (5.0, 30.0, 120.0, 600.0, 3600.0)
 _AT_ONCE = 20
 _LOOK_EVERY_SECONDS = 1.0
-# Longer than any attempt takes: whoever has not ended by then has died.
+# Lease of a delivery, longer than any attempt takes: a process that has not ended it by then has died.
 _LEASE = timedelta(seconds=60)
 
 log = logging.getLogger("llmlab.alerts")
 
 
 class AlertEngine:
-    """Keeps the channels, lists what was told, and delivers it: at least once, and once if nobody dies in between.
-
-    `changed` is called whenever an alert was queued or an attempt to deliver one has ended, and for the channels.
-    """
+    """Keeps channels, lists alerts, and delivers them: at least once, and exactly once if no process dies meanwhile."""
 
     def __init__(
         self,
@@ -58,21 +56,21 @@ class AlertEngine:
         cipher: Cipher,
         outbound: Outbound,
         link: str,
-        changed: Changed,
+        changes: Changes,
         backoff: Sequence[float] = BACKOFF,
     ) -> None:
         self._database = database
         self._cipher = cipher
         self._outbound = outbound
         self._link = link
-        self._changed = changed
+        self._changes = changes
         self.backoff = backoff
         self.delivering = Background("Alerts", self._deliver_due, _LOOK_EVERY_SECONDS)
 
     async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
-        """What was told and what became of it, newest first."""
+        """Alerts and their deliveries, newest first."""
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
+        # One more than asked for shows whether there is a next page.
         found = await self._database.alert_list(identity.workspace_id, before, limit + 1)
         page = found[:limit]
         return AlertPage(
@@ -82,16 +80,16 @@ class AlertEngine:
         )
 
     async def test(self, identity: Identity, channel_id: UUID) -> Alert:
-        """Queues a message that only says that it arrives. Raises NotFound."""
+        """Queues a test message for a channel. Raises NotFound."""
         at = now()
         alert = await self._database.alert_test(identity.workspace_id, uuid7(at), channel_id, at)
-        self._changed(identity.workspace_id, "alerts")
+        self._changes.note(identity.workspace_id, "alerts")
         return alert
 
     async def resend(self, identity: Identity, alert_id: UUID) -> Alert:
-        """Queues an alert anew for every channel. Raises NotFound, and Conflict when there is no channel."""
+        """Queues an alert again for every channel. Raises NotFound, and Conflict when there is no channel."""
         alert = await self._database.alert_resend(identity.workspace_id, alert_id, now())
-        self._changed(identity.workspace_id, "alerts")
+        self._changes.note(identity.workspace_id, "alerts")
         return alert
 
     # Channels
@@ -101,9 +99,9 @@ class AlertEngine:
         return AlertChannels(channels=await self._database.channel_list(identity.workspace_id))
 
     async def create_channel(self, identity: Identity, new: AlertChannelIn) -> NewAlertChannel:
-        """Keeps a channel, encrypted; the secret a webhook is signed with is shown this once.
+        """Stores a channel, encrypted; the secret that signs webhooks is shown only now.
 
-        Raises Invalid for an address that cannot be used, and Conflict when there is a channel of that name.
+        Raises Invalid for an address that cannot be used, and Conflict for a name that is taken.
         """
         at = now()
         url = new.url.get_secret_value()
@@ -125,37 +123,29 @@ class AlertEngine:
         kept = json.dumps({"url": url, "secret": secret}).decode()
         sealed = self._cipher.encrypt(kept, _place(identity.workspace_id, channel.id))
         await self._database.channel_create(identity, AlertChannel(**channel.__dict__), sealed)
-        self._changed(identity.workspace_id, "alerts")
+        self._changes.note(identity.workspace_id, "alerts")
         return channel
 
     async def change_channel(self, identity: Identity, channel_id: UUID, change: AlertChannelChange) -> AlertChannel:
         """Changes whether a channel gets digests. Raises NotFound."""
         channel = await self._database.channel_update(identity, channel_id, change.digest, now())
-        self._changed(identity.workspace_id, "alerts")
+        self._changes.note(identity.workspace_id, "alerts")
         return channel
 
     async def delete_channel(self, identity: Identity, channel_id: UUID) -> None:
-        """Forgets a channel. Raises NotFound."""
+        """Deletes a channel. Raises NotFound."""
         await self._database.channel_delete(identity, channel_id, now())
-        self._changed(identity.workspace_id, "alerts")
+        self._changes.note(identity.workspace_id, "alerts")
 
     async def reencrypt(self, workspace_id: UUID) -> int:
-        """Encrypts what is under an older key under the newest one; returns how many channels that were.
-
-        Raises CannotDecrypt when one was encrypted under a key that is not set any more.
-        """
-        changed = 0
-        for channel in await self._database.channel_ciphertexts(workspace_id):
-            if not self._cipher.is_current(channel.ciphertext):
-                place = _place(workspace_id, channel.id)
-                fresh = self._cipher.encrypt(self._cipher.decrypt(channel.ciphertext, place), place)
-                changed += await self._database.channel_reencrypt(workspace_id, channel.id, channel.ciphertext, fresh)
-        return changed
+        """Moves channels under an older key to the newest one; returns how many. Raises CannotDecrypt."""
+        sealed = await self._database.channel_ciphertexts(workspace_id)
+        return await reencrypt(self._cipher, workspace_id, sealed, _place, self._database.channel_reencrypt)
 
     # Delivery
 
     async def _deliver_due(self) -> bool:
-        """Tries what is due by now, some at once; returns whether there may be more."""
+        """Attempts a number of due deliveries at once; returns whether there may be more."""
         at = now()
         due = await self._database.delivery_claim(at, at + _LEASE, _AT_ONCE)
         await asyncio.gather(*[self._deliver(delivery) for delivery in due])
@@ -170,16 +160,16 @@ class AlertEngine:
         except CannotDecrypt:
             error = "The channel was encrypted with a key that is not set any more"
         except Exception as failure:
-            # A fault of ours, or of a library, with this one must not hold up the others.
+            # A fault of this server or a library with one delivery must not hold up the others.
             log.exception("An alert could not be sent")
             error = type(failure).__name__
         at = now()
         retry_at = None
         if error is not None and due.attempt <= len(self.backoff):
-            # Some earlier, some later, so that what failed together is not tried again together.
+            # Jitter, so that deliveries that failed together are not retried together.
             retry_at = at + timedelta(seconds=self.backoff[due.attempt - 1] * random.uniform(0.8, 1.2))  # noqa: S311
         await self._database.delivery_done(due, error, retry_at, at)
-        self._changed(due.workspace_id, "alerts")
+        self._changes.note(due.workspace_id, "alerts")
 
     async def _send(self, due: DueDelivery) -> None:
         channel = json.loads(self._cipher.decrypt(due.ciphertext, _place(due.workspace_id, due.channel_id)).encode())
@@ -192,7 +182,7 @@ class AlertEngine:
 
 
 def message(due: DueDelivery, link: str) -> tuple[str, str]:
-    """What an alert says to people: a title and a text."""
+    """An alert for people: a title and a text."""
     alert, budget = due.alert, due.budget
     if budget is not None and alert.spend is not None:
         title = f"Budget {budget.name}: {_digits(_percent(budget, alert.spend))} % spent"
@@ -242,7 +232,7 @@ def message(due: DueDelivery, link: str) -> tuple[str, str]:
 
 
 def webhook_payload(due: DueDelivery, text: str, link: str) -> dict[str, Any]:
-    """What an alert says to programs. Money is in USD; `budget` is null for alerts without one."""
+    """An alert for programs. Money is in USD; `budget` is null for alerts without one."""
     alert, budget = due.alert, due.budget
     about = None
     if budget is not None and alert.spend is not None:

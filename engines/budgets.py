@@ -1,16 +1,16 @@
-"""The budget engine: limits, how much of each is used, and money held for calls under way."""
+"""The budget engine: limits, how much of each is used, and money held for calls in progress."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from database import Database
+from engines.changes import Changes
+from engines.terms import TermsEngine
+from providers import PriceBook
 from schemas.budgets import Budget, BudgetIn, BudgetList
 from schemas.identities import Identity
-from schemas.live import Changed
 from schemas.reservations import BudgetRoom, Guarded, PlannedCall, Refusal, Reservation, ReservationIn
-from schemas.terms import Estimate
 from utils import json
 from utils.errors import Forbidden, NotFound, PaymentRequired
 from utils.ids import uuid7
@@ -18,17 +18,13 @@ from utils.time import now
 
 
 class BudgetEngine:
-    """Keeps budgets, compares them with what was spent, and holds money for calls that are about to be made.
+    """Keeps budgets, compares them with what was spent, and holds money for calls that are about to be made."""
 
-    `changed` is called whenever a budget, or what is held on one, is not what it was.
-    """
-
-    def __init__(
-        self, database: Database, estimate: Callable[[Identity, PlannedCall], Awaitable[Estimate]], changed: Changed
-    ) -> None:
+    def __init__(self, database: Database, prices: PriceBook, terms: TermsEngine, changes: Changes) -> None:
         self._database = database
-        self._estimate = estimate
-        self._changed = changed
+        self._prices = prices
+        self._terms = terms
+        self._changes = changes
 
     async def budgets(self, identity: Identity) -> BudgetList:
         """Every budget of the workspace with its current period."""
@@ -37,29 +33,31 @@ class BudgetEngine:
     async def set(self, identity: Identity, budget: BudgetIn) -> Budget:
         """Sets the budget of a scope and period; one that exists is changed and keeps its id.
 
-        Raises NotFound when the scope names a project or an API key that is not there.
+        Raises NotFound when the scope names a project or an API key that does not exist.
         """
         at = now()
         name = budget.name or f"{budget.period.capitalize()} budget"
         kept = await self._database.budget_set(identity, uuid7(at), budget, name, at)
-        self._changed(identity.workspace_id, "budgets")
+        self._changes.note(identity.workspace_id, "budgets")
         return kept
 
     async def delete(self, identity: Identity, budget_id: UUID) -> None:
         """Removes a budget. Raises NotFound."""
         if not await self._database.budget_delete(identity, budget_id, now()):
             raise NotFound("Budget not found")
-        self._changed(identity.workspace_id, "budgets")
+        self._changes.note(identity.workspace_id, "budgets")
 
     # The guard
 
     async def check(self, identity: Identity, call: PlannedCall) -> Guarded:
         """Whether the settings allow the call and every hard budget that counts it has room for the most it can cost.
 
-        Holds nothing. What the settings forbid is said first: more money would not help.
+        Holds nothing. A breach of the settings comes before a short budget: more money would not help.
         """
-        project, price, breaches = await self._estimate(identity, call)
-        rooms = await self._database.budgets_of_call(identity, call, project, now())
+        at = now()
+        terms = await self._terms.get(identity.workspace_id)
+        project, price, breaches = terms.estimate(identity, call, self._prices, at)
+        rooms = await self._database.budgets_of_call(identity, call, project, at)
         short = next((room for room in rooms if room.hard and room.remaining < (price.cost or 0)), None)
         tightest = rooms[0] if rooms else None
         refusal: tuple[Refusal, str] | None = breaches[0] if breaches else None
@@ -79,11 +77,12 @@ class BudgetEngine:
     async def reserve(self, identity: Identity, call: ReservationIn) -> Reservation:
         """Holds the most a call can cost on each hard budget that counts it. Raises PaymentRequired, holding nothing.
 
-        Raises Forbidden for a call that the settings do not allow. A call for which no price is known at all holds
-        nothing either: it adds nothing to what is spent.
+        Raises Forbidden for a call that the settings do not allow. A call without any known price holds nothing: it
+        adds nothing to the spend.
         """
         at = now()
-        project, price, breaches = await self._estimate(identity, call)
+        terms = await self._terms.get(identity.workspace_id)
+        project, price, breaches = terms.estimate(identity, call, self._prices, at)
         if breaches:
             raise Forbidden(breaches[0].detail, reason=breaches[0].reason)
         reservation = Reservation(
@@ -101,14 +100,14 @@ class BudgetEngine:
                 budget=short.name,
                 remaining=short.remaining,
             )
-        self._changed(identity.workspace_id, "budgets")
+        self._changes.note(identity.workspace_id, "budgets")
         return reservation
 
     async def release(self, identity: Identity, reservation_id: UUID) -> None:
-        """Gives back what a reservation holds. Raises NotFound when it is settled, lapsed or was never there."""
+        """Releases the money that a reservation holds. Raises NotFound when it is settled, lapsed or unknown."""
         if not await self._database.reservation_release(identity.workspace_id, reservation_id, now()):
             raise NotFound("Reservation not found")
-        self._changed(identity.workspace_id, "budgets")
+        self._changes.note(identity.workspace_id, "budgets")
 
 
 def _shortage(room: BudgetRoom, cost: Decimal | None) -> str:

@@ -1,9 +1,9 @@
-"""What people and applications think of the answers they got."""
+"""The feedback engine: ratings of answers by people and applications."""
 
 from database import Database
+from engines.changes import Changes
 from schemas.feedback import Feedback, FeedbackIn, FeedbackPage
 from schemas.identities import Identity
-from schemas.live import Changed
 from utils.cursors import read_cursor, write_cursor
 from utils.errors import NotFound
 from utils.ids import event_uuid, uuid7
@@ -11,22 +11,22 @@ from utils.time import now
 
 
 class FeedbackEngine:
-    """Keeps the ratings of calls: one of each call by each person or API key. `changed` is called with each."""
+    """Keeps the ratings of calls: one of each call by each person or API key."""
 
-    def __init__(self, database: Database, changed: Changed) -> None:
+    def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
-        self._changed = changed
+        self._changes = changes
 
     async def give(self, identity: Identity, new: FeedbackIn) -> Feedback:
-        """Rates a call, by our id or its sender's; takes the place of what the caller said of it before.
+        """Rates a call, by our id or its sender's; replaces the caller's earlier rating.
 
-        Raises NotFound for a call the workspace does not have.
+        Raises NotFound for a call that is not in the workspace.
         """
         at = now()
         given = await self._database.feedback_set(identity, uuid7(at), event_uuid(new.event_id), new, at)
         if given is None:
             raise NotFound("Event not found")
-        self._changed(identity.workspace_id, "feedback")
+        self._changes.note(identity.workspace_id, "feedback")
         return given
 
     async def feedback(
@@ -38,12 +38,12 @@ class FeedbackEngine:
         cursor: str | None,
         limit: int,
     ) -> FeedbackPage:
-        """A page of ratings, newest first; a call is named by our id or its sender's.
+        """A page of ratings, newest first; `event_id` is our id or the sender's.
 
-        Raises Invalid for a cursor we did not hand out.
+        Raises Invalid for a cursor that no answer contained.
         """
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
+        # One more than asked for shows whether there is a next page.
         found = await self._database.feedback_list(
             identity.workspace_id,
             before,

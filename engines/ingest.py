@@ -1,23 +1,26 @@
-"""Calls that others tell of: OpenTelemetry's spans and LiteLLM's records, as events."""
+"""The ingest engine: OpenTelemetry spans and LiteLLM records, recorded as events."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeGuard
 
-from providers import (
+from engines.events import EventEngine
+from providers import PriceBook
+from providers.formats import (
     ERROR_TYPE,
     PROJECT,
     TAG,
     Counts,
-    PriceBook,
-    ToldCall,
+    ReportedCall,
+    Span,
     error_fields,
     event_id,
     litellm_event,
-    told_call,
+    parse_call,
+    read_spans,
     wanted,
 )
 from schemas.events import BatchResult, EventBatch, Rejection
@@ -25,9 +28,7 @@ from schemas.identities import Identity
 from utils.errors import BadRequest, Invalid, PayloadTooLarge, UnsupportedMediaType
 from utils.ids import is_uuid
 from utils.json import JsonReader, TooManyValues
-from utils.otlp import JSON, PROTOBUF, Span, inflated, media_type_of, read_spans, traces_answer
-
-TrackBatch = Callable[[Identity, EventBatch], Awaitable[BatchResult]]
+from utils.otlp import JSON, PROTOBUF, inflated, media_type_of, traces_answer
 
 _BATCH = 1_000
 # Seconds of work before other requests get their turn.
@@ -37,7 +38,7 @@ _MOST_TAGS = 8
 _MOST_FAULTS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_RECORDS = 10_000
-# By how many parents a call is followed up: more than traces are deep, and an end for those that go round.
+# Most parents that a call is followed up by: more than traces are deep, and an end for circular ones.
 _DEEPEST = 100
 
 
@@ -45,7 +46,7 @@ _Key = tuple[str, str]
 
 
 class _Found(NamedTuple):
-    """What became of a span that is a model call: an event, its counts, or what is wrong with it."""
+    """The result of reading a span that is a model call: an event and its counts, or a fault."""
 
     event: dict[str, Any]
     counts: Counts | None
@@ -53,20 +54,20 @@ class _Found(NamedTuple):
 
 
 class IngestEngine:
-    """Turns what others send into events, and has them tracked.
+    """Turns reported calls into events and has them recorded.
 
-    One body is read at a time, and in turns with other requests, so that large ones cost neither memory nor patience.
+    One body is read at a time, with pauses for other requests, so that large ones take little memory and block nothing.
     """
 
-    def __init__(self, prices: PriceBook, track_batch: TrackBatch) -> None:
+    def __init__(self, prices: PriceBook, events: EventEngine) -> None:
         self._prices = prices
-        self._track_batch = track_batch
+        self._events = events
         self._reading = asyncio.Lock()
 
     async def traces(self, identity: Identity, body: bytes, content_type: str, encoding: str) -> tuple[bytes, str]:
-        """Records the model calls among the spans of an OTLP request; its answer and the media type of that.
+        """Records the model calls among the spans of an OTLP request; returns the answer and its media type.
 
-        Raises UnsupportedMediaType, BadRequest for what cannot be read, PayloadTooLarge.
+        Raises UnsupportedMediaType, BadRequest for a body that cannot be read, PayloadTooLarge.
         """
         media_type = media_type_of(content_type)
         if media_type not in (PROTOBUF, JSON):
@@ -88,12 +89,12 @@ class IngestEngine:
                 await turn.share()
                 if span is not None:
                     parents[span.trace_id, span.span_id] = span.parent_id
-                    call = told_call(span)
+                    call = parse_call(span)
                     if call is not None and not span.identified:
                         faults.append("a span without a trace id and a span id")
                     elif call is not None:
                         found[span.trace_id, span.span_id] = self._found(identity, span, call)
-            for key in await _sums_of_others(found, parents, turn):
+            for key in await _aggregates(found, parents, turn):
                 del found[key]
         faults += [call.fault for call in found.values() if call.fault is not None]
         events = [call.event for call in found.values() if call.fault is None]
@@ -102,7 +103,7 @@ class IngestEngine:
         said = ", ".join(f"{text} ({times})" for text, times in Counter(faults).most_common(_MOST_FAULTS))
         return traces_answer(media_type, len(faults), f"Model calls that were not recorded: {said}"), media_type
 
-    def _found(self, identity: Identity, span: Span, call: ToldCall) -> _Found:
+    def _found(self, identity: Identity, span: Span, call: ReportedCall) -> _Found:
         if call.counts is None and not span.failed:
             return _Found({}, None, "a call without token counts; streams have them if the application asks for them")
         try:
@@ -110,8 +111,8 @@ class IngestEngine:
         except Invalid as error:
             return _Found({}, call.counts, error.detail)
 
-    def _event(self, identity: Identity, span: Span, call: ToldCall) -> dict[str, Any]:
-        """The fields of the event that a span tells of. Raises Invalid for a time that is none."""
+    def _event(self, identity: Identity, span: Span, call: ReportedCall) -> dict[str, Any]:
+        """The fields of the event of a span. Raises Invalid for a start time out of range."""
         provider = self._provider(call)
         own_id = f"{span.trace_id}:{span.span_id}"
         event: dict[str, Any] = {
@@ -133,18 +134,18 @@ class IngestEngine:
         project = _project(identity, span)
         return event | ({} if project is None else {"project": project})
 
-    def _provider(self, call: ToldCall) -> str:
-        """The provider by the name that the price list has for it, or that its model is known by."""
+    def _provider(self, call: ReportedCall) -> str:
+        """The provider by its name in the price list, or by that of its model."""
         if call.provider:
-            # Of names such as `groq.chat` the first part is the vendor's.
+            # In names such as `groq.chat` the first part is the vendor's.
             vendor = self._prices.provider(call.provider) or self._prices.provider(call.provider.split(".")[0])
             return call.provider if vendor is None else vendor.id
         return self._prices.provider_of(call.model) or "unknown"
 
     async def litellm(self, identity: Identity, body: bytes) -> BatchResult:
-        """Records the calls of which LiteLLM's generic API callback tells: a list, a single one, or one in each line.
+        """Records the calls of LiteLLM's generic API callback: a list, a single one, or one in each line.
 
-        Raises BadRequest for what cannot be read, PayloadTooLarge for a record with too many values in it.
+        Raises BadRequest for a body that cannot be read, PayloadTooLarge for a record with too many values in it.
         """
         events: list[dict[str, Any]] = []
         places: list[int] = []
@@ -191,12 +192,12 @@ class IngestEngine:
         return event
 
     async def _track(self, identity: Identity, events: list[dict[str, Any]]) -> BatchResult:
-        """Tracks any number of events; those rejected bear their places among all of them."""
+        """Tracks any number of events; a rejection has the event's place among all of them."""
         recorded = duplicates = 0
         rejected: list[Rejection] = []
         for start in range(0, len(events), _BATCH):
             batch = EventBatch.model_construct(events=events[start : start + _BATCH])
-            result = await self._track_batch(identity, batch)
+            result = await self._events.track_batch(identity, batch)
             recorded += result.recorded
             duplicates += result.duplicates
             rejected += [Rejection(index=start + each.index, detail=each.detail) for each in result.rejected]
@@ -210,7 +211,7 @@ class _Turn:
         self._ends = time.perf_counter() + _TURN
 
     async def share(self) -> None:
-        """Lets others work if this one has for long enough."""
+        """Pauses for other requests if the turn is over."""
         if time.perf_counter() >= self._ends:
             await asyncio.sleep(0)
             self._ends = time.perf_counter() + _TURN
@@ -222,8 +223,8 @@ def _lines(reader: JsonReader) -> Iterator[None]:
         yield None
 
 
-async def _sums_of_others(found: Mapping[_Key, _Found], parents: Mapping[_Key, str], turn: _Turn) -> set[_Key]:
-    """The calls that only tell again what the calls within them tell: their counts are the sums of those."""
+async def _aggregates(found: Mapping[_Key, _Found], parents: Mapping[_Key, str], turn: _Turn) -> set[_Key]:
+    """The calls that only repeat the calls within them: their counts are the sums of those."""
     within: dict[_Key, list[Counts | None]] = {}
     for key, call in found.items():
         await turn.share()
@@ -237,11 +238,11 @@ async def _sums_of_others(found: Mapping[_Key, _Found], parents: Mapping[_Key, s
     return {key for key, counted in within.items() if _is_sum(found[key].counts, counted)}
 
 
-def _is_sum(told: Counts | None, parts: list[Counts | None]) -> bool:
+def _is_sum(whole: Counts | None, parts: list[Counts | None]) -> bool:
     counted = [part for part in parts if part is not None]
-    if told is None:
+    if whole is None:
         return bool(counted)
-    return (told.input, told.output) == (sum(part.input for part in counted), sum(part.output for part in counted))
+    return (whole.input, whole.output) == (sum(part.input for part in counted), sum(part.output for part in counted))
 
 
 def _time(nanoseconds: int) -> datetime:
@@ -252,7 +253,7 @@ def _time(nanoseconds: int) -> datetime:
 
 
 def _project(identity: Identity, span: Span) -> str | None:
-    """What the span or its resource says; else the project of the API key, which None stands for; else the service."""
+    """The project of the span or its resource; else of the API key, for which None is returned; else the service."""
     named = span.attributes.get(PROJECT) or span.resource.get(PROJECT)
     if named is not None or identity.project is not None:
         return None if named is None else str(named)
@@ -261,7 +262,7 @@ def _project(identity: Identity, span: Span) -> str | None:
 
 
 def _service(resource: Mapping[str, Any]) -> str | None:
-    """The name of the application; None where it has none, which exporters call by what runs it."""
+    """The name of the application; None without one, for which exporters put the name of its runtime."""
     name = resource.get("service.name")
     return name if _is_name(name) and not name.startswith("unknown_service") else None
 
@@ -271,14 +272,14 @@ def _is_name(value: object) -> TypeGuard[str]:
 
 
 def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
-    """Those the sender has chosen, and of the others those there is room for."""
+    """The sender's own tags, and those of the resource that there is room for."""
     tags = {key.removeprefix(TAG): str(value) for key, value in resource.items() if key.startswith(TAG)}
-    told = {
+    named = {
         "environment": resource.get("deployment.environment.name") or resource.get("deployment.environment"),
         "service": _service(resource),
         "namespace": resource.get("service.namespace"),
     }
-    for key, value in told.items():
+    for key, value in named.items():
         if _is_name(value) and len(tags) < _MOST_TAGS:
             tags.setdefault(key, value)
     return tags

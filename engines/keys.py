@@ -1,9 +1,10 @@
-"""Keys: those applications call with, and the team's own at its providers."""
+"""The key engine: API keys for applications, and the team's own keys at its providers."""
 
 from collections.abc import Callable
 from uuid import UUID
 
 from database import Database
+from engines.encryption import reencrypt
 from schemas.identities import Identity
 from schemas.keys import ApiKey, ApiKeyIn, ApiKeys, NewApiKey, ProviderKey, ProviderKeyIn, ProviderKeys
 from utils.cipher import Cipher
@@ -14,7 +15,7 @@ from utils.time import now
 
 
 class KeyEngine:
-    """Hands out API keys and keeps provider keys. `rights_changed` is called whenever a key ends."""
+    """Issues API keys and stores provider keys. `rights_changed` is called whenever an API key is revoked."""
 
     def __init__(self, database: Database, cipher: Cipher, rights_changed: Callable[[], None]) -> None:
         self._database = database
@@ -26,7 +27,7 @@ class KeyEngine:
         return ApiKeys(keys=await self._database.api_key_list(identity.workspace_id))
 
     async def create_api_key(self, identity: Identity, new: ApiKeyIn) -> NewApiKey:
-        """A new key, shown this once. Raises NotFound for a project that is not there."""
+        """A new key, shown only now. Raises NotFound for a project that does not exist."""
         at = now()
         if new.expires_at is not None and new.expires_at <= at:
             raise Invalid("expires_at lies in the past", loc=("body", "expires_at"))
@@ -35,11 +36,11 @@ class KeyEngine:
         return NewApiKey(**made.model_dump(), key=key)
 
     async def rename_api_key(self, identity: Identity, key_id: UUID, name: str) -> ApiKey:
-        """Gives a key another name. Raises NotFound."""
+        """Renames a key. Raises NotFound."""
         return await self._database.api_key_rename(identity, key_id, name, now())
 
     async def revoke_api_key(self, identity: Identity, key_id: UUID) -> None:
-        """Ends a key for good, on every worker within a second. Raises NotFound."""
+        """Revokes a key for good, on every worker within a second. Raises NotFound."""
         await self._database.api_key_revoke(identity, key_id, now())
         self._rights_changed()
 
@@ -48,7 +49,7 @@ class KeyEngine:
         return ProviderKeys(keys=await self._database.provider_key_list(identity.workspace_id))
 
     async def create_provider_key(self, identity: Identity, new: ProviderKeyIn) -> ProviderKey:
-        """Keeps a provider's key, encrypted. Raises Conflict when the provider has one of that name."""
+        """Stores a provider's key, encrypted. Raises Conflict when the provider has one of that name."""
         at = now()
         secret = new.key.get_secret_value()
         key = ProviderKey(
@@ -64,21 +65,13 @@ class KeyEngine:
         return key
 
     async def delete_provider_key(self, identity: Identity, key_id: UUID) -> None:
-        """Forgets a provider's key. Raises NotFound."""
+        """Deletes a provider's key. Raises NotFound."""
         await self._database.provider_key_delete(identity, key_id, now())
 
     async def reencrypt(self, workspace_id: UUID) -> int:
-        """Encrypts what is under an older key under the newest one; returns how many secrets that were.
-
-        Raises CannotDecrypt when one was encrypted under a key that is not set any more.
-        """
-        changed = 0
-        for key in await self._database.provider_key_ciphertexts(workspace_id):
-            if not self._cipher.is_current(key.ciphertext):
-                place = _place(workspace_id, key.id)
-                fresh = self._cipher.encrypt(self._cipher.decrypt(key.ciphertext, place), place)
-                changed += await self._database.provider_key_reencrypt(workspace_id, key.id, key.ciphertext, fresh)
-        return changed
+        """Moves provider keys under an older key to the newest one; returns how many. Raises CannotDecrypt."""
+        sealed = await self._database.provider_key_ciphertexts(workspace_id)
+        return await reencrypt(self._cipher, workspace_id, sealed, _place, self._database.provider_key_reencrypt)
 
 
 def _place(workspace_id: UUID, key_id: UUID) -> str:

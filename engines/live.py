@@ -1,4 +1,4 @@
-"""Live updates: those who watch a workspace are told that it has changed, and not what it holds now."""
+"""The live engine: streams that report that a workspace has changed, but not what it holds now."""
 
 import asyncio
 import logging
@@ -7,53 +7,47 @@ from contextlib import suppress
 from uuid import UUID
 
 from database import Database
+from engines.changes import Changes
+from engines.identities import IdentityEngine
 from schemas.identities import Identity
-from schemas.live import Change, ChangeKind, LiveMessage
+from schemas.live import Change, LiveMessage
 from utils.errors import LLMLabError, TooManyRequests, Unavailable
 from utils.time import now
 
-# Changes are written down, and a stream is told of them, at most so often.
+# Shortest interval between two writes of changes, and between two messages of a stream.
 _AT_MOST_EVERY_SECONDS = 0.2
-# Before trying again what the database could not do.
+# Waits before a retry after a failure of the database.
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 5.0
-# So often a stream says that it is still there, and looks whether its caller still may watch.
+# Heartbeat interval of a stream; the caller's access is checked again with each.
 _SIGN_OF_LIFE_SECONDS = 15.0
+# Shortest interval between two checks of a caller's access.
 _LOOK_AGAIN_SECONDS = 1.0
 _MOST_STREAMS = 500
 _MOST_STREAMS_OF_A_CALLER = 20
-
-Identify = Callable[[str, UUID | None], Awaitable[Identity]]
 
 log = logging.getLogger("llmlab.live")
 
 
 class LiveEngine:
-    """Counts the changes of each workspace, and tells those who watch one.
+    """Announces changes of workspaces, and keeps the streams that watch them.
 
-    Whoever changes something calls `changed`, which only remembers it; what was remembered is written down together,
-    and from there all server processes hear of it.
+    The `changes` of this process are written to the database together, where every server process hears of them.
     """
 
-    def __init__(self, database: Database, identify: Identify) -> None:
+    def __init__(self, database: Database, identities: IdentityEngine, changes: Changes) -> None:
         self._database = database
-        self._identify = identify
-        self._remembered: set[tuple[UUID, ChangeKind]] = set()
-        self._something = asyncio.Event()
+        self._identities = identities
+        self.changes = changes
         self._watches: dict[UUID, set[Watch]] = {}
-        self._somebody = asyncio.Event()
+        self._watched = asyncio.Event()
         self._closed = False
         self._stopping = asyncio.Event()
 
-    def changed(self, workspace_id: UUID, kind: ChangeKind) -> None:
-        """Remembers that something has changed and is committed."""
-        self._remembered.add((workspace_id, kind))
-        self._something.set()
-
     async def watch(self, identity: Identity, token: str, last_version: int | None) -> "Watch":
-        """A view of the caller's workspace, from the version they know or from the present one.
+        """A watch on the caller's workspace, from the version they know or from the current one.
 
-        Raises TooManyRequests and Unavailable when there are as many as may be.
+        Raises TooManyRequests when the caller, and Unavailable when the server, has the most streams allowed.
         """
         watches = [watch for watches in self._watches.values() for watch in watches]
         if sum(watch.actor_id == identity.actor_id for watch in watches) >= _MOST_STREAMS_OF_A_CALLER:
@@ -63,11 +57,11 @@ class LiveEngine:
             raise Unavailable("The server can take no more streams; try again in a moment")
 
         async def look() -> None:
-            await self._identify(token, identity.workspace_id)
+            await self._identities.identify(token, identity.workspace_id)
 
         watch = Watch(identity.actor_id, last_version, look, lambda: self._forget(identity.workspace_id, watch))
         self._watches.setdefault(identity.workspace_id, set()).add(watch)
-        self._somebody.set()
+        self._watched.set()
         try:
             for change in await self._database.changes_of([identity.workspace_id]):
                 watch.tell(change)
@@ -77,20 +71,20 @@ class LiveEngine:
         return watch
 
     def look_again(self) -> None:
-        """Every stream looks whether its caller still may watch: somebody's rights have changed."""
+        """Has every stream check its caller's access again: somebody's rights have changed."""
         for watches in self._watches.values():
             for watch in watches:
                 watch.look_again()
 
     def close(self) -> None:
-        """Ends all streams, and lets nobody begin another one."""
+        """Ends all streams and refuses new ones."""
         self._closed = True
         for watches in self._watches.values():
             for watch in watches:
                 watch.end()
 
     async def run(self) -> None:
-        """Writes changes down and hears of them until `stop` is called, and then what is still remembered."""
+        """Announces and receives changes until `stop` is called; then announces the rest."""
         hearing = asyncio.create_task(self._hear())
         await self._note()
         hearing.cancel()
@@ -101,16 +95,15 @@ class LiveEngine:
         """Ends all streams, and `run`."""
         self.close()
         self._stopping.set()
-        self._something.set()
+        self.changes.wake()
 
     async def _note(self) -> None:
         failures = _Failures("Changes are not counted")
         stopping = False
         while not stopping:
-            await self._something.wait()
+            await self.changes.wait()
             stopping = self._stopping.is_set()
-            self._something.clear()
-            changes, self._remembered = self._remembered, set()
+            changes = self.changes.take()
             try:
                 if changes:
                     for change in await self._database.changes_note(changes, now()):
@@ -118,14 +111,13 @@ class LiveEngine:
                 failures.end()
                 await self._rest(_AT_MOST_EVERY_SECONDS)
             except Exception as error:
-                self._remembered |= changes
-                self._something.set()
+                self.changes.put_back(changes)
                 await self._rest(failures.add(error))
 
     async def _hear(self) -> None:
         failures = _Failures("Changes are not heard")
         while True:
-            await self._somebody.wait()
+            await self._watched.wait()
             try:
                 async with self._database.listening(self._tell) as pause:
                     while self._watches:
@@ -150,14 +142,14 @@ class LiveEngine:
         if not watches:
             self._watches.pop(workspace_id, None)
         if not self._watches:
-            self._somebody.clear()
+            self._watched.clear()
 
 
 class Watch:
-    """One caller's view of their workspace.
+    """One caller's watch on their workspace.
 
-    Of all changes it keeps the newest, which says of each kind when it last changed: whoever reads slowly is told less
-    often and misses nothing.
+    It keeps the newest change, which has the last version of each kind: a slow reader gets fewer messages and misses
+    nothing.
     """
 
     def __init__(
@@ -178,7 +170,7 @@ class Watch:
         self._look_at = self._looked_at + _SIGN_OF_LIFE_SECONDS
 
     def tell(self, change: Change) -> None:
-        """Takes note of a change if it is news."""
+        """Takes a change if it is newer than the one known."""
         newest = self._newest
         # A database that was restored from a backup counts from a lower number on.
         if newest is None or change.version > newest.version or change.changed_at > newest.changed_at:
@@ -186,7 +178,7 @@ class Watch:
             self._woken.set()
 
     def look_again(self) -> None:
-        """Looks whether the caller still may watch, but for that at most once a second."""
+        """Checks the caller's access again, at most once a second."""
         self._look_at = min(self._look_at, self._looked_at + _LOOK_AGAIN_SECONDS)
         self._woken.set()
 
@@ -196,15 +188,15 @@ class Watch:
         self._woken.set()
 
     def close(self) -> None:
-        """Must be called when nobody reads `messages` any more."""
+        """Must be called when `messages` is not read any more."""
         self._closed()
 
     async def messages(self, limit: int | None = None) -> AsyncIterator[LiveMessage | None]:
-        """What there is to tell, until that was so much or the caller may watch no longer; None is a sign of life."""
+        """Yields messages until `limit` is reached or the caller loses access; None is a heartbeat."""
         loop = asyncio.get_running_loop()
-        tell_at = loop.time()
-        told = 0
-        while not self._ended and told != limit:
+        next_at = loop.time()
+        count = 0
+        while not self._ended and count != limit:
             self._woken.clear()
             time = loop.time()
             news = self._news()
@@ -214,14 +206,14 @@ class Watch:
                 self._looked_at = time
                 self._look_at = time + _SIGN_OF_LIFE_SECONDS
                 yield None
-            elif news is not None and time >= tell_at:
+            elif news is not None and time >= next_at:
                 self._known = news.version
-                tell_at = time + _AT_MOST_EVERY_SECONDS
-                told += 1
+                next_at = time + _AT_MOST_EVERY_SECONDS
+                count += 1
                 yield news
             else:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout_at(self._look_at if news is None else min(self._look_at, tell_at)):
+                    async with asyncio.timeout_at(self._look_at if news is None else min(self._look_at, next_at)):
                         await self._woken.wait()
 
     def _news(self) -> LiveMessage | None:
@@ -244,14 +236,14 @@ class Watch:
 
 
 class _Failures:
-    """Logs the first of several failures in a row, and says how long to wait after each."""
+    """Logs the first of several failures in a row, and gives the wait after each."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._wait = _FIRST_WAIT_SECONDS
 
     def add(self, error: Exception) -> float:
-        """How many seconds to wait after this one."""
+        """The seconds to wait after this failure."""
         wait = self._wait
         if wait == _FIRST_WAIT_SECONDS:
             if isinstance(error, Unavailable):
@@ -262,5 +254,5 @@ class _Failures:
         return wait
 
     def end(self) -> None:
-        """It works again."""
+        """Ends a row of failures."""
         self._wait = _FIRST_WAIT_SECONDS

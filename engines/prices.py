@@ -1,14 +1,14 @@
-"""A workspace's own prices, and the list's."""
+"""The price engine: a workspace's own prices, and the models of the price list."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 from database import Database
+from engines.changes import Changes
+from engines.terms import TermsEngine
 from providers import Listing, PriceBook
 from schemas.identities import Identity
-from schemas.live import Changed
 from schemas.llm import ListedModel, ListedModels
 from schemas.prices import OwnPrice, OwnPriceIn, OwnPriceList
 from schemas.usage import EventRates
@@ -19,40 +19,35 @@ from utils.time import now
 
 
 class PriceEngine:
-    """Keeps own prices and shows those of the list.
+    """Keeps own prices and lists the models of the price list."""
 
-    `terms_changed` and `changed` are called whenever an own one is added or ended.
-    """
-
-    def __init__(
-        self, database: Database, prices: PriceBook, terms_changed: Callable[[], None], changed: Changed
-    ) -> None:
+    def __init__(self, database: Database, prices: PriceBook, terms: TermsEngine, changes: Changes) -> None:
         self._database = database
         self._prices = prices
-        self._terms_changed = terms_changed
-        self._changed = changed
+        self._terms = terms
+        self._changes = changes
 
     async def prices(self, identity: Identity) -> OwnPriceList:
         """The workspace's own prices."""
         return OwnPriceList(prices=await self._database.price_list(identity.workspace_id))
 
     async def add(self, identity: Identity, new: OwnPriceIn) -> OwnPrice:
-        """Adds a price, used for events sent from now on and made from its start on."""
+        """Adds a price for events that are sent from now on and were made from its start on."""
         at = now()
         starts_at = new.starts_at or at
         if new.ends_at is not None and new.ends_at <= starts_at:
             raise Invalid("ends_at must lie after starts_at", loc=("body", "ends_at"))
         provider = self._prices.provider_id(new.provider)
         price = await self._database.price_create(identity, uuid7(at), provider, new, starts_at, at)
-        self._terms_changed()
-        self._changed(identity.workspace_id, "prices")
+        self._terms.forget()
+        self._changes.note(identity.workspace_id, "prices")
         return price
 
     async def end(self, identity: Identity, price_id: UUID, ends_at: datetime) -> OwnPrice:
         """Ends a price at a moment. Raises NotFound, and Conflict for one before its start."""
         price = await self._database.price_end(identity, price_id, ends_at, now())
-        self._terms_changed()
-        self._changed(identity.workspace_id, "prices")
+        self._terms.forget()
+        self._changes.note(identity.workspace_id, "prices")
         return price
 
     async def models(self, provider: str | None, search: str | None, cursor: str | None, limit: int) -> ListedModels:
@@ -61,7 +56,7 @@ class PriceEngine:
         after = "" if cursor is None else read_name_cursor(cursor)
         vendor = None if provider is None else self._prices.provider_id(provider)
         text = (search or "").lower()
-        # Made when it is first asked for, which takes too long for others to wait.
+        # The first call makes the list, which takes too long for the event loop.
         listed = await asyncio.to_thread(self._prices.models)
         found = [
             model

@@ -1,12 +1,12 @@
-"""Projects: what events are filed under."""
+"""The project engine: the projects that events are filed under."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 from database import Database
+from engines.changes import Changes
+from engines.terms import TermsEngine
 from models import DateRange
 from schemas.identities import Identity
-from schemas.live import Changed
 from schemas.projects import Project, ProjectChange, ProjectPage
 from schemas.ranges import CostRange
 from utils.cursors import read_name_cursor, write_name_cursor
@@ -17,20 +17,20 @@ _LAST_30_DAYS = CostRange(30, None, None, "UTC")
 
 
 class ProjectEngine:
-    """Keeps projects. `terms_changed` and `changed` are called whenever one is made, renamed or archived."""
+    """Keeps projects and totals the cost of each."""
 
-    def __init__(self, database: Database, terms_changed: Callable[[], None], changed: Changed) -> None:
+    def __init__(self, database: Database, terms: TermsEngine, changes: Changes) -> None:
         self._database = database
-        self._terms_changed = terms_changed
-        self._changed = changed
+        self._terms = terms
+        self._changes = changes
 
     async def projects(
         self, identity: Identity, wanted: CostRange, *, archived: bool, cursor: str | None, limit: int
     ) -> ProjectPage:
-        """Projects by name with what each cost in the range."""
+        """Projects by name, with the cost of each in the range."""
         start, end = wanted.resolve(now())
         after = None if cursor is None else read_name_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
+        # One more than asked for shows whether there is a next page.
         found = await self._database.project_list(
             identity.workspace_id, start, end, archived=archived, after=after, limit=limit + 1
         )
@@ -45,15 +45,15 @@ class ProjectEngine:
         made = await self._database.project_create(identity, [name], now())
         if not made:
             raise Conflict("Another project has this name")
-        self._terms_changed()
-        self._changed(identity.workspace_id, "projects")
+        self._terms.forget()
+        self._changes.note(identity.workspace_id, "projects")
         return await self._one(identity, made[0])
 
     async def change(self, identity: Identity, project_id: UUID, change: ProjectChange) -> Project:
         """Renames, archives or brings back a project. Raises NotFound, and Conflict for a name that is taken."""
         await self._database.project_update(identity, project_id, change.name, change.archived, now())
-        self._terms_changed()
-        self._changed(identity.workspace_id, "projects")
+        self._terms.forget()
+        self._changes.note(identity.workspace_id, "projects")
         return await self._one(identity, project_id)
 
     async def _one(self, identity: Identity, project_id: UUID) -> Project:

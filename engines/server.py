@@ -1,36 +1,36 @@
-"""The server's own state: how it is, what it is, and how busy."""
+"""The server engine: health, version and metrics of the server itself."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from hmac import compare_digest
 
 from database import Database
+from engines.events import EventEngine
 from schemas.server import About, Health
 from utils import metrics
 from utils.errors import NotFound, Unavailable
 from utils.recent import Recent
 from utils.time import now
 
-# How old what another process has may be.
+# Age that another process's metrics may have.
 _NOTE_EVERY_SECONDS = 5.0
-# Prometheus gives up after ten.
+# Longest query for a scrape; Prometheus gives up after ten seconds.
 _LONGEST_LOOK_SECONDS = 4.0
 
 
 class ServerEngine:
-    """Tells whether the server can do its work, and how much of it there is."""
+    """Reports the health of the server and its load."""
 
-    def __init__(self, database: Database, version: str, waiting: Callable[[], int], metrics_token: str | None) -> None:
+    def __init__(self, database: Database, version: str, events: EventEngine, metrics_token: str | None) -> None:
         self._database = database
         self._version = version
         self._started: datetime = now()
-        self._waiting = waiting
+        self._events = events
         self._metrics_token = metrics_token
         self._outbox: Recent[None, int | None] = Recent(self._count_outbox, seconds=5.0)
 
     async def health(self) -> Health:
-        """Asks the database for real."""
+        """The health of the server, with a query to the database."""
         connected = await self._database.ping()
         at = now()
         return Health(
@@ -42,7 +42,7 @@ class ServerEngine:
         )
 
     async def about(self) -> About:
-        """What this is and where to read on."""
+        """The name and version, and where the documentation is."""
         return About(
             name="LLMLab",
             description="The ledger of what an organisation spends on language models",
@@ -53,9 +53,9 @@ class ServerEngine:
         )
 
     async def metrics(self, token: str | None, *, local: bool) -> tuple[bytes, str]:
-        """What Prometheus reads, and its media type; for the token, or if there is none for this machine.
+        """The metrics for Prometheus and their media type; with the token or, if none is set, from this machine.
 
-        Raises NotFound for everybody else.
+        Raises NotFound otherwise.
         """
         if not self._may_read_metrics(token, local=local):
             raise NotFound("There is nothing at this path")
@@ -64,7 +64,7 @@ class ServerEngine:
         return await asyncio.to_thread(metrics.exposition), metrics.CONTENT_TYPE
 
     async def run(self) -> None:
-        """Notes now and then how this process is, for the one that is asked. Ends when it is cancelled."""
+        """Publishes this process's metrics every 5 seconds, for the process that is scraped. Ends when cancelled."""
         while True:
             self._note()
             await asyncio.sleep(_NOTE_EVERY_SECONDS)
@@ -75,10 +75,10 @@ class ServerEngine:
         return token is not None and compare_digest(token.encode(), self._metrics_token.encode())
 
     def _note(self) -> None:
-        metrics.note_process(self._waiting(), self._database.connections())
+        metrics.note_process(self._events.waiting, self._database.connections())
 
     async def _count_outbox(self, _: None) -> int | None:
-        """How many deliveries wait; None when the database does not say so in time."""
+        """The number of waiting deliveries; None when the database does not answer in time."""
         try:
             async with asyncio.timeout(_LONGEST_LOOK_SECONDS):
                 return await self._database.outbox_pending()

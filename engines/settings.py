@@ -1,22 +1,21 @@
-"""What a workspace decided for its calls."""
-
-from collections.abc import Callable
+"""The settings engine: a workspace's rules for its calls."""
 
 from database import Database
+from engines.changes import Changes
+from engines.terms import TermsEngine
 from providers import Policy
 from schemas.identities import Identity
-from schemas.live import Changed
 from schemas.settings import CallPolicy, SettingsIn, WorkspaceSettings
 from utils.time import now
 
 
 class SettingsEngine:
-    """Keeps settings. `terms_changed` and `changed` are called whenever they are changed."""
+    """Keeps settings. Those that applications must obey are the policy."""
 
-    def __init__(self, database: Database, terms_changed: Callable[[], None], changed: Changed) -> None:
+    def __init__(self, database: Database, terms: TermsEngine, changes: Changes) -> None:
         self._database = database
-        self._terms_changed = terms_changed
-        self._changed = changed
+        self._terms = terms
+        self._changes = changes
 
     async def settings(self, identity: Identity) -> WorkspaceSettings:
         """The workspace's settings."""
@@ -25,12 +24,12 @@ class SettingsEngine:
     async def change(self, identity: Identity, changes: SettingsIn) -> WorkspaceSettings:
         """Changes the settings that are given; the others stay."""
         settings = await self._database.settings_set(identity, changes, now())
-        self._terms_changed()
-        self._changed(identity.workspace_id, "settings")
+        self._terms.forget()
+        self._changes.note(identity.workspace_id, "settings")
         return settings
 
     async def policy(self, identity: Identity) -> CallPolicy:
-        """What of the settings applications have to obey."""
+        """The settings that applications must obey."""
         settings = await self.settings(identity)
         policy = Policy(settings)
         return CallPolicy(

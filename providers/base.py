@@ -1,9 +1,9 @@
-"""A provider: data with its source, and how to read that vendor's answers."""
+"""A provider of models: its prices, each with its source, and how to read its responses."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -29,10 +29,16 @@ _PLAIN = (
     "output_reasoning_tokens",
 )
 _FREE = Rates(*[Decimal(0)] * 7)
+# API flavours to try on a vendor's responses, most trusted first. For other vendors every flavour of the price list is
+# tried, and the one that accounts for most of the response is used.
+_FLAVORS = {
+    # Cohere bills what it calls billed units, not the tokens that it counts.
+    "cohere": ("default", "tokens", "embeddings"),
+}
 
 
 class Model:
-    """A model in the price list, found under the name a caller used."""
+    """A model of the price list."""
 
     def __init__(self, info: ModelInfo, vendor: Vendor) -> None:
         self.id = info.id
@@ -41,14 +47,14 @@ class Model:
         self._info = info
         self._vendor = vendor
         self._rates = ModelRates(info)
-        # Some entries list a model without any price. A name that ends in ":free" is the vendor's word for 0; of the
-        # others nobody knows what they cost.
+        # Some entries list a model without any price. A name that ends in ":free" is the vendor's word for 0; the price
+        # of the others is unknown.
         self._free = info.id.endswith(":free")
         prices = info.prices if isinstance(info.prices, list) else [info]
         self._listed = any(value is not None for entry in prices for value in vars(entry.prices).values())
 
     def cost(self, usage: Usage, at: datetime) -> Decimal | None:
-        """USD for the usage at that moment; None when the list has no price for what was used."""
+        """USD for a usage at a moment; None when the list has no price for it."""
         if not self._listed:
             return Decimal(0) if self._free else None
         if not usage.detail:
@@ -71,26 +77,22 @@ class Model:
 
 
 class Provider:
-    """One vendor of models.
+    """One vendor of models, by its id in the price list. Raises LookupError for an id that the list does not have."""
 
-    `flavors` names the API flavours of the vendor's answers to try, in order of trust; by default every flavour the
-    price list knows is tried and the one that accounts for most of the answer is believed.
-    """
-
-    def __init__(self, id: str, *, flavors: tuple[str, ...] = ()) -> None:
+    def __init__(self, id: str) -> None:
         vendor = find_provider_by_id(get_snapshot().providers, id)
         if vendor is None:
             raise LookupError(f"The price list has no provider {id!r}")
         self.id = vendor.id
-        self._flavors = flavors
+        self._flavors = _FLAVORS.get(vendor.id, ())
         self._vendor = vendor
 
     def find(self, model: str) -> Model | None:
-        """The model of that name; None when the list does not know it. It is never another, similar one."""
+        """The model of that name; None when the list does not have it. Never matched to a similar model."""
         return _find(self._vendor.id, model)
 
-    def dearest(self, usage: Usage, at: datetime) -> Price | None:
-        """What the usage would cost on this vendor's dearest model; None when the list has no price of it."""
+    def most_expensive(self, usage: Usage, at: datetime) -> Price | None:
+        """The price of a usage on this vendor's most expensive model; None when the list has none."""
         found = [
             price_at(model, usage, at) for info in self._vendor.models if (model := self.find(info.id)) is not None
         ]
@@ -98,7 +100,10 @@ class Provider:
         return Price(*max(priced)) if priced else None
 
     def get_model_pricing(self, model: str) -> tuple[Decimal, Decimal]:
-        """(input, output) in USD per 1,000 tokens, as last listed. Raises LookupError for a model without prices."""
+        """(input, output) in USD per 1,000 tokens, as last listed. Raises LookupError for a model without prices.
+
+        The two rates that every provider answers with; the server prices calls with `Model.cost`.
+        """
         found = self.find(model)
         rates = found.rates(0, datetime.max.replace(tzinfo=UTC)) if found is not None else None
         if rates is None or rates.input is None or rates.output is None:
@@ -108,8 +113,8 @@ class Provider:
     def read_response(self, response: Mapping[str, Any], flavor: str | None = None) -> tuple[str | None, Usage]:
         """The model and usage that the vendor's own response body reports.
 
-        The prompt's cached part is inside or beside its input count, as each vendor has it; the price list's
-        extractors know which. Raises Invalid when no usage can be read.
+        The input count includes the prompt's cached part or not, depending on the vendor; the price list's extractors
+        know which. Raises Invalid when no usage can be read.
         """
         if flavor is not None:
             try:
@@ -140,9 +145,21 @@ class Provider:
         return model, usage_of(vars(reported))
 
 
+@lru_cache(maxsize=1024)
+def provider_named(name: str) -> Provider | None:
+    """The provider of that name in any spelling; None when the price list has none."""
+    vendor = find_provider_by_id(get_snapshot().providers, name.strip().lower())
+    return None if vendor is None else _provider(vendor.id)
+
+
+@cache
+def _provider(vendor_id: str) -> Provider:
+    return Provider(vendor_id)
+
+
 @lru_cache(maxsize=8192)
 def vendor_of(model: str) -> str | None:
-    """The id of the vendor that lists a model of this name and names its models so; None when there is none."""
+    """The id of the vendor that lists a model of this name and has such names; None when there is none."""
     for vendor in get_snapshot().providers:
         pattern = vendor.model_match
         if pattern is not None and pattern.is_match(model.lower()) and _find(vendor.id, model) is not None:
@@ -151,7 +168,7 @@ def vendor_of(model: str) -> str | None:
 
 
 def price_at(model: Model, usage: Usage, at: datetime) -> Price:
-    """What the list says a usage cost at a moment, and that the list said so."""
+    """The price of a usage at a moment by the list."""
     cost = model.cost(usage, at)
     return Price(None, "unpriced") if cost is None else Price(cost, model.source)
 
@@ -200,8 +217,8 @@ _compiled: dict[tuple[int, str], Model] = {}
 
 
 def _model(info: ModelInfo, vendor: Vendor) -> Model:
-    # Keyed by the entry, of which there are as many as the list has, not by the names callers make up. Vendors share
-    # entries, and a price names its vendor.
+    # Not an lru_cache: entries cannot be hashed. Keyed by the entry and not by its names, which callers make up without
+    # end; by the vendor too, since vendors share entries and a price names its vendor.
     key = (id(info), vendor.id)
     model = _compiled.get(key)
     if model is None:

@@ -1,20 +1,14 @@
-"""The price book: every provider under one roof, and the order in which prices are believed."""
+"""The price book: the prices of every provider, and which of several prices of a call is used."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from providers.anthropic import ANTHROPIC
-from providers.base import Model, Provider, price_at, vendor_of
+from providers.base import Model, Provider, price_at, provider_named, vendor_of
 from providers.capabilities import BATCH, RETIREMENTS, BatchTier, Caching, Capability, Retirement, caching, capability
-from providers.cohere import COHERE
 from providers.corrections import CORRECTIONS, SOURCE
-from providers.general import general
-from providers.google import GOOGLE
 from providers.listing import Listing, is_listed, listing
-from providers.mistral import MISTRAL
-from providers.openai import OPENAI
 from providers.own import NO_OWN_PRICES, OwnPrices, own_cost, own_rates
 from schemas.usage import Price, Rates, Usage
 from utils.errors import Invalid
@@ -23,37 +17,29 @@ UNPRICED = Price(None, "unpriced")
 
 
 class PriceBook:
-    """Prices calls: by the caller's own cost, the workspace's price, our corrections, the price list; else unpriced."""
-
-    def __init__(self) -> None:
-        self._named = {provider.id: provider for provider in (OPENAI, ANTHROPIC, GOOGLE, COHERE, MISTRAL)}
+    """Prices calls by the first of: the caller's cost, the workspace's own price, the corrections, the price list."""
 
     def provider(self, name: str) -> Provider | None:
-        """The provider of that name, however it is spelt; None when nobody knows it."""
-        found = self._named.get(name)
-        if found is None:
-            found = general(name.strip().lower())
-            if found is not None:
-                found = self._named.get(found.id, found)
-        return found
+        """The provider of that name in any spelling; None when it is unknown."""
+        return provider_named(name)
 
     def provider_id(self, name: str) -> str:
-        """One name for a provider however it is spelt; that of one nobody knows stays."""
+        """One name for a provider in any spelling; the name of an unknown one stays."""
         vendor = self.provider(name)
         return name.strip().lower() if vendor is None else vendor.id
 
     def models(self) -> Sequence[Listing]:
-        """Every model of the list and the corrections, by id. The first time takes a while."""
+        """Every model of the list and the corrections, by id. The first call takes a while."""
         return listing()
 
     def model_of_id(self, model_id: str) -> tuple[str, str] | None:
-        """The provider and the model of an id in `models`; None for one that is not in it."""
+        """The provider and the model of an id in `models`; None for any other id."""
         provider, _, model = model_id.partition("/")
         vendor = self.provider(provider)
         return (provider, model) if vendor is not None and vendor.id == provider and is_listed(vendor, model) else None
 
     def provider_of(self, model: str) -> str | None:
-        """The provider whose models are named like this one and that lists it; None when there is none."""
+        """The provider that lists a model of this name and has such names; None when there is none."""
         corrected = next((provider for provider, name in CORRECTIONS if name == model.lower()), None)
         return corrected or vendor_of(model)
 
@@ -66,7 +52,7 @@ class PriceBook:
         given: Decimal | None = None,
         own: OwnPrices = NO_OWN_PRICES,
     ) -> Price:
-        """What a call cost and which price said so. Never raises for an unknown name: that is unpriced.
+        """The cost of a call and the price it is by. An unknown name is unpriced and raises nothing.
 
         Raises Invalid for a usage that contradicts itself.
         """
@@ -92,7 +78,7 @@ class PriceBook:
     def rates(
         self, provider: str, model: str, prompt_tokens: int, at: datetime, own: OwnPrices = NO_OWN_PRICES
     ) -> Rates | None:
-        """The rates `price` applies to a prompt of this length at that moment; None when it knows none."""
+        """The rates of `price` for a prompt of this length at a moment; None when there are none."""
         listed = self._list_rates(provider, model, prompt_tokens, at)
         negotiated = own.find(self.provider_id(provider), model, at) if own else None
         return listed if negotiated is None else own_rates(negotiated, listed)
@@ -108,13 +94,13 @@ class PriceBook:
         return None if found is None else found.rates(prompt_tokens, at)
 
     def ceiling(self, provider: str, model: str, usage: Usage, at: datetime, own: OwnPrices) -> Price:
-        """The most a call can cost: its price or, of a model without one, that of its provider's dearest model."""
+        """The most a call can cost: its price or, without one, that of its provider's most expensive model."""
         price = self.price(provider, model, usage, at, own=own)
         vendor = self.provider(provider)
         if price.cost is not None or vendor is None:
             return price
-        dearest = vendor.dearest(usage, at)
-        return price if dearest is None else Price(dearest.cost, f"dearest:{dearest.pricing}")
+        highest = vendor.most_expensive(usage, at)
+        return price if highest is None else Price(highest.cost, f"dearest:{highest.pricing}")
 
     def thresholds(self, provider: str, model: str, at: datetime) -> Sequence[int]:
         """The lengths of a prompt beyond each of which `rates` may differ at that moment."""
@@ -122,24 +108,24 @@ class PriceBook:
         return () if found is None else found.thresholds(at)
 
     def context_window(self, able: Capability) -> int | None:
-        """How many tokens a model takes in; None when nobody says."""
+        """The context window of a model in tokens; None when it is unknown."""
         found = self._listed(able.provider, able.model)
         return able.context_window if found is None or found.context_window is None else found.context_window
 
     def capability(self, provider: str, model: str) -> Capability | None:
-        """What the model of that name can do; None when nobody says."""
+        """The capability of the model of that name; None when it is unknown."""
         return capability(*self._listed_id(provider, model))
 
     def retirement(self, provider: str, model: str) -> Retirement | None:
-        """When the provider stops serving the model of that name; None when it has not said."""
+        """The announced retirement of the model of that name; None when there is none."""
         return RETIREMENTS.get(self._listed_id(provider, model))
 
     def caching(self, provider: str, model: str) -> Caching | None:
-        """How prompts of the model of that name are cached; None when nobody says."""
+        """The caching rules of the model of that name; None when they are unknown."""
         return caching(*self._listed_id(provider, model))
 
     def batch(self, provider: str) -> BatchTier | None:
-        """What a provider takes off calls that may wait; None when nobody says that it does."""
+        """A provider's discount for calls that may wait; None when it has none that is known."""
         return BATCH.get(self.provider_id(provider))
 
     def _listed_id(self, provider: str, model: str) -> tuple[str, str]:

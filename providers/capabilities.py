@@ -1,8 +1,8 @@
-"""What models can do and until when, each fact with its source, from `capabilities.json`.
+"""Abilities and retirements of models, each with its source, from `capabilities.json`.
 
-A tier is where a vendor itself places a model in its line-up of the day, from the most capable to the smallest:
+A tier is the place that a vendor itself gives a model in its current line-up, from the most capable to the smallest:
 
-- frontier: what the vendor keeps for the hardest work
+- frontier: the model for the hardest work
 - flagship: its general top model
 - balanced: the everyday model between speed and ability
 - small: for many quick calls
@@ -25,7 +25,7 @@ TIERS = ("tiny", "small", "balanced", "flagship", "frontier")
 
 
 class Capability(NamedTuple):
-    """What a model can do. `tier` counts from 0, the smallest; `context_window` is in tokens and may be unknown.
+    """The abilities of a model. `tier` counts from 0, the smallest; `context_window` is in tokens and may be unknown.
 
     `generation` orders the models of a `line`. Models of one `tokenizer` count the same text alike; None is unknown.
     """
@@ -42,12 +42,12 @@ class Capability(NamedTuple):
 
     @property
     def tier_name(self) -> str:
-        """The tier in a word."""
+        """The name of the tier."""
         return TIERS[self.tier]
 
 
 class Retirement(NamedTuple):
-    """The day from which a vendor no longer serves a model, and what it names as its replacement, if anything."""
+    """The day from which a vendor no longer serves a model, and the replacement that it names, if any."""
 
     retires_on: date
     replacement: str | None
@@ -55,7 +55,7 @@ class Retirement(NamedTuple):
 
 
 class Caching(NamedTuple):
-    """How a vendor caches prompts: the shortest prefix, how long it stays, and whether it does so by itself."""
+    """A vendor's caching rules: the shortest prefix, its lifetime, and whether caching is automatic."""
 
     minimum_tokens: int
     lifetime_minutes: int
@@ -64,7 +64,7 @@ class Caching(NamedTuple):
 
 
 class BatchTier(NamedTuple):
-    """What share of the price a vendor takes off calls that may wait."""
+    """A vendor's discount for calls that may wait, as a share of the price."""
 
     discount: Decimal
     source: str
@@ -86,7 +86,7 @@ CAPABILITIES: dict[tuple[str, str], Capability] = {
     )
     for entry in _FILE["models"]
 }
-# The same by the model alone: whoever resells a model sells the same ability under its name.
+# By the model alone: a reseller's model has the abilities of the original.
 _RESOLD = {capability.model: capability for capability in CAPABILITIES.values()}
 
 RETIREMENTS: dict[tuple[str, str], Retirement] = {
@@ -113,12 +113,12 @@ SOURCES: list[str] = [
 
 
 def capability(provider: str, model: str) -> Capability | None:
-    """What a model can do, also one that somebody resells; None for one that is not in the file."""
+    """The capability of a model, also of a resold one; None for one that is not in the file."""
     return CAPABILITIES.get((provider, model)) or _RESOLD.get(model)
 
 
 def caching(provider: str, model: str) -> Caching | None:
-    """How prompts of this model are cached; None where nobody said."""
+    """The caching rules of a model; None when they are unknown."""
     return next(
         (rules for vendor, names, rules in CACHING if vendor == provider and any(name.fits(model) for name in names)),
         None,
@@ -126,7 +126,7 @@ def caching(provider: str, model: str) -> Caching | None:
 
 
 def token_factor(used: Capability, other: Capability) -> Decimal:
-    """How many tokens the other model counts for each one that the used model counted; 1 where nobody said."""
+    """Tokens that the other model counts for each token of the used model; 1 when that is unknown."""
     if used.tokenizer is None or other.tokenizer is None:
         return Decimal(1)
     return _FACTORS.get((used.tokenizer, other.tokenizer), Decimal(1))

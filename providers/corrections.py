@@ -1,4 +1,4 @@
-"""Prices that are in nobody's list, each with its source, from `corrections.json`."""
+"""Prices that the price list lacks, each with its source, from `corrections.json`."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Every model that has a price or at least a name in our data."""
+"""Every model of the price list and the corrections."""
 
 from functools import cache
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from providers.corrections import CORRECTIONS
 class Listing(NamedTuple):
     """A model of the price list. `id` is the provider's id, a slash and the model's name, which may hold more of them.
 
-    `title` is what people call it; `context_window` is in tokens. Both may be unknown.
+    `title` is its name for people; `context_window` is in tokens. Both may be unknown.
     """
 
     id: str
@@ -30,7 +30,7 @@ class Listing(NamedTuple):
 def listing() -> tuple[Listing, ...]:
     """The models by id.
 
-    Some entries of the price list bear names that it does not find itself; they are left out.
+    Some entries of the price list have names that it does not find itself; they are left out.
     """
     found = {
         f"{vendor.id}/{info.id}": Listing(f"{vendor.id}/{info.id}", vendor.id, info.id, info.name, info.context_window)
@@ -45,6 +45,6 @@ def listing() -> tuple[Listing, ...]:
 
 
 def is_listed(vendor: Provider, model: str) -> bool:
-    """Whether the list, or a correction, has a model of exactly this name."""
+    """Whether the list or a correction has a model of exactly this name."""
     found = vendor.find(model)
     return (found is not None and found.id == model) or (vendor.id, model) in CORRECTIONS

@@ -1,8 +1,9 @@
-"""What a workspace pays by its own contracts, ahead of the price list."""
+"""A workspace's own prices by its contracts, which come before the price list."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Context, Decimal
+from functools import lru_cache
 
 from schemas.prices import OwnPrice
 from schemas.usage import Rates, Usage
@@ -11,33 +12,33 @@ from utils.patterns import Pattern
 _MILLION = Decimal(1_000_000)
 # Wide enough that a percentage of any list price keeps every digit.
 _EXACT = Context(prec=100)
-_REMEMBERED = 10_000
+_MOST_CACHED = 10_000
 
 
 class OwnPrices:
     """The own prices of one workspace.
 
-    Of those in force at a moment the one with the longest pattern that fits the model is used, and of equally long ones
-    the one that started last.
+    Of the prices in force at a moment, the one with the longest pattern that fits the model is used, and of equally
+    long ones the one that started last.
     """
 
     def __init__(self, prices: Sequence[OwnPrice]) -> None:
         ordered = sorted(prices, key=lambda price: (len(price.model), price.starts_at), reverse=True)
-        self._prices = [(price, Pattern(price.model)) for price in ordered]
-        self._fitting: dict[tuple[str, str], list[OwnPrice]] = {}
+        patterns = [(price, Pattern(price.model)) for price in ordered]
+
+        @lru_cache(_MOST_CACHED)
+        def fitting(provider: str, model: str) -> list[OwnPrice]:
+            return [price for price, pattern in patterns if price.provider == provider and pattern.fits(model)]
+
+        self._any = bool(patterns)
+        self._fitting = fitting
 
     def __bool__(self) -> bool:
-        return bool(self._prices)
+        return self._any
 
     def find(self, provider: str, model: str, at: datetime) -> OwnPrice | None:
-        """The price of a provider's model at a moment, the provider by its id; None when there is none."""
-        fitting = self._fitting.get((provider, model))
-        if fitting is None:
-            if len(self._fitting) >= _REMEMBERED:
-                self._fitting.clear()
-            fitting = [price for price, named in self._prices if price.provider == provider and named.fits(model)]
-            self._fitting[provider, model] = fitting
-        for price in fitting:
+        """The price at a moment of a model of the provider with that id; None when there is none."""
+        for price in self._fitting(provider, model):
             if price.starts_at <= at and (price.ends_at is None or at < price.ends_at):
                 return price
         return None
@@ -47,7 +48,7 @@ NO_OWN_PRICES = OwnPrices([])
 
 
 def own_cost(price: OwnPrice, usage: Usage, listed: Decimal | None) -> Decimal | None:
-    """USD for a usage whose list price is `listed`; None for a percentage of a price that nobody knows."""
+    """USD for a usage whose list price is `listed`; None for a percentage of an unknown price."""
     if price.percent_of_list is not None:
         return None if listed is None else _EXACT.multiply(listed, _share(price.percent_of_list))
     rates = own_rates(price, None)
@@ -56,9 +57,9 @@ def own_cost(price: OwnPrice, usage: Usage, listed: Decimal | None) -> Decimal |
 
 
 def own_rates(price: OwnPrice, listed: Rates | None) -> Rates | None:
-    """USD per token where the list says `listed`.
+    """USD per token with the list rates `listed`.
 
-    What an absolute price leaves out costs as much as the nearest kind of token.
+    A kind of token that an absolute price leaves out costs as much as the nearest kind.
     """
     if price.percent_of_list is not None:
         if listed is None:

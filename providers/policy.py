@@ -1,14 +1,18 @@
-"""What a workspace decided about its calls: the models nobody shall call, and the most tokens of a call."""
+"""A workspace's rules for its calls: disabled models, and the most tokens of a call."""
 
-from providers.anthropic import CLAUDE_HAIKU_45
+from functools import lru_cache
+
 from schemas.settings import Breach, WorkspaceSettings
 from utils.patterns import Pattern
 
-_REMEMBERED = 10_000
+# The names of Claude Haiku 4.5 at Anthropic and, with prefixes and suffixes, at its resellers.
+CLAUDE_HAIKU_45 = ("*claude-haiku-4-5*", "*claude-haiku-4.5*", "*claude-4-5-haiku*", "*claude-4.5-haiku*")
+
+_MOST_CACHED = 10_000
 
 
 class Policy:
-    """The rules that a workspace's settings make for calls. It is false when there are none.
+    """The rules of a workspace's settings for calls. It is false when there are none.
 
     `disabled_models` are patterns of model names, at any provider; those of Claude Haiku 4.5 are among them when it is
     switched off.
@@ -20,16 +24,21 @@ class Policy:
             *(() if settings.claude_haiku_45_enabled else CLAUDE_HAIKU_45),
         ]
         self.max_tokens_per_request = settings.max_tokens_per_request
-        self._patterns = [Pattern(pattern) for pattern in self.disabled_models]
-        self._disabled: dict[str, bool] = {}
+        patterns = [Pattern(pattern) for pattern in self.disabled_models]
+
+        @lru_cache(_MOST_CACHED)
+        def is_disabled(model: str) -> bool:
+            return any(pattern.fits(model) for pattern in patterns)
+
+        self._is_disabled = is_disabled
 
     def __bool__(self) -> bool:
-        return bool(self._patterns) or self.max_tokens_per_request is not None
+        return bool(self.disabled_models) or self.max_tokens_per_request is not None
 
     def breaches(self, model: str, tokens: int) -> list[Breach]:
-        """The rules that a call of a model with so many tokens, prompt and output together, breaks."""
+        """The rules that a call breaks. `tokens` are those of prompt and output together."""
         found = []
-        if self._patterns and self._is_disabled(model):
+        if self._is_disabled(model):
             found.append(Breach("model_disabled", f"The settings of this workspace disable the model {model!r}"))
         most = self.max_tokens_per_request
         if most is not None and tokens > most:
@@ -37,11 +46,3 @@ class Policy:
                 Breach("token_limit", f"The settings of this workspace allow {most} tokens per request, not {tokens}")
             )
         return found
-
-    def _is_disabled(self, model: str) -> bool:
-        disabled = self._disabled.get(model)
-        if disabled is None:
-            if len(self._disabled) >= _REMEMBERED:
-                self._disabled.clear()
-            disabled = self._disabled[model] = any(pattern.fits(model) for pattern in self._patterns)
-        return disabled

@@ -1,4 +1,4 @@
-"""What one model charges, compiled from the price data so that pricing a call is a handful of multiplications."""
+"""The rates of one model, compiled from the price data so that pricing a call takes a few multiplications."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, Tiere
 
 from schemas.usage import Rates
 
-# Under which price keys each disjoint part of a usage is charged: the most specific one the model has a price for.
+# Price keys of each disjoint part of a usage, most specific first: the first one with a price is charged.
 _PRICE_KEYS = {
     "input": ("input_mtok",),
     "cache_read": ("cache_read_mtok", "input_mtok"),
@@ -26,7 +26,7 @@ _ZERO = Decimal(0)
 class PriceTable:
     """The rates of one price of a model, by the length of the prompt.
 
-    A long prompt may move every part of the call to dearer rates (a threshold, not a bracket), so there is one set of
+    A long prompt may move every part of the call to higher rates (a threshold, not a bracket), so there is one set of
     rates up to the first of the `thresholds` and one above each.
     """
 
@@ -42,7 +42,7 @@ class PriceTable:
 
 
 class ModelRates:
-    """A model's price tables and when each of them holds."""
+    """A model's price tables and the times when they hold."""
 
     def __init__(self, model: ModelInfo) -> None:
         prices = model.prices
@@ -65,7 +65,7 @@ class ModelRates:
 
 
 class _Constraint:
-    """When a price holds: from a date on, during a daily interval, or always. Dates begin at midnight UTC."""
+    """The time a price holds: from a date on, during a daily interval, or always. Dates begin at midnight UTC."""
 
     def __init__(self, constraint: StartDateConstraint | TimeOfDateConstraint | None) -> None:
         self._since = None

@@ -62,7 +62,7 @@ async def compare(
     wanted: Compared,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many of the largest changes")] = 20,
 ) -> CostComparison:
-    return await call.advice.compare(call.caller, wanted, limit)
+    return await call.costs.compare(call.caller, wanted, limit)
 
 
 @costs.get("/forecast", summary="What will be spent, with how sure that is, and which budgets will be exceeded")
@@ -72,4 +72,4 @@ async def forecast(
     period: Annotated[ForecastPeriod, Query(description="The calendar period whose total is forecast")] = "month",
     tz: Zone = "UTC",
 ) -> Forecast:
-    return await call.advice.forecast(call.caller, horizon, period, tz)
+    return await call.costs.forecast(call.caller, horizon, period, tz)

@@ -22,21 +22,21 @@ events = router("/api/events", "events")
 )
 @needs("events:write")
 async def track(call: Call, event: Event) -> Response:
-    tracked, new = await call.costs.track(call.caller, event, call.idempotency_key)
+    tracked, new = await call.events.track(call.caller, event, call.idempotency_key)
     return json_response(tracked, 201 if new else 200)
 
 
 @events.post("/batch", openapi_extra=IDEMPOTENT, summary="Track up to 1,000 calls; the good ones are kept")
 @needs("events:write")
 async def batch(call: Call, batch: EventBatch) -> BatchResult:
-    return await call.costs.track_batch(call.caller, batch, call.idempotency_key)
+    return await call.events.track_batch(call.caller, batch, call.idempotency_key)
 
 
 @events.get("", summary="List calls, newest first")
 async def listing(call: Call, wanted: Wanted, cursor: Cursor = None) -> EventPage:
-    return await call.costs.events(call.caller, wanted, cursor)
+    return await call.events.events(call.caller, wanted, cursor)
 
 
 @events.get("/{event_id}", responses=problems(404), summary="One call with its rates and the source of its price")
 async def one(call: Call, event_id: Annotated[Name, Path(description="Ours or yours")]) -> EventDetail:
-    return await call.costs.event(call.caller, event_id)
+    return await call.events.event(call.caller, event_id)

@@ -20,9 +20,11 @@ from starlette.types import Scope as ASGIScope
 
 from engines.accounts import AccountEngine
 from engines.alerts import AlertEngine
+from engines.anomalies import AnomalyEngine
 from engines.archive import ArchiveEngine
 from engines.budgets import BudgetEngine
 from engines.costs import CostEngine
+from engines.events import EventEngine
 from engines.exports import ExportEngine
 from engines.feedback import FeedbackEngine
 from engines.ingest import IngestEngine
@@ -203,6 +205,16 @@ class Call(Request):
     @property
     def accounts(self) -> AccountEngine:
         engine: AccountEngine = self.app.state.accounts
+        return engine
+
+    @property
+    def events(self) -> EventEngine:
+        engine: EventEngine = self.app.state.events
+        return engine
+
+    @property
+    def anomalies(self) -> AnomalyEngine:
+        engine: AnomalyEngine = self.app.state.anomalies
         return engine
 
     @property

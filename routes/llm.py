@@ -15,7 +15,7 @@ llm = TwiceRouter("/llm", "llm")
 @llm.post("/log-call", openapi_extra=IDEMPOTENT, summary="Log one model call; it is stored as an event")
 @needs("events:write")
 async def log_call(call: Call, observed: ObservedCall) -> LoggedCall:
-    return await call.costs.log_call(call.caller, observed, call.idempotency_key)
+    return await call.events.log_call(call.caller, observed, call.idempotency_key)
 
 
 @llm.get("/models", summary="The models of the price list, by id")

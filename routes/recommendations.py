@@ -24,7 +24,7 @@ async def anomalies(
     threshold: Annotated[float, Query(ge=1, le=5, description="In robust standard deviations")] = 2,
     tz: Zone = "UTC",
 ) -> Anomalies:
-    return await call.advice.anomalies(call.caller, days, threshold, tz)
+    return await call.anomalies.anomalies(call.caller, days, threshold, tz)
 
 
 @recommendations.get("/model-switching", summary="Models that can do the job for less, priced on what was really used")

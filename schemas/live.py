@@ -1,6 +1,5 @@
 """Live updates: the stream of changes in a workspace."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
@@ -25,9 +24,6 @@ class LiveMessage(NamedTuple):
 
 
 # Internal values, never sent to a caller
-
-# Announces that something of a kind has changed in a workspace.
-Changed = Callable[[UUID, ChangeKind], None]
 
 
 class Change(Row):

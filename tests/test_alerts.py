@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from config import Settings
 from database import Database
 from engines.alerts import BACKOFF, AlertEngine
+from engines.changes import Changes
 from maintenance import reencrypt
 from roads.postgres import PostgresRoad
 from schemas.alerts import DueDelivery
@@ -554,7 +555,7 @@ async def test_a_database_that_is_away_is_waited_for_and_said_once(caplog: pytes
             raise Unavailable
 
     outbound = Outbound(allow_private=False)
-    engine = AlertEngine(Away(), Cipher(["x" * 32]), outbound, "", lambda *_: None)  # type: ignore[arg-type]
+    engine = AlertEngine(Away(), Cipher(["x" * 32]), outbound, "", Changes())  # type: ignore[arg-type]
     engine.delivering.every_seconds = 0.01
     with caplog.at_level(logging.WARNING, "llmlab.background"):
         task = asyncio.create_task(engine.delivering.run())

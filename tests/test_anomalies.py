@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.story import outage_day, spike_day
-from engines import causes
-from engines.anomalies import Found, Grid, Leaf, find, hourly_threshold
-from engines.baseline import judged, median, restored, stabilised, usual_days, usual_errors, usual_hours
+from engines.analysis import causes
+from engines.analysis.anomalies import Found, find, hourly_threshold
+from engines.analysis.baseline import judged, median, restored, stabilised, usual_days, usual_errors, usual_hours
+from engines.analysis.grid import Grid, Leaf
 from providers import PriceBook
 from schemas.anomalies import Anomaly
 from schemas.usage import Usage
@@ -77,7 +78,7 @@ def daily(calls: int, days: int = 72, hour: int = 8, **changes: int) -> list[Use
 def told(uses: dict[str, list[Use]], threshold: float = 3, of: Grid | None = None) -> list[Anomaly]:
     of = of or grid()
     leaves = [Leaf(series(name, use, of), of) for name, use in uses.items()]
-    return causes.tell(find(leaves, of, threshold), leaves, of, PRICES)
+    return causes.with_causes(find(leaves, of, threshold), leaves, of, PRICES)
 
 
 # What is usual
@@ -375,7 +376,7 @@ def test_the_demo_s_story_is_found_and_explained(story: tuple[list[UsageSeries],
     all_series, of = story
     leaves = [Leaf(one, of) for one in all_series]
     found: list[Found] = find(leaves, of, 2)
-    anomalies = causes.tell(found, leaves, of, PRICES)
+    anomalies = causes.with_causes(found, leaves, of, PRICES)
     (spike,) = [one for one in anomalies if one.date == spike_day(TODAY)]
     assert (spike.about, spike.hour, spike.kind) == ("code assistant: anthropic/claude-sonnet-4-5", 10, "spike")
     assert spike.end - spike.start == timedelta(hours=5)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines.comparison import Cell, cell_of, explain
+from engines.analysis.comparison import explain
+from engines.analysis.effects import Cell, cell_of
 from providers import PriceBook
 from schemas.comparison import CostEffects, Explanation, PeriodUsage
 from schemas.usage import Rates, Usage
@@ -361,7 +362,7 @@ async def test_bad_periods_are_refused(ada: Member) -> None:
 
 
 async def test_what_lies_beyond_the_dearest_is_told_and_not_split(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.recommendations._MOST_CELLS", 1)
+    monkeypatch.setattr("engines.costs._MOST_CELLS", 1)
     await ada.batch(
         call(timestamp="2026-01-10T12:00:00Z", cost=3),
         call(timestamp="2026-02-10T12:00:00Z", cost=4),

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bench.forecast import KINDS, coverage, demo_costs
-from engines.forecast import forecast
-from engines.smoothing import simulate
+from engines.analysis.forecast import forecast
+from engines.analysis.smoothing import simulate
 from schemas.budgets import Budget
 from schemas.forecast import Forecast, ForecastPeriod, SpendSeries, StoredSpend
 from tests.team import Member, assert_problem, call, new_api_key

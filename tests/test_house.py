@@ -38,19 +38,21 @@ MAY_IMPORT = {
         "providers",
         "schemas",
         "utils",
-        "engines.comparison",
-        "engines.forecast",
-        "engines.optimizations",
-        "engines.smoothing",
+        "engines.analysis",
+        # Collaborators that engines are given.
         "engines.anomalies",
-        "engines.baseline",
-        "engines.causes",
-        "engines.switching",
+        "engines.changes",
+        "engines.encryption",
+        "engines.events",
+        "engines.identities",
+        "engines.terms",
     },
+    "engines.analysis": {"models", "providers", "schemas", "engines.analysis"},
     "database": {"config", "queries", "roads", "schemas", "utils"},
     "queries": {"models", "roads.road", "schemas", "utils", "queries.functions"},
     "roads": {"utils", "roads.embedded", "roads.migrations", "roads.road"},
     "providers": {"models", "schemas", "utils", "providers"},
+    "providers.formats": {"models", "utils", "providers.formats"},
     "schemas": {
         "models",
         "utils",
@@ -71,7 +73,9 @@ FORBIDDEN_LIBRARIES = {
     "routes": {"asyncpg", "supabase", "genai_prices", "os"},
     "middleware": {"asyncpg", "supabase", "genai_prices", "fastapi"},
     "engines": {"fastapi", "starlette", "asyncpg", "supabase", "genai_prices", "os"},
+    "engines.analysis": {"fastapi", "starlette", "asyncpg", "supabase", "genai_prices", "os", "time", "asyncio"},
     "providers": {"fastapi", "starlette", "asyncpg", "supabase", "httpx", "os"},
+    "providers.formats": {"fastapi", "starlette", "asyncpg", "supabase", "httpx", "os", "genai_prices"},
     "schemas": {"fastapi", "starlette", "asyncpg", "supabase", "httpx", "os"},
     "models": {"fastapi", "starlette", "asyncpg", "supabase", "httpx", "os"},
     "database": {"fastapi", "starlette", "asyncpg", "supabase", "postgrest", "httpx", "genai_prices"},
@@ -85,14 +89,16 @@ FORBIDDEN_LIBRARIES = {
 
 
 def room_of(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return next(room for room in (".".join(parts[:2]), parts[0]) if room in MAY_IMPORT)
 
 
 def modules() -> list[Path]:
     return [
         path
         for room in MAY_IMPORT
-        for path in ([ROOT / f"{room}.py"] if (ROOT / f"{room}.py").exists() else sorted((ROOT / room).glob("*.py")))
+        for folder in [ROOT / room.replace(".", "/")]
+        for path in ([folder.with_suffix(".py")] if not folder.is_dir() else sorted(folder.glob("*.py")))
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engines.optimizations import missing_evidence, optimizations
+from engines.analysis.optimizations import missing_evidence, optimizations
 from schemas.recommendations import Optimization
 from tests.team import Member, call
 from tests.windows import GPT_4O, NOW, SONNET, day, percent_of_list, project, sampled, ten_days, window

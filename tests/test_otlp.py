@@ -15,11 +15,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from providers import Counts, told_call, wanted
+from providers.formats import Counts, Span, parse_call, wanted
 from tests.product import PATIENCE, ROOT, Server, environment
 from tests.team import PASSWORD, Caller, Member, assert_problem, new_api_key, new_email
 from tests.vendors import Vendors
-from utils.otlp import Span
 
 PROTOBUF = "application/x-protobuf"
 TRACE = "5b8efff798038103d269b633813fc60c"
@@ -298,7 +297,7 @@ def told(scope: str = "", **attributes: Any) -> Any:
     """What we make of attributes; dots in their names are written as two underscores."""
     named = {key.replace("__", "."): value for key, value in attributes.items()}
     assert all(wanted(key) for key in named), "a test of attributes that nobody reads"
-    return told_call(Span(TRACE, "0" * 15 + "1", "", "name", 0, 0, False, None, scope, named, {}))
+    return parse_call(Span(TRACE, "0" * 15 + "1", "", "name", 0, 0, False, None, scope, named, {}))
 
 
 # From the documentation of each, and from what their packages send.

@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 import engines.costs
+import engines.events
 import engines.retention
 from config import Settings
 from database import Database
@@ -65,6 +66,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> datetime:
     """A moment at which the clock of the engines stands, so that no hour begins meanwhile."""
     moment = now()
     monkeypatch.setattr(engines.costs, "now", lambda: moment)
+    monkeypatch.setattr(engines.events, "now", lambda: moment)
     monkeypatch.setattr(engines.retention, "now", lambda: moment)
     return moment
 
@@ -324,7 +326,7 @@ async def test_a_server_whose_clock_is_behind_hears_of_it_too(
     workspace, database = UUID(ada.session["workspace_id"]), app.state.retention._database
     await database.retention_sweep(workspace, None, 10, at + timedelta(hours=2))
     # What it does by itself within a second.
-    app.state.costs.forget_terms()
+    app.state.terms.forget()
     assert_problem(await ada.track(**event), 422)
 
 

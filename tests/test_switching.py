@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 
-from engines.switching import Repriced, Window, candidates, interval, reprice, student_t, switches
+from engines.analysis.switching import Repriced, candidates, interval, reprice, student_t, switches
+from engines.analysis.workloads import Window
 from providers import Capability
 from providers.capabilities import CAPABILITIES, RETIREMENTS, SOURCES, successors
 from schemas.recommendations import ModelSwitch

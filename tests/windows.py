@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from engines.switching import Window
+from engines.analysis.workloads import Window
 from providers import OwnPrices, PriceBook
 from schemas.prices import OwnPrice
 from schemas.usage_history import ModelUsage

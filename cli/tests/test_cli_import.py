@@ -19,7 +19,7 @@ from llmlab._ids import id_of_response
 from llmlab_cli import exact
 from llmlab_cli.imports import files, sending, values
 from llmlab_cli.imports.presets import LITELLM_VENDORS
-from providers.calls import event_id, vendor_name
+from providers.formats.calls import event_id, vendor_name
 from tests.workspace import Double, Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -1,6 +1,6 @@
-"""Why something was unusual, in one sentence and by contributors, and the anomaly as it is told.
+"""The causes of an anomaly, in one sentence and by contributors.
 
-The cost of its hours is compared (see `engines.comparison`) with their usual cost: the mean of the same hours of up to
+The cost of its hours is compared (see `comparison`) with their usual cost: the mean of the same hours of up to
 four weeks before or, where there are none yet, of up to seven days before.
 """
 
@@ -8,16 +8,19 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import takewhile
 
-from engines.anomalies import HOURS, WEEK, Found, Grid, Leaf
-from engines.comparison import cell_of, explain
+from engines.analysis.anomalies import Found
+from engines.analysis.comparison import explain
+from engines.analysis.effects import cell_of
+from engines.analysis.grid import HOURS, Grid, Leaf
 from providers import NO_OWN_PRICES, OwnPrices, PriceBook
 from schemas.anomalies import Anomaly, AnomalyCause, AnomalyContributor
 from schemas.comparison import CostEffects, ModelDifference, PeriodUsage
 
 _ZERO = Decimal(0)
+_WEEK = 7 * HOURS
 _WEEKS, _DAYS = 4, 7
 _MOST_NAMED, _MOST_CONTRIBUTORS = 3, 10
-# What has a smaller share in all effects, whatever their signs, is not worth naming.
+# Share of all effects, regardless of sign, below which one is not named.
 _WORTH_NAMING = Decimal("0.05")
 _PICODOLLAR = Decimal("0.000000000001")
 _COUNTS = (
@@ -30,12 +33,12 @@ Key = tuple[str | None, str, str]
 Pair = tuple[PeriodUsage, PeriodUsage]
 
 
-def tell(
+def with_causes(
     found: Sequence[Found], leaves: Sequence[Leaf], grid: Grid, prices: PriceBook, own: OwnPrices = NO_OWN_PRICES
 ) -> list[Anomaly]:
     """The anomalies with their causes, newest first."""
-    told = [_anomaly(one, found, leaves, grid, prices, own) for one in found]
-    return sorted(told, key=lambda anomaly: (anomaly.start, abs(anomaly.z_score)), reverse=True)
+    anomalies = [_anomaly(one, found, leaves, grid, prices, own) for one in found]
+    return sorted(anomalies, key=lambda anomaly: (anomaly.start, abs(anomaly.z_score)), reverse=True)
 
 
 def _anomaly(
@@ -87,11 +90,11 @@ def _anomaly(
 
 
 def _earlier(one: Found, members: Iterable[Leaf], grid: Grid) -> list[int]:
-    """When the spans begin that say what is usual, nearest first: none that begins before the place was first used."""
+    """The starts of the earlier spans to compare with, nearest first; none from before the place was first used."""
     first = min(int(leaf.slots[0]) for leaf in members if len(leaf.slots)) // HOURS * HOURS
     whole_days = one.start % HOURS == 0 and one.end % HOURS == 0
     lowest = first if whole_days else max(first, grid.day(grid.hours_from) * HOURS)
-    for unit, most in ((WEEK, _WEEKS), (HOURS, _DAYS)):
+    for unit, most in ((_WEEK, _WEEKS), (HOURS, _DAYS)):
         step = -(-(one.end - one.start) // unit) * unit
         starts = list(takewhile(lambda at: at >= lowest, (one.start - step * back for back in range(1, most + 1))))
         if starts:
@@ -111,7 +114,7 @@ def _used(leaf: Leaf, starts: Sequence[int], length: int) -> PeriodUsage:
 def _contributors(
     usual: Sequence[PeriodUsage], now: Sequence[PeriodUsage], grid: Grid, one: Found, prices: PriceBook, own: OwnPrices
 ) -> list[AnomalyContributor]:
-    """What the difference comes from, largest first."""
+    """The contributors to the difference, largest first."""
     at = grid.moment(one.start)
     explanation = explain(
         [cell_of(used, prices, at, own) for used in usual if used.calls],
@@ -142,11 +145,11 @@ def _effects(model: ModelDifference) -> list[tuple[AnomalyCause, Decimal]]:
     return [("calls", effects.volume + effects.model_mix), *((cause, getattr(effects, cause)) for cause in _CAUSES)]
 
 
-# In words
+# Texts
 
 
 def _reasons(one: Found, contributors: Sequence[AnomalyContributor], uses: dict[Key, Pair]) -> str:
-    """What changed most, by name."""
+    """The largest changes, by name."""
     gross = sum((abs(part.effect) for part in contributors), _ZERO)
     named = [part for part in contributors[:_MOST_NAMED] if abs(part.effect) >= gross * _WORTH_NAMING]
     if not named and one.kind == "stop":
@@ -186,7 +189,7 @@ def _ratio(now: Decimal, usual: Decimal, of: str, model: str) -> str:
 
 
 def _failures(one: Found, members: Sequence[Leaf], calls: int, errors: int) -> str:
-    """How many calls failed, and which."""
+    """The failed calls, and of which models."""
     failed = sorted(
         ((leaf.total("errors", one.start, one.end), leaf) for leaf in members),
         key=lambda pair: (-pair[0], pair[1].name),
@@ -203,13 +206,13 @@ def _failures(one: Found, members: Sequence[Leaf], calls: int, errors: int) -> s
             for count, leaf in failed[:_MOST_NAMED]
             if count
         ]
-        # The rest of the workspace has no names.
+        # What the rest of the workspace used has no name.
         said += f": {_listed(parts)}" if parts else ""
     return said
 
 
 def _beginning(one: Found, now: Sequence[PeriodUsage], grid: Grid) -> str:
-    """What was first used."""
+    """The first use of a project or model."""
     used = sorted((use for use in now if use.calls), key=lambda use: (-use.cost, -use.calls, use.model))[:_MOST_NAMED]
     project = one.place.project
     if one.kind == "new_project":
@@ -225,7 +228,7 @@ def _beginning(one: Found, now: Sequence[PeriodUsage], grid: Grid) -> str:
 
 
 def _meanwhile(one: Found, found: Sequence[Found], leaves: Sequence[Leaf]) -> str:
-    """What else was unusual then in the same projects and may be the reason: failures, and a model that took over."""
+    """A possible reason in the same projects at the same time: failures, or a model that took over."""
     projects = {leaves[index].project for index in one.place.leaves}
     for other in found:
         at_once = one.start - HOURS < other.start < one.end and one.start < other.end

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from providers.calls import billed, count, error_fields, event_id, mapping, openai_counts, vendor_name
+from providers.formats.calls import billed, count, error_fields, event_id, mapping, openai_counts, vendor_name
 from utils.errors import Invalid
 
 _MOST_TAGS = 8
@@ -15,14 +15,14 @@ _KINDS = ("audio_tokens", "image_tokens", "video_tokens")
 
 
 def litellm_event(payload: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The fields of the event a payload tells of; None for one that is no model call, such as the listing of files.
+    """The fields of the event that a payload reports; None for no model call, such as the listing of files.
 
-    They still have to be checked. Raises Invalid for times that are none.
+    The fields are not validated yet. Raises Invalid for invalid times.
     """
     metadata, answer = mapping(payload.get("metadata")), mapping(payload.get("response"))
     provider = vendor_name(str(payload.get("custom_llm_provider") or "")) or "unknown"
-    told = mapping(metadata.get("usage_object"))
-    counts = openai_counts(told) or openai_counts(payload)
+    usage = mapping(metadata.get("usage_object"))
+    counts = openai_counts(usage) or openai_counts(payload)
     cost = billed(payload.get("response_cost"))
     failed = payload.get("status") != "success"
     if counts is None or not (failed or cost or counts.input or counts.output):
@@ -42,12 +42,12 @@ def litellm_event(payload: Mapping[str, Any]) -> dict[str, Any] | None:
     if payload.get("cache_hit") is True:
         event["cost"] = Decimal(0)
     elif cost is not None:
-        event["cost" if _is_beyond_text(told, counts.input + counts.output) else "fallback_cost"] = cost
+        event["cost" if _is_beyond_text(usage, counts.input + counts.output) else "fallback_cost"] = cost
     return event
 
 
 def _is_beyond_text(usage: Mapping[str, Any], tokens: int) -> bool:
-    """Whether the call was billed by something else than tokens of text, which is all that our counts tell."""
+    """Whether the call was billed by more than tokens of text, which are all that our counts hold."""
     details = [mapping(usage.get(f"{side}_tokens_details")) for side in ("prompt", "completion")]
     return not tokens or any(count(side.get(kind)) for side in details for kind in _KINDS)
 
@@ -62,7 +62,7 @@ def _times(started: object, ended: object) -> dict[str, Any]:
 
 
 def _tags(request_tags: object, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Key and team by their names, then what the request was tagged with: `key:value`, or `key`, which is true."""
+    """Key and team by their names, then the tags of the request: `key:value`, or `key`, whose value is "true"."""
     named = {"key": metadata.get("user_api_key_alias"), "team": metadata.get("user_api_key_team_alias")}
     tags = {key: value for key, value in named.items() if isinstance(value, str) and value}
     for tag in request_tags if isinstance(request_tags, list) else ():

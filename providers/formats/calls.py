@@ -1,4 +1,4 @@
-"""Calls as other people's instrumentation tells of them, in our terms."""
+"""Reported calls: model calls as instrumentation and proxies report them, with the names and units of events."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from models import MAX_TOKENS
 
-# Names that the price list does not find by itself, or takes for somebody else's.
+# Names that the price list does not find by itself, or takes for another vendor's.
 _VENDORS = {
     "azure.ai.openai": "azure",
     "azure.ai.inference": "azure",
@@ -25,13 +25,13 @@ _VENDORS = {
 }
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _SMALLEST = Decimal("1e-12")
-# Servers that make up ids of a few digits repeat them, and calls that share an id are counted once.
+# Shortest id that counts as unique: servers that make up ids of a few digits repeat them.
 _SHORTEST_ID = 16
 _LONGEST_ID = 128
 
 
 class Counts(NamedTuple):
-    """Tokens of one call, `input` being the whole prompt with its cached parts."""
+    """Tokens of one call. `input` is the whole prompt with its cached parts."""
 
     input: int
     output: int
@@ -41,7 +41,7 @@ class Counts(NamedTuple):
     reasoning: int = 0
 
     def fields(self) -> dict[str, int]:
-        """The same as fields of an event."""
+        """The counts as fields of an event."""
         return {
             "input_tokens": self.input,
             "output_tokens": self.output,
@@ -52,10 +52,10 @@ class Counts(NamedTuple):
         }
 
 
-class ToldCall(NamedTuple):
-    """A model call. `counts` is None where nobody counted; `cost` is what its teller reckons, for want of a price.
+class ReportedCall(NamedTuple):
+    """A model call. `counts` is None when it was not counted; `cost` is the sender's estimate, used without a price.
 
-    `free` is an answer that cost nothing, since it came from a cache on this side of the vendor.
+    `free` marks an answer that cost nothing, since it came from a cache on this side of the vendor.
     """
 
     provider: str
@@ -66,22 +66,22 @@ class ToldCall(NamedTuple):
     free: bool = False
 
 
-def vendor_name(told: str) -> str:
-    """What we call a provider that instrumentation calls so, such as `az.ai.openai` or `openai.chat`."""
-    name = told.strip().lower()
+def vendor_name(reported: str) -> str:
+    """Our name of a provider that instrumentation names `reported`, such as `az.ai.openai` or `openai.chat`."""
+    name = reported.strip().lower()
     found = _VENDORS.get(name) or _VENDORS.get(name.split(".")[0])
     return found or name
 
 
 def event_id(provider: str, response_id: str | None) -> str | None:
-    """The id of the event of a call with that id at its vendor, however it reaches us; None for one that is no id."""
+    """The event id of a call with that id at its vendor, the same on every way to us; None for an unusable id."""
     if response_id is None or not _SHORTEST_ID <= len(response_id) < _LONGEST_ID - len(provider):
         return None
     return f"{provider}:{response_id}"
 
 
 def error_fields(kind: object) -> dict[str, str]:
-    """The fields of an event that failed. Of errors only the kind is kept: what they say may quote the prompt."""
+    """The fields of a failed event. Only the kind of the error is kept: its message may quote the prompt."""
     text = kind if isinstance(kind, str) and _CODE.fullmatch(kind) else None
     status = "timeout" if text is not None and "timeout" in text.lower() else "error"
     return {"status": status} | ({} if text is None else {"error_message": text})
@@ -113,7 +113,7 @@ def openai_counts(usage: Mapping[str, Any]) -> Counts | None:
 
 
 def count(value: object) -> int:
-    """A count of tokens; 0 for what is none. Counts that are fractions in name only are taken."""
+    """A count of tokens; 0 for anything else. A float without a fraction is a count."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return 0
     return int(value) if 0 <= value <= MAX_TOKENS else MAX_TOKENS + 1 if value > 0 else 0
@@ -125,9 +125,9 @@ def first(*values: object) -> int:
 
 
 def billed(cost: object) -> Decimal | None:
-    """USD as others reckon them; None for what is no amount. They say 0 where they know no price, so that is None too.
+    """A reported cost in USD; None for anything else, and for 0, which senders report when they know no price.
 
-    As many digits as we store: what a binary fraction was meant to be, not what it happens to be.
+    It is rounded to the digits that are stored, which removes the error of a binary fraction.
     """
     if isinstance(cost, bool) or not isinstance(cost, int | float | Decimal):
         return None

@@ -1,13 +1,13 @@
 """Model calls in the attributes of OpenTelemetry spans.
 
-Four conventions tell of them, and each says by itself whether its count of the prompt includes the cached part:
+Four conventions report them. Each decides by itself whether its count of the prompt includes the cached part:
 
 - The GenAI semantic conventions, which OpenLLMetry, LiteLLM and others follow: the input includes what was read from
   and written to the cache (https://github.com/open-telemetry/semantic-conventions-genai, gen-ai-spans.md). Their older
   names are `prompt_tokens` and `completion_tokens`. OpenLLMetry's instrumentation of Bedrock leaves the cached part out
   (https://github.com/traceloop/openllmetry/issues/4449).
 - OpenInference: `llm.token_count.prompt` includes it (openinference-instrumentation-anthropic, _utils.py).
-- Vercel's AI SDK: from version 6 on, which tells `inputTokenDetails`, the input includes it for every vendor; before,
+- Vercel's AI SDK: from version 6 on, which reports `inputTokenDetails`, the input includes it for every vendor; before,
   it was the vendor's own, which at Anthropic and Bedrock leaves it out (packages/anthropic of github.com/vercel/ai).
   From version 7 on it follows the semantic conventions.
 
@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from json import JSONDecodeError
 from typing import Any
 
-from providers.calls import Counts, ToldCall, billed, count, first, mapping, openai_counts, vendor_name
+from providers.formats.calls import Counts, ReportedCall, billed, count, first, mapping, openai_counts, vendor_name
+from providers.formats.otlp import Span
 from utils import json
-from utils.otlp import Span
 
 _INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens")
 _OUTPUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens")
@@ -52,11 +52,11 @@ _PROVIDER = ("gen_ai.provider.name", "gen_ai.system")
 _MODEL = ("gen_ai.response.model", "gen_ai.request.model")
 _RESPONSE_ID = "gen_ai.response.id"
 _TRACELOOP_KIND = "traceloop.span.kind"
-# What operations are called that make no call themselves, but may tell the tokens of those within them.
+# Names of operations that make no call themselves, but may report the tokens of those within them.
 _NO_CALL = re.compile(r"agent|tool|workflow|task|step|plan|memory|retriev|guardrail|session|thread|evaluat")
 
 _LITELLM_SCOPE = "litellm"
-# Python's way to write the usage, which has the cached part that the conventions' attributes lack there.
+# The usage as a Python literal, with the cached part that the conventions' attributes lack there.
 _LITELLM_USAGE = "metadata.usage_object"
 _LITELLM_CACHE_HIT = "litellm.cache_hit"
 _LITELLM_COST = "gen_ai.cost.total_cost"
@@ -72,7 +72,7 @@ _OI_REASONING = "llm.token_count.completion_details.reasoning"
 _OI_MODEL = ("llm.response.model_name", "llm.model_name", "embedding.model_name")
 _OI_PROVIDER = ("llm.provider", "llm.system")
 _OI_COST = "llm.cost.total"
-# What was asked for without the prompt; of calls that failed only this names the model.
+# The request without the prompt; of failed calls only this names the model.
 _OI_PARAMETERS = "llm.invocation_parameters"
 # The vendor's own answer, which starts with its id.
 _OI_OUTPUT_VALUE = "output.value"
@@ -114,12 +114,12 @@ _WANTED = frozenset(
 
 
 def wanted(key: str) -> bool:
-    """Whether we look at attributes of this name. What people wrote to models, and these to them, is in others."""
+    """Whether attributes of this name are read. Prompts and answers are in other ones."""
     return key in _WANTED or key.startswith(TAG)
 
 
-def told_call(span: Span) -> ToldCall | None:
-    """The model call a span is; None when it is something else, or only sums up the calls within it."""
+def parse_call(span: Span) -> ReportedCall | None:
+    """The model call of a span; None for another span, and for one that only sums up the calls within it."""
     if _OPERATION_ID in span.attributes:
         return _vercel(span.attributes)
     if _KIND in span.attributes:
@@ -127,65 +127,67 @@ def told_call(span: Span) -> ToldCall | None:
     return _genai(span)
 
 
-def _genai(span: Span) -> ToldCall | None:
-    told = span.attributes
-    model = _text(told, *_MODEL)
-    operation = _text(told, *_OPERATION)
-    if model is None or _TRACELOOP_KIND in told or (operation is not None and _NO_CALL.search(operation.lower())):
+def _genai(span: Span) -> ReportedCall | None:
+    attributes = span.attributes
+    model = _text(attributes, *_MODEL)
+    operation = _text(attributes, *_OPERATION)
+    if model is None or _TRACELOOP_KIND in attributes or (operation is not None and _NO_CALL.search(operation.lower())):
         return None
-    counts = _counted(told, _INPUT, _OUTPUT, _READ, _WRITTEN, _REASONING)
+    counts = _counted(attributes, _INPUT, _OUTPUT, _READ, _WRITTEN, _REASONING)
     if operation is None and counts is None:
         return None
-    free = told.get(_LITELLM_CACHE_HIT) is True
+    free = attributes.get(_LITELLM_CACHE_HIT) is True
     if span.scope == _LITELLM_SCOPE:
-        counts = _litellm_counts(told.get(_LITELLM_USAGE)) or counts
+        counts = _litellm_counts(attributes.get(_LITELLM_USAGE)) or counts
     elif counts is not None and span.scope.endswith("instrumentation.bedrock"):
         counts = _with_cached(counts)
-    return ToldCall(
-        provider=vendor_name(_text(told, *_PROVIDER) or ""),
+    return ReportedCall(
+        provider=vendor_name(_text(attributes, *_PROVIDER) or ""),
         model=model,
-        # An answer from LiteLLM's cache bears the id of the call that was paid for.
-        response_id=None if free else _text(told, _RESPONSE_ID),
+        # An answer from LiteLLM's cache has the id of the call that was paid for.
+        response_id=None if free else _text(attributes, _RESPONSE_ID),
         counts=_whole(counts),
-        cost=billed(told.get(_LITELLM_COST)),
+        cost=billed(attributes.get(_LITELLM_COST)),
         free=free,
     )
 
 
-def _openinference(told: Mapping[str, Any]) -> ToldCall | None:
-    if told[_KIND] not in _OPENINFERENCE_CALLS:
+def _openinference(attributes: Mapping[str, Any]) -> ReportedCall | None:
+    if attributes[_KIND] not in _OPENINFERENCE_CALLS:
         return None
-    model = _text(told, *_OI_MODEL) or _text(_object(told.get(_OI_PARAMETERS)), "model")
+    model = _text(attributes, *_OI_MODEL) or _text(_object(attributes.get(_OI_PARAMETERS)), "model")
     if model is None:
         return None
-    answer = _ANSWER_ID.match(_text(told, _OI_OUTPUT_VALUE) or "")
-    return ToldCall(
-        provider=vendor_name(_text(told, *_OI_PROVIDER) or ""),
+    answer = _ANSWER_ID.match(_text(attributes, _OI_OUTPUT_VALUE) or "")
+    return ReportedCall(
+        provider=vendor_name(_text(attributes, *_OI_PROVIDER) or ""),
         model=model,
-        response_id=answer[1] if answer else _text(told, _RESPONSE_ID),
-        counts=_whole(_counted(told, (_OI_INPUT,), (_OI_OUTPUT,), _OI_READ, (_OI_WRITTEN,), (_OI_REASONING,))),
-        cost=billed(told.get(_OI_COST)),
+        response_id=answer[1] if answer else _text(attributes, _RESPONSE_ID),
+        counts=_whole(_counted(attributes, (_OI_INPUT,), (_OI_OUTPUT,), _OI_READ, (_OI_WRITTEN,), (_OI_REASONING,))),
+        cost=billed(attributes.get(_OI_COST)),
     )
 
 
-def _vercel(told: Mapping[str, Any]) -> ToldCall | None:
-    operation, model = str(told[_OPERATION_ID]), _text(told, *_AI_MODEL, *_MODEL)
+def _vercel(attributes: Mapping[str, Any]) -> ReportedCall | None:
+    operation, model = str(attributes[_OPERATION_ID]), _text(attributes, *_AI_MODEL, *_MODEL)
     if not operation.endswith(_AI_CALLS) or model is None:
         return None
-    provider = _text(told, _AI_PROVIDER, *_PROVIDER) or ""
-    counts = _counted(told, (*_AI_INPUT, *_INPUT), (*_AI_OUTPUT, *_OUTPUT), _AI_READ, (_AI_WRITTEN,), _AI_REASONING)
-    if counts is not None and not {_AI_UNCACHED, _AI_READ[0], _AI_WRITTEN} & told.keys():
-        counts = _older_vercel(counts, provider, _object(told.get(_AI_METADATA)))
-    return ToldCall(
+    provider = _text(attributes, _AI_PROVIDER, *_PROVIDER) or ""
+    counts = _counted(
+        attributes, (*_AI_INPUT, *_INPUT), (*_AI_OUTPUT, *_OUTPUT), _AI_READ, (_AI_WRITTEN,), _AI_REASONING
+    )
+    if counts is not None and not {_AI_UNCACHED, _AI_READ[0], _AI_WRITTEN} & attributes.keys():
+        counts = _older_vercel(counts, provider, _object(attributes.get(_AI_METADATA)))
+    return ReportedCall(
         provider=vendor_name(provider),
         model=model,
-        response_id=_text(told, _AI_RESPONSE_ID, _RESPONSE_ID),
+        response_id=_text(attributes, _AI_RESPONSE_ID, _RESPONSE_ID),
         counts=_whole(counts),
     )
 
 
 def _older_vercel(counts: Counts, provider: str, metadata: Mapping[str, Any]) -> Counts:
-    """The counts of a version before 6, which tells the cached part or some of it only as the vendor's metadata."""
+    """The counts of a version before 6, which reports some of the cached part only in the vendor's metadata."""
     if not _LEAVES_CACHED_OUT.search(provider):
         cached = counts.cache_read or first(mapping(metadata.get("openai")).get("cachedPromptTokens"))
         return counts._replace(cache_read=cached)
@@ -213,22 +215,22 @@ def _litellm_counts(usage: object) -> Counts | None:
 
 
 def _counted(
-    told: Mapping[str, Any],
+    attributes: Mapping[str, Any],
     input: tuple[str, ...],
     output: tuple[str, ...],
     read: tuple[str, ...],
     written: tuple[str, ...],
     reasoning: tuple[str, ...],
 ) -> Counts | None:
-    """The counts under the first of those names that has one each; None where neither side was counted."""
-    if not any(_is_count(told.get(key)) for key in (*input, *output)):
+    """The counts, each under the first of its names that has one; None when neither side was counted."""
+    if not any(_is_count(attributes.get(key)) for key in (*input, *output)):
         return None
     return Counts(
-        input=first(*map(told.get, input)),
-        output=first(*map(told.get, output)),
-        cache_read=first(*map(told.get, read)),
-        cache_write=first(*map(told.get, written)),
-        reasoning=first(*map(told.get, reasoning)),
+        input=first(*map(attributes.get, input)),
+        output=first(*map(attributes.get, output)),
+        cache_read=first(*map(attributes.get, read)),
+        cache_write=first(*map(attributes.get, written)),
+        reasoning=first(*map(attributes.get, reasoning)),
     )
 
 
@@ -237,7 +239,7 @@ def _is_count(value: object) -> bool:
 
 
 def _whole(counts: Counts | None) -> Counts | None:
-    """The counts with a whole prompt, also where that is evidently without its cached part."""
+    """The counts with the cached part added to a prompt that evidently lacks it."""
     if counts is None:
         return None
     cached = counts.cache_read + counts.cache_write + counts.cache_write_1h
@@ -248,9 +250,9 @@ def _with_cached(counts: Counts) -> Counts:
     return counts._replace(input=counts.input + counts.cache_read + counts.cache_write + counts.cache_write_1h)
 
 
-def _text(told: Mapping[str, Any], *keys: str) -> str | None:
-    """The first of the attributes that holds a text."""
-    return next((value for key in keys if isinstance(value := told.get(key), str) and value), None)
+def _text(attributes: Mapping[str, Any], *keys: str) -> str | None:
+    """The first of the attributes with a text."""
+    return next((value for key in keys if isinstance(value := attributes.get(key), str) and value), None)
 
 
 def _object(value: object) -> Mapping[str, Any]:

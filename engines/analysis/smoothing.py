@@ -1,4 +1,4 @@
-"""Daily costs continued by the model that would have done best so far, and how sure that is.
+"""Forecasts of daily costs by the model that would have done best so far, with intervals.
 
 The candidates are exponential smoothing with a weekly season, in the error-correction form of Hyndman and others
 ("Forecasting with Exponential Smoothing", 2008), on a scale z of the daily cost y; s is the season of the weekday:
@@ -14,12 +14,12 @@ The scales are sqrt(y) and log(y + c), where c is 5 % of the mean. An error of m
 no further than three. Every set of parameters of a grid runs over the days once.
 
 The backtest forecasts 28 days from the evening of each day, at most of the last 98, with the parameters whose squared
-one-day errors up to that evening are smallest; so it knows nothing of the days it is measured on. The candidate with
+one-day errors up to that evening are smallest; so it uses none of the days it is measured on. The candidate with
 the smallest mean absolute error is used.
 
 Intervals are quantiles of simulated paths: one-day errors of the backtest, drawn at random, go through the model, so
-errors of one path belong together and a total has an interval of its own. How far the paths spread is corrected by how
-far off the backtest was (`_widening`). A cost below 0 is 0.
+errors of one path belong together and a total has an interval of its own. The spread of the paths is corrected by the
+errors of the backtest (`_widening`). A cost below 0 is 0.
 """
 
 from collections.abc import Sequence
@@ -33,15 +33,15 @@ FEWEST_DAYS = 28
 _WEEK = 7
 _WARM_UP = 14
 _TESTED_DAYS = 28
-# So many evenings at most, the last ones.
+# Most evenings to test from, the last ones.
 _MOST_TESTED = 98
 _PATHS = 1_000
 _SEED = 20_261_121
-# An error of more than so many usual ones moves the model no further than that.
+# Bound of an error that moves the model, in usual errors.
 _CLIP = 3.0
 _LEAST_WIDENING, _MOST_WIDENING = 0.9, 2.5
 _MODELS = ("seasonal_naive", "level", "holt_winters", "damped_trend")
-# So many series run at once, which bounds the memory.
+# Series that run at once, which bounds the memory.
 _AT_ONCE = 16
 
 Floats = NDArray[np.float64]
@@ -49,7 +49,7 @@ Indices = NDArray[np.int64]
 
 
 class Simulation(NamedTuple):
-    """What may come: `paths` holds a row for each simulated future, a column for each day.
+    """Simulated futures: `paths` holds a row for each, a column for each day.
 
     `tested` holds for each model its mean absolute error, and that over the one of `seasonal_naive` a week ahead.
     """
@@ -73,9 +73,9 @@ _KIND, _ALPHA, _BETA, _GAMMA, _PHI = _grid()
 
 
 def simulate(histories: Sequence[Sequence[float] | Floats], horizons: Sequence[int]) -> list[Simulation]:
-    """The futures of several series of daily costs, oldest first, at least `FEWEST_DAYS` each, so many days ahead.
+    """The futures of several series of daily costs (oldest first, at least `FEWEST_DAYS` each), `horizons` days ahead.
 
-    The same series has the same futures, whatever stands beside it.
+    A series has the same futures regardless of the others.
     """
     found: dict[int, Simulation] = {}
     by_length: dict[int, list[int]] = {}
@@ -106,7 +106,7 @@ class _Scaled:
 
 
 class _Candidate(NamedTuple):
-    """A model on a scale, the parameters it used on the evening of each tested day, and by how much it was off then."""
+    """A model on a scale, the parameters it used on the evening of each tested day, and its errors from there."""
 
     mae: float
     scale: int
@@ -158,7 +158,7 @@ def _run(z: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     naive = _KIND == 0
     first = z[..., :_WARM_UP]
     start = first.mean(axis=-1)[..., None]
-    # A trend within these weeks is none of the weekdays'.
+    # A trend within these weeks is not part of the season.
     rise = (first[..., _WEEK:].mean(axis=-1) - first[..., :_WEEK].mean(axis=-1))[..., None] / _WEEK
     weekly = (first[..., :_WEEK] + first[..., _WEEK:]) / 2 - start - rise * (np.arange(_WEEK) - 3)
     now = np.where(naive, 0.0, np.where(_BETA > 0, start - rise * (_WARM_UP + 1) / 2, start))
@@ -204,7 +204,7 @@ def _ahead(
 
 
 def _spread(off: Floats, known: NDArray[np.bool_], lane: int, horizon: int) -> Floats:
-    """Simulated errors on the scale, by path and day ahead: what the model makes of errors that it did not expect."""
+    """Simulated errors on the scale, by path and day ahead: unexpected errors carried on by the model."""
     alpha, beta, gamma, phi = _ALPHA[lane], _BETA[lane], _GAMMA[lane], _PHI[lane]
     pool = off[known[:, 0], 0]
     drawn = pool[(np.random.default_rng(_SEED).random((horizon, _PATHS)) * len(pool)).astype(np.int64)]
@@ -224,10 +224,10 @@ def _spread(off: Floats, known: NDArray[np.bool_], lane: int, horizon: int) -> F
 
 
 def _widening(off: Floats, known: NDArray[np.bool_], paths: Floats) -> Floats:
-    """By how much more the backtest was off than the paths spread, by day ahead.
+    """The ratio of the backtest's errors to the spread of the paths, by day ahead.
 
-    It is the mean of how the 80 % and 95 % quantiles of their absolute errors compare, smoothed over a week, at least
-    0.9 and at most 2.5. The errors of n past evenings tell too little of those to come: hence sqrt(1 + 14 / n) besides.
+    It is the mean of the ratios of the 80 % and 95 % quantiles of the absolute errors, smoothed over a week, at least
+    0.9 and at most 2.5. The factor sqrt(1 + 14 / n) is for what the errors of n past evenings leave unknown.
     """
     horizon = paths.shape[1]
     tested = min(_TESTED_DAYS, horizon)

@@ -1,42 +1,23 @@
-"""What a window's calls would have cost on other models. No clock, no network: everything is an argument.
+"""Cheaper models that can do the job of those in use, priced on the calls of a window."""
 
-Every part of a call (plain input, cache reads, cache writes, output, reasoning) has its own rate, and a long prompt may
-move all of them to dearer ones. The totals of each part are known exactly; how they spread over short and long prompts
-is known from a sample. So with T[k] the window's tokens of part k, S[k] those of the sample and S[k, s] those of its
-calls whose prompt falls between two thresholds of the other model, where it charges r[k, s]:
-
-    cost = sum over k of T[k] x (sum over s of S[k, s] x r[k, s]) / S[k], and calls x its price of a request
-
-A model without such thresholds has one s, and its cost is exact.
-"""
-
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
-from functools import cached_property
-from itertools import accumulate
 from statistics import NormalDist
 from typing import NamedTuple
 
-from providers import Capability, OwnPrices, PriceBook, successors, token_factor
+from engines.analysis.workloads import MONTH, Window, Workload, money, token_counts
+from providers import Capability, successors, token_factor
 from schemas.recommendations import AdviceBasis, AnswerQuality, LeftOut, ModelSwitch, ModelSwitches
-from schemas.usage import Rates
-from schemas.usage_history import ModelUsage, SampledCall, UsedDay
+from schemas.usage_history import SampledCall
 
-MONTH = 30
-# A model whose vendor stops serving it this soon is nothing to move to.
+# Notice below which a model that its vendor will retire is not suggested.
 SOON = timedelta(days=90)
-_PICODOLLAR = Decimal("0.000000000001")
 _ZERO = Decimal(0)
-_ONE = Decimal(1)
 _HUNDRED = Decimal(100)
-# A week, so that each weekday is among them.
+# Fewest whole days for an interval: a week, so that it includes each weekday.
 _FEWEST_DAYS = 7
-# A model that takes less of the calls than this cannot do the job.
-_MUST_FIT = Decimal("0.9")
-# Calls billed by more than text tokens are priced one by one, which takes a thousand times longer.
+# Number of calls priced one by one when calls are billed by more than text tokens: that takes a thousand times longer.
 _PRICED_ONE_BY_ONE = 20
 _MODALITIES = ("audio", "image", "video")
 _METHOD = (
@@ -61,139 +42,6 @@ _SMALLER_WORK = (
     "The saving is priced on the tokens you used; whether the quality suffices only a test on your own prompts tells."
 )
 
-# Tokens of plain input, cache reads, cache writes for 5 minutes and for an hour, output without reasoning, reasoning.
-Counts = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Window:
-    """What was used from `start` to `at`, which is on the caller's `today`, and the prices to compare by."""
-
-    usage: ModelUsage
-    prices: PriceBook
-    own: OwnPrices
-    start: datetime
-    at: datetime
-    today: date
-
-    def days_since(self, first_at: datetime) -> Decimal:
-        """Days from a first use in the window to now, at least one."""
-        since = self.at - max(first_at, self.start)
-        return max(Decimal(since // timedelta(microseconds=1)) / 86_400_000_000, _ONE)
-
-    def monthly(self, amount: Decimal, first_at: datetime) -> Decimal:
-        """What an amount of the window makes in 30 days: amount / days since the first use x 30."""
-        return money(amount / self.days_since(first_at) * MONTH)
-
-    def rates(self, provider: str, model: str, prompt: int) -> Rates | None:
-        """Today's rates of a model for a prompt of this length."""
-        return self.prices.rates(provider, model, prompt, self.at, self.own)
-
-    @cached_property
-    def workloads(self) -> list["Workload"]:
-        """The calls of each model, dearest first."""
-        days: dict[tuple[str, str], list[UsedDay]] = {}
-        for day in self.usage.days:
-            days.setdefault((day.provider, day.model), []).append(day)
-        sample: dict[tuple[str, str], list[SampledCall]] = {}
-        for call in self.usage.sample:
-            sample.setdefault((call.provider, call.model), []).append(call)
-        loads = [Workload(of_model, sample.get(key, ())) for key, of_model in days.items()]
-        return sorted(loads, key=lambda load: (-load.cost, load.provider, load.model))
-
-
-class Workload:
-    """The calls of one model in a window: exact totals by day, and a sample."""
-
-    def __init__(self, days: Sequence[UsedDay], sample: Sequence[SampledCall]) -> None:
-        self.provider, self.model = days[0].provider, days[0].model
-        self.days = days
-        self.first_at = min(day.first_at for day in days)
-        self.calls = sum(day.calls for day in days)
-        self.errors = sum(day.errors for day in days)
-        self.unpriced_calls = sum(day.unpriced_calls for day in days)
-        self.cost = sum((day.cost for day in days), _ZERO)
-        self.error_cost = sum((day.error_cost for day in days), _ZERO)
-        self.counts = _added(_counts(day) for day in days)
-        self.sample = sample
-        ordered = sorted((sum(_counts(call)[:4]), _counts(call)) for call in sample)
-        # Without a sample, every call is taken for the average one.
-        ordered = ordered or [(self.prompt_tokens // max(self.calls, 1), self.counts)]
-        self.prompts = [prompt for prompt, _ in ordered]
-        nothing: Counts = (0,) * 6
-        self._reached = list(accumulate((counts for _, counts in ordered), _sum, initial=nothing))
-
-    @property
-    def prompt_tokens(self) -> int:
-        """All tokens of the prompts, cached ones included."""
-        return sum(self.counts[:4])
-
-    @property
-    def average_prompt(self) -> int:
-        """The length of the average prompt."""
-        return self.prompt_tokens // max(self.calls, 1)
-
-    def blend(
-        self,
-        window: Window,
-        provider: str,
-        model: str,
-        factor: Decimal = _ONE,
-        context_window: int | None = None,
-    ) -> "Blend | None":
-        """What a model charges these calls on average, for those of them that its context window holds.
-
-        A call fits when its prompt and an answer of average length do. `factor` is how many tokens the model counts for
-        each one of these. None when it takes less than nine tenths of the calls, or has no price for what they use.
-        """
-        whole = self._reached[-1]
-        fitting = len(self.prompts)
-        if context_window is not None:
-            answer = sum(self.counts[4:]) // max(self.calls, 1)
-            fitting = bisect_right(self.prompts, context_window / factor - answer)
-        fits = Decimal(fitting) / len(self.prompts)
-        if fits < _MUST_FIT:
-            return None
-        thresholds = window.prices.thresholds(provider, model, window.at)
-        edges = [min(bisect_right(self.prompts, threshold / factor), fitting) for threshold in thresholds]
-        average = window.rates(provider, model, int(self.average_prompt * factor))
-        charged = [_ZERO] * 6
-        request = _ZERO
-        for low, first, last in zip((-1, *thresholds), (0, *edges), (*edges, fitting), strict=True):
-            rates = window.rates(provider, model, low + 1) if last > first else None
-            if rates is not None:
-                request += rates.request * (last - first)
-                for part, rate in enumerate(rates[:6]):
-                    tokens = self._reached[last][part] - self._reached[first][part]
-                    if rate is None and tokens:
-                        return None
-                    charged[part] += (rate or _ZERO) * tokens
-        if average is None:
-            return None
-        per_token = []
-        for part, (tokens, sampled, rate) in enumerate(zip(self.counts, whole, average[:6], strict=True)):
-            if tokens and not sampled and rate is None:
-                return None
-            per_token.append((charged[part] / sampled if sampled else (rate or _ZERO) * fits) * factor)
-        held = Decimal(sum(self._reached[fitting])) / sum(whole) if sum(whole) else fits
-        return Blend(tuple(per_token), request / len(self.prompts), fits, _ONE - held)
-
-
-class Blend(NamedTuple):
-    """USD per token of each part and per call, averaged over calls of which the share `fits` is moved.
-
-    `stays` is the share of the current cost that the others keep costing, by their share of the tokens.
-    """
-
-    per_token: tuple[Decimal, ...]
-    per_call: Decimal
-    fits: Decimal
-    stays: Decimal
-
-    def cost(self, counts: Counts, calls: int) -> Decimal:
-        """USD for so many tokens of each part in so many calls."""
-        return sum((rate * tokens for rate, tokens in zip(self.per_token, counts, strict=True)), self.per_call * calls)
-
 
 class Repriced(NamedTuple):
     """A workload on another model. `days` are the current and the projected cost of each day."""
@@ -214,10 +62,10 @@ class Repriced(NamedTuple):
 def switches(window: Window) -> ModelSwitches:
     """For each model the cheapest others that can do its job: of its own and of other vendors, of its tier and below.
 
-    A model can do the job when its vendor places it in the same tier, one below or above, it reads what the calls hold,
-    its context window takes at least nine tenths of them, it is the newest of its line, and its vendor has not
-    announced to stop serving it within 90 days. One that would not have been cheaper is never suggested. Largest saving
-    first.
+    A model can do the job when its vendor places it in the same tier, one below or above, it reads the modalities of
+    the calls, its context window takes at least nine tenths of them, it is the newest of its line, and its vendor has
+    not announced to stop serving it within 90 days. One that would not have been cheaper is never suggested. Largest
+    saving first.
     """
     found: list[ModelSwitch] = []
     left_out: list[LeftOut] = []
@@ -277,14 +125,14 @@ def candidates(window: Window, current: Capability) -> list[Capability]:
 def reprice(window: Window, load: Workload, others: Iterable[Capability]) -> list[Repriced]:
     """The workload on each of the other models on which it would have been cheaper.
 
-    What it is compared with is the lower of what the ledger says it cost and what the same calls cost at today's
-    prices, so that neither a price that has since fallen nor a discount that only the caller knows counts as a saving.
+    The base is the lower of the recorded cost and the cost of the same calls at today's prices, so that neither a
+    price that has since fallen nor a discount that only the caller knows counts as a saving.
     """
     used = window.prices.capability(load.provider, load.model)
     assert used is not None
     blend = load.blend(window, load.provider, load.model)
     today = None if blend is None else blend.cost(load.counts, load.calls)
-    by_day = [(day.day, day.cost, _counts(day), day.calls) for day in load.days]
+    by_day = [(day.day, day.cost, token_counts(day), day.calls) for day in load.days]
     if blend is None or today is None or today >= load.cost:
         base, bases = load.cost, [cost for _, cost, _, _ in by_day]
     else:
@@ -351,13 +199,8 @@ def student_t(freedom: int) -> Decimal:
     return Decimal(z + sum(term / freedom**power for power, term in enumerate(terms, 1)))
 
 
-def money(amount: Decimal) -> Decimal:
-    """USD to the last digit that is answered."""
-    return amount.quantize(_PICODOLLAR)
-
-
 class _Quality:
-    """What is known of the answers of each model."""
+    """Ratings and error rates of the models in use."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
@@ -376,14 +219,14 @@ class _Quality:
         )
 
     def of_able(self, able: Capability) -> AnswerQuality | None:
-        """The same under whichever name the workspace calls it, that with most calls."""
+        """The same for a model of the tables, under the name with most calls in the workspace."""
         names = [load for load in self._loads.values() if _ids(self._window, load) == (able.provider, able.model)]
         most = max(names, key=lambda load: load.calls, default=None)
         return None if most is None else self.of(most.provider, most.model)
 
 
 def _ids(window: Window, load: Workload) -> tuple[str, str]:
-    """The ids under which the tables know a workload's provider and model."""
+    """The ids of a workload's provider and model in the tables."""
     able = window.prices.capability(load.provider, load.model)
     return window.prices.provider_id(load.provider), load.model if able is None else able.model
 
@@ -432,7 +275,7 @@ def _unknown(window: Window, load: Workload) -> LeftOut | None:
 
 
 def _share(window: Window, load: Workload, able: Capability, calls: Sequence[SampledCall]) -> Decimal | None:
-    """What the other model charges for calls that used more than text, in terms of what the current one does."""
+    """The other model's charge for calls that used more than text, as a share of the current model's."""
     was = would = _ZERO
     for call in calls:
         usage = call.usage()
@@ -442,22 +285,3 @@ def _share(window: Window, load: Workload, able: Capability, calls: Sequence[Sam
             return None
         was, would = was + current, would + other
     return would / was if was else None
-
-
-def _counts(used: UsedDay | SampledCall) -> Counts:
-    return (
-        used.input_tokens,
-        used.cache_read_tokens,
-        used.cache_write_5m_tokens,
-        used.cache_write_1h_tokens,
-        used.output_tokens - used.reasoning_tokens,
-        used.reasoning_tokens,
-    )
-
-
-def _sum(left: Counts, right: Counts) -> Counts:
-    return tuple(one + other for one, other in zip(left, right, strict=True))
-
-
-def _added(rows: Iterable[Counts]) -> Counts:
-    return tuple(map(sum, zip(*rows, strict=True)))

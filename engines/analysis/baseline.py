@@ -1,7 +1,7 @@
-"""What is usual for a series of days or hours, how far it strays from that by chance, and how far each value is off.
+"""The usual level of a series of days or hours, its scatter by chance, and how far each value is off.
 
-All numbers here are calls. Money is counted in calls too: USD divided by what a call of the series usually costs, so
-that dearer prices change nothing. Such a count x, whose expectation is m, is taken to scatter by chance with
+All numbers here are calls. Money is counted in calls too: USD divided by the usual cost of a call of the series, so
+that the price level changes nothing. Such a count x, whose expectation is m, is taken to scatter by chance with
 
     variance v(m) = NOISE m + SPREAD^2 m^2
 
@@ -30,15 +30,15 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 NOISE, SPREAD = 2.0, 0.1
-# A median's standard error is that of a mean times this; a robust standard deviation is the MAD times the other.
+# Factors from the standard error of a mean to that of a median, and from the MAD to a robust standard deviation.
 _MEDIAN_ERROR, _MAD_TO_SIGMA = 1.2533, 1.4826
 _WEEK = 7
 _LEVEL_DAYS, _FEWEST_DAYS = 21, 5
 _SEASON_WEEKS, _FEWEST_WEEKS = 8, 2
 _PROFILE_DAYS, _PROFILE_WEEKS, _FEWEST_SAME = 28, 6, 3
-# Hours that usually have less than one call say nothing of how the busy ones scatter.
+# Usual calls below which an hour does not count for the spread.
 _BUSY = 1.0
-# An error rate up to this is nothing.
+# Error rate that is taken as usual at least.
 _FEW_ERRORS = 0.01
 
 
@@ -124,7 +124,7 @@ def usual_hours(calls: Array, expected_days: Array) -> Usual:
 
 
 def usual_errors(calls: Array, errors: Array, per_day: int) -> Usual:
-    """For series of calls and how many of them failed, [series, time] with so many times a day; only high z mean much.
+    """For series of calls and failed calls, [series, time] with `per_day` times a day; only high z are meaningful.
 
     The usual rate p is the median of the rates of the 28 days before, at least 1 %. On the scale that stabilises the
     binomial distribution, with n calls and e errors, r = 2 sqrt(n + 1/2) (asin sqrt((e + 3/8) / (n + 3/4)) - asin
@@ -153,7 +153,7 @@ def judged(calls: Array, usual: Array, busy: float = 0.0, centred: bool = True) 
 
 
 def _season(y: Array) -> Array:
-    """What the weekday of each day usually has above its week, from earlier weeks only."""
+    """The usual excess of each day's weekday over its week, from earlier weeks only."""
     above = y - _running(y, _WEEK, _WEEK)
     weeks = np.stack([_shifted(above, _WEEK * week) for week in range(1, _SEASON_WEEKS + 1)], axis=-1)
     count = (~np.isnan(weeks)).sum(axis=-1)
@@ -166,12 +166,12 @@ def _season(y: Array) -> Array:
 
 
 def _before(values: Array, window: int, fewest: int) -> Array:
-    """The median of the values before each, of so many at most and at least."""
+    """The median of up to `window` values before each; NaN with less than `fewest`."""
     return _running(_shifted(values, 1), window, fewest)
 
 
 def _running(values: Array, window: int, fewest: int) -> Array:
-    """The median of each value and those before it, of so many at most and at least."""
+    """The median of each value and those before it, `window` in all; NaN with less than `fewest`."""
     padded = np.concatenate([np.full((len(values), window - 1), np.nan), values], axis=1)
     windows = sliding_window_view(padded, window, axis=1)
     enough = (~np.isnan(windows)).sum(axis=-1) >= fewest
@@ -179,6 +179,6 @@ def _running(values: Array, window: int, fewest: int) -> Array:
 
 
 def _shifted(values: Array, by: int) -> Array:
-    """The values so many places later; NaN at the front."""
+    """The values moved `by` places later; NaN at the front."""
     front = np.full((len(values), min(by, values.shape[1])), np.nan)
     return np.concatenate([front, values[:, : values.shape[1] - front.shape[1]]], axis=1)

@@ -1,4 +1,4 @@
-"""What will be spent: by the end of the period, on each of the next days, and of each budget."""
+"""Forecasts of spend: for the period, each of the next days, and each budget."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from engines.smoothing import FEWEST_DAYS, Floats, Simulation, simulate
+from engines.analysis.smoothing import FEWEST_DAYS, Floats, Simulation, simulate
 from schemas.budgets import Budget
 from schemas.forecast import (
     BacktestedModel,
@@ -20,9 +20,9 @@ from schemas.forecast import (
     StoredSpend,
 )
 
-# So many whole days are looked at.
+# Whole days of history that a forecast is made from.
 HISTORY_DAYS = 182
-# A budget's period may end later; then it is looked at so far.
+# Most days ahead of a budget's forecast; its period may end later.
 _LONGEST = 92
 _NOT_BY_DAY = (
     "The daily totals know neither API keys nor tags together with other parts of a scope, so nothing is forecast"
@@ -30,7 +30,7 @@ _NOT_BY_DAY = (
 
 
 def forecast(stored: StoredSpend, period: ForecastPeriod, tz: str, horizon: int, at: datetime) -> Forecast:
-    """What the workspace will spend on so many days, today included, and by the end of the period, and its budgets."""
+    """The workspace's spend on the next `horizon` days, today included, by the end of the period, and by budget."""
     series = {one.budget_id: one for one in stored.series}
     whole = series[None]
     start, end = _period(period, whole.today)
@@ -85,7 +85,7 @@ def _period(period: ForecastPeriod, today: date) -> tuple[date, date]:
 
 
 def _missing(series: SpendSeries) -> str | None:
-    """What is missing for a forecast, in words; None when nothing is."""
+    """Why no forecast is possible; None when one is."""
     days = len(series.costs)
     if days >= FEWEST_DAYS:
         return None
@@ -102,7 +102,7 @@ def _missing(series: SpendSeries) -> str | None:
 
 
 def _rest_of(simulation: Simulation, series: SpendSeries) -> Floats:
-    """The paths without what is spent of today: the part of a day's cost that usually comes after this time of day."""
+    """The paths without today's spend so far: the part of a day's cost that usually comes after this time of day."""
     paths = simulation.paths.copy()
     paths[:, 0] *= 1 - float(series.usual_share)
     return paths
@@ -161,5 +161,5 @@ def _estimate(outcomes: Floats) -> dict[str, Decimal]:
 
 
 def _rounded(usd: float) -> Decimal:
-    """Cents, and below a dollar three digits: an estimate has no more."""
+    """Rounded to cents, and below a dollar to three digits: an estimate is no more exact."""
     return Decimal(f"{usd:.2f}" if usd >= 1 else f"{usd:.3g}")

@@ -1,0 +1,1 @@
+"""The arithmetic behind the engines: pure functions, without a database, an engine or a clock."""

@@ -1,0 +1,21 @@
+"""How others report model calls: OpenTelemetry spans and LiteLLM records. No network, no database, no clock."""
+
+from providers.formats.calls import Counts, ReportedCall, error_fields, event_id
+from providers.formats.litellm import litellm_event
+from providers.formats.otlp import Span, read_spans
+from providers.formats.spans import ERROR_TYPE, PROJECT, TAG, parse_call, wanted
+
+__all__ = [
+    "ERROR_TYPE",
+    "PROJECT",
+    "TAG",
+    "Counts",
+    "ReportedCall",
+    "Span",
+    "error_fields",
+    "event_id",
+    "litellm_event",
+    "parse_call",
+    "read_spans",
+    "wanted",
+]

@@ -1,5 +1,0 @@
-"""Mistral."""
-
-from providers.base import Provider
-
-MISTRAL = Provider("mistral")
