@@ -29,9 +29,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith("LLMLAB_"):
             monkeypatch.delenv(name)
-    _logs._said.clear()
+    _logs._logged_at.clear()
     yield
-    _runtime.shut()
+    _runtime.shutdown()
 
 
 @pytest.fixture

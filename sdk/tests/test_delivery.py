@@ -186,7 +186,7 @@ def test_several_processes_share_the_spool_and_send_each_event_once(
     assert next(replaying) == [b'{"n":0}', b'{"n":1}']
     assert list(writer.replay()) == []
     assert list(replaying) == []
-    assert not writer.anything()
+    assert not writer.has_segments()
 
 
 def test_a_line_cut_off_by_the_end_of_a_process_is_no_event(spool: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import llmlab
 from llmlab import _runtime
-from llmlab._guard import fits
+from llmlab._guard import matches
 from tests.workspace import Double, Workspace
 from utils.patterns import Pattern
 
@@ -182,7 +182,7 @@ def test_generators_ask_before_they_begin(configure: Configure, workspace: Works
 # When LLMLab cannot be asked
 
 
-def test_calls_are_allowed_while_llmlab_is_away_unless_they_shall_not(
+def test_calls_are_allowed_while_llmlab_is_unreachable_unless_refused(
     configure: Configure, nowhere: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     made: list[int] = []
@@ -190,7 +190,7 @@ def test_calls_are_allowed_while_llmlab_is_away_unless_they_shall_not(
     for _ in range(3):
         cent(made)
     assert len(made) == 3
-    assert caplog.text.count("without asking whether the budget allows") == 1
+    assert caplog.text.count("calls are made without a budget check") == 1
     configure(enforce_budget=True, base_url=nowhere, on_unreachable="refuse")
     for _ in range(3):
         with pytest.raises(llmlab.Unreachable):
@@ -200,7 +200,7 @@ def test_calls_are_allowed_while_llmlab_is_away_unless_they_shall_not(
 
 def test_a_refused_key_counts_as_unreachable(configure: Configure) -> None:
     configure(enforce_budget=True, api_key="llmlab_sk_wrong", on_unreachable="refuse")
-    with pytest.raises(llmlab.Unreachable, match="LLMLab cannot hold the money for a call: "):
+    with pytest.raises(llmlab.Unreachable, match="LLMLab could not reserve budget for a call: "):
         cent([])
 
 
@@ -228,7 +228,7 @@ def test_it_is_asked_again_after_a_while(configure: Configure, workspace: Worksp
 # The workspace's settings
 
 
-@pytest.mark.parametrize("enforced", [False, True], ids=["told", "enforced"])
+@pytest.mark.parametrize("enforced", [False, True], ids=["policy", "budget"])
 def test_a_disabled_model_is_not_called(enforced: bool, configure: Configure, workspace: Workspace) -> None:
     workspace.ask("PUT", "/api/settings", {"disabled_models": ["GPT-4o*"], "claude_haiku_45_enabled": False})
     configure(enforce_budget=enforced)
@@ -243,7 +243,7 @@ def test_a_disabled_model_is_not_called(enforced: bool, configure: Configure, wo
         call.usage(1, 1)
 
 
-@pytest.mark.parametrize("enforced", [False, True], ids=["told", "enforced"])
+@pytest.mark.parametrize("enforced", [False, True], ids=["policy", "budget"])
 async def test_a_call_of_too_many_tokens_is_not_made(
     enforced: bool, configure: Configure, workspace: Workspace
 ) -> None:
@@ -284,4 +284,4 @@ def test_changed_settings_are_heard_of_in_the_background(configure: Configure, w
 @pytest.mark.parametrize("pattern", ["gpt-4o", "GPT*", "*4o*", "a*b*c", "*", "*-mini", "gpt-4o*mini"])
 @pytest.mark.parametrize("name", ["gpt-4o", "Gpt-4o-mini", "abc", "aXbYc", "ab", "gpt-4omini"])
 def test_patterns_mean_what_they_mean_to_llmlab(pattern: str, name: str) -> None:
-    assert fits(pattern, name) == Pattern(pattern).fits(name)
+    assert matches(pattern, name) == Pattern(pattern).fits(name)

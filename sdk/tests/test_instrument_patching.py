@@ -129,7 +129,7 @@ def test_one_vendor_may_be_named() -> None:
     llmlab.instrument("anthropic")
     changed = [METHODS[place] for place, now in enumerate(functions()) if now is not before[place]]
     assert changed == [(anthropic.Anthropic, "request"), (anthropic.AsyncAnthropic, "request")]
-    with pytest.raises(llmlab.ConfigurationError, match="there is no vendor openia; there are anthropic, cohere"):
+    with pytest.raises(llmlab.ConfigurationError, match="unknown vendor openia; supported are anthropic, cohere"):
         llmlab.instrument("openia")
 
 
@@ -470,7 +470,7 @@ def test_a_mistake_of_ours_never_reaches_the_call(
     monkeypatch.setattr(
         {
             "_options": "llmlab.instruments.openai._plan",
-            "_take": "llmlab.instruments.requests.plain",
+            "_take": "llmlab.instruments.requests.as_dict",
             "Tap.through": "llmlab.instruments.streams.Tap._read",
             "CompletionReader.read": "llmlab.instruments.openai.CompletionReader.read",
         }[place],

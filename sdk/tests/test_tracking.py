@@ -415,7 +415,7 @@ def test_without_a_key_nothing_is_sent_and_one_warning_says_so(caplog: pytest.Lo
         assert llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=1) is None
     assert llmlab.flush()
     assert [record.getMessage() for record in caplog.records] == [
-        "LLMLab is not used: set LLMLAB_API_KEY or call llmlab.configure(api_key=...)"
+        "Calls are not recorded: set LLMLAB_API_KEY or call llmlab.configure(api_key=...)"
     ]
 
 
@@ -449,7 +449,7 @@ def test_settings_that_cannot_be_used_are_refused(settings: dict[str, Any]) -> N
         llmlab.configure(**settings)
 
 
-def test_a_broken_environment_is_said_once_and_breaks_no_call(
+def test_an_invalid_environment_is_logged_once_and_breaks_no_call(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LLMLAB_API_KEY", "k")
@@ -457,7 +457,7 @@ def test_a_broken_environment_is_said_once_and_breaks_no_call(
     for _ in range(2):
         assert llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=1) is None
     assert [record.getMessage() for record in caplog.records] == [
-        "LLMLab is not used: LLMLAB_ENFORCE_BUDGET cannot be read: 'maybe'"
+        "Calls are not recorded: LLMLAB_ENFORCE_BUDGET has an invalid value: 'maybe'"
     ]
 
 

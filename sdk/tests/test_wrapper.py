@@ -138,7 +138,7 @@ def test_unconfigured_it_still_calls() -> None:
     assert (result["success"], result["log_id"], result["metrics"]["total_tokens"]) == (True, None, 1500)
 
 
-def test_the_provider_is_told_from_the_client() -> None:
+def test_the_provider_is_derived_from_the_client() -> None:
     assert llmlab.LLMObservabilityWrapper(Mine(), "gpt-4o").provider == "azure"
-    with pytest.raises(llmlab.ConfigurationError, match="name it"):
+    with pytest.raises(llmlab.ConfigurationError, match="set its provider"):
         llmlab.LLMObservabilityWrapper(object(), "gpt-4o")
