@@ -81,7 +81,7 @@ from utils.metrics import FOLDER_VARIABLE
 from utils.outbound import Outbound
 from utils.postgres import EmbeddedPostgres
 from utils.rate_limits import rate_storage
-from utils.signals import told_to_stop
+from utils.signals import on_stop_signal
 from utils.site import Site
 from utils.tokens import Tokens
 from utils.tracing import tracer_provider
@@ -210,7 +210,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         telling = asyncio.create_task(changes.run())
         noting = asyncio.create_task(app.state.server.run())
         try:
-            with told_to_stop(changes.close):
+            with on_stop_signal(changes.close):
                 yield
         finally:
             noting.cancel()
