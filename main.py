@@ -86,7 +86,7 @@ from utils.logs import configure_logs
 from utils.metrics import FOLDER_VARIABLE
 from utils.outbound import Outbound
 from utils.rate_limits import rate_storage
-from utils.signals import told_to_stop
+from utils.signals import on_stop_signal
 from utils.site import Site
 from utils.tokens import Tokens
 from utils.tracing import tracer_provider
@@ -219,7 +219,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         telling = asyncio.create_task(live_engine.run())
         noting = asyncio.create_task(app.state.server.run())
         try:
-            with told_to_stop(live_engine.close):
+            with on_stop_signal(live_engine.close):
                 yield
         finally:
             noting.cancel()

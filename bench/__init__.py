@@ -1,1 +1,1 @@
-"""How fast LLMLab is, measured against what the machine itself can do: `./run.sh bench`."""
+"""Benchmarks of LLMLab against baselines on the same machine: `./run.sh bench`."""

@@ -1,7 +1,7 @@
-"""`./run.sh bench`: every measurement in turn, the table, and bench/RESULTS.md.
+"""`./run.sh bench`: runs all benchmarks, prints the table and writes bench/RESULTS.md.
 
-Takes less than ten minutes; --quick takes 90 seconds with smaller sizes, --full adds ten million events. Names of
-sections measure only those, and leave RESULTS.md alone. A figure that is missed is no failure; what does not work is.
+Takes less than ten minutes; --quick takes 90 seconds with smaller sizes, --full adds ten million events. Name sections
+to run only those, without writing RESULTS.md. The exit code is 1 if a section fails, but not if a goal is missed.
 """
 
 import argparse
@@ -41,7 +41,7 @@ SECTIONS = {
     "storage": storage.size,
     "memory": memory.growth,
     "exports": exports.exports,
-    "loop": loop.standstill,
+    "loop": loop.blocking,
     "anomalies": anomalies.find,
     "sdk": sdk.overhead,
     "supabase": supabase_road.compare,
@@ -49,40 +49,40 @@ SECTIONS = {
 
 
 def arguments() -> argparse.Namespace:
-    """What the caller wants."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(prog="./run.sh bench", description=__doc__.split("\n\n")[1])
     parser.add_argument("--quick", action="store_true", help="smaller sizes, 90 seconds")
     parser.add_argument("--full", action="store_true", help="also with ten million events")
-    parser.add_argument("sections", nargs="*", metavar="section", help=f"only these: {', '.join(SECTIONS)}")
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"run only these: {', '.join(SECTIONS)}")
     wanted = parser.parse_args()
     unknown = set(wanted.sections) - set(SECTIONS)
     if unknown:
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+        parser.error(f"unknown section {', '.join(sorted(unknown))}; the sections are {', '.join(SECTIONS)}")
     return wanted
 
 
 async def run(bench: Bench, names: list[str]) -> bool:
-    """Measures; returns whether everything worked."""
+    """Runs the sections; returns whether none failed."""
     task = asyncio.current_task()
     assert task is not None
-    # So that what was started is ended too.
+    # Cancel on SIGTERM, so that started processes are stopped too.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    worked = True
+    succeeded = True
     for number, name in enumerate(names, 1):
         bench.enter(name, number, len(names))
         try:
             await SECTIONS[name](bench)
         except Exception as error:
-            worked = False
-            bench.done()
+            succeeded = False
+            bench.clear_progress()
             traceback.print_exc()
-            bench.report.rows.append(Row(name, excuse=f"does not work: {repr(error).splitlines()[0][:200]}"))
-    bench.done()
-    return worked
+            bench.report.rows.append(Row(name, excuse=f"failed: {repr(error).splitlines()[0][:200]}"))
+    bench.clear_progress()
+    return succeeded
 
 
 def main() -> None:
-    """Measures, prints and writes."""
+    """Runs the benchmarks, prints the table and writes the results."""
     wanted = arguments()
     sizes = QUICK if wanted.quick else USUAL
     if wanted.full:
@@ -90,7 +90,7 @@ def main() -> None:
     options = [option for option in ("quick", "full") if getattr(wanted, option)]
     bench = Bench(sizes, Report(" ".join(["./run.sh bench", *(f"--{option}" for option in options)])))
     try:
-        worked = uvloop.run(run(bench, wanted.sections or list(SECTIONS)))
+        succeeded = uvloop.run(run(bench, wanted.sections or list(SECTIONS)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit("Stopped.")
     if wanted.sections:
@@ -100,7 +100,7 @@ def main() -> None:
         document = bench.report.document()
         RESULTS.write_text(document)
         print(document)
-    sys.exit(not worked)
+    sys.exit(not succeeded)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether anomalies are found: labelled series of made-up days, against the plain z-score."""
+"""Anomaly detection on labelled synthetic series, compared with the plain z-score."""
 
 import math
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from bench.report import Figure, Goal, ratio
 from engines.analysis.baseline import Array, usual_days
 
 _DAYS = 90
-# Both detectors see all the days; those from here on are judged, and what is to be found begins from here on.
+# Both detectors see all days. Days from _JUDGED on are scored; anomalies start between _FIRST and _LAST.
 _JUDGED, _FIRST, _LAST = 42, 49, 83
-# Of clean series this share of the days is an alarm.
+# Share of days with an alarm in clean series.
 _FALSE_ALARMS = 0.0005
 _POINTS = 0.02
 _RAMP_DAYS = 10
@@ -21,7 +21,7 @@ _RAMP_DAYS = 10
 
 @dataclass(frozen=True)
 class Kind:
-    """Series of one kind: what they are like, and what happens in them for so many days that are to be found."""
+    """A kind of series: its patterns, and the length of its anomaly in days."""
 
     name: str
     weekday: bool
@@ -40,19 +40,19 @@ KINDS = (
 
 
 class Score(NamedTuple):
-    """How much of what is told is true, how much of what is true is told, and their harmonic mean."""
+    """Precision, recall and F1."""
 
     precision: float
     recall: float
 
     @property
     def f1(self) -> float:
-        """The harmonic mean."""
+        """The harmonic mean of precision and recall."""
         return 2 * self.precision * self.recall / max(self.precision + self.recall, 1e-9)
 
 
 class Labelled(NamedTuple):
-    """Calls by series and day, when something begins in each series, and the days that are neither right nor wrong."""
+    """Costs by series and day, without and with anomalies, and the first day of each anomaly."""
 
     clean: Array
     calls: Array
@@ -60,11 +60,11 @@ class Labelled(NamedTuple):
 
 
 def labelled(kind: Kind, series: int, random: np.random.Generator) -> Labelled:
-    """Series without and with something to be found.
+    """Series without and with an anomaly.
 
-    50 to 5,000 calls a day, 5 to 15 % of noise from day to day beside Poisson's, and calls whose cost varies by a
-    coefficient of 0.66; weekends with 10 to 50 % of the calls; growth of 0.5 to 2 % a day. A spike is 2 to 4 times
-    the usual, a level shift and a ramp's end 1.4 to 2.5 times, and an outage leaves 5 to 60 %.
+    50 to 5,000 calls a day with Poisson noise and 5 to 15% of daily noise, and costs per call with a coefficient of
+    variation of 0.66. Weekends have 10 to 50% of the calls; growth is 0.5 to 2% a day. A spike is 2 to 4 times the
+    usual, a level shift and the end of a ramp 1.4 to 2.5 times, and an outage leaves 5 to 60%.
     """
     day = np.arange(_DAYS)
     mean = np.exp(random.uniform(math.log(50), math.log(5_000), (series, 1))) * np.ones(_DAYS)
@@ -91,13 +91,13 @@ def labelled(kind: Kind, series: int, random: np.random.Generator) -> Labelled:
 
 def _drawn(mean: Array, noise: Array, random: np.random.Generator) -> Array:
     calls = random.poisson(mean * np.exp(noise * random.standard_normal(mean.shape)))
-    # The sum of so many gamma-distributed costs with mean 1 and variance 0.43.
+    # The sum of the gamma-distributed costs of all calls, each with mean 1 and variance 0.43.
     cost: Array = random.gamma(np.maximum(calls, 1e-9) / 0.43, 0.43)
     return cost
 
 
 def plain(calls: Array) -> Array:
-    """The z-score by the mean and the sample standard deviation of all days."""
+    """The z-score from the mean and the sample standard deviation of all days."""
     z: Array = (calls - calls.mean(axis=1, keepdims=True)) / calls.std(axis=1, ddof=1, keepdims=True)
     return z
 
@@ -108,10 +108,10 @@ def robust(calls: Array) -> Array:
 
 
 def score(kind: Kind, series: Labelled, clean: Array, z: Array) -> Score:
-    """How well a detector does whose threshold lets so many alarms pass in clean series.
+    """The score of a detector, with its threshold set for the allowed share of alarms in clean series.
 
-    Found is what has an alarm on one of its days. Alarms on those days are true; those before and after false, but
-    for the days after a level has changed, which are neither.
+    An anomaly is found if one of its days has an alarm. Alarms on its days are true, others are false. Days after a
+    level shift or ramp are not scored.
     """
     threshold = float(np.quantile(np.abs(clean[:, _JUDGED:]), 1 - _FALSE_ALARMS))
     alarms = np.abs(z) >= threshold
@@ -125,7 +125,7 @@ def score(kind: Kind, series: Labelled, clean: Array, z: Array) -> Score:
 
 
 async def find(bench: Bench) -> None:
-    """F1 per kind of series against the plain z-score, both with as many false alarms in clean series."""
+    """F1 per kind of series, compared with the plain z-score at the same rate of false alarms in clean series."""
     lines = []
     for number, kind in enumerate(KINDS):
         bench.step(f"finding each {kind.name}")
@@ -137,12 +137,12 @@ async def find(bench: Bench) -> None:
         f1 = [Figure.of([100 * one.f1 for one in scores]) for scores in (ours, theirs)]
         least = 1.0 if kind.weekday or kind.growth else 1 - 100 * _POINTS / f1[1].median
         bench.report.rows.append(
-            ratio(f"anomalies: {kind.name}, F1", f1[0], "%", "plain z-score", f1[1], Goal("at least", round(least, 4)))
+            ratio(f"Anomalies: {kind.name}, F1", f1[0], "%", "plain z-score", f1[1], Goal("at least", round(least, 4)))
         )
         for name, scores in (("robust", ours), ("plain z-score", theirs)):
             precision, recall = (Figure.of([100 * one[part] for one in scores]).median for part in (0, 1))
-            lines.append(f"{kind.name}, {name}: precision {precision:.1f} %, recall {recall:.1f} %")
+            lines.append(f"{kind.name}, {name}: precision {precision:.1f}%, recall {recall:.1f}%")
     bench.report.notes.append(
-        f"Anomalies, with alarms on {_FALSE_ALARMS:.2%} of the days of clean series of the same kind: "
+        f"Anomalies, at a rate of {_FALSE_ALARMS:.2%} false alarms in clean series of the same kind: "
         f"{'; '.join(lines)}."
     )

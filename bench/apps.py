@@ -1,8 +1,8 @@
-"""What runs in a process of its own beside the product: `python -m bench.apps bare|raw|watched PORT`.
+"""Servers for comparisons, each in a separate process: `python -m bench.apps bare|raw|watched PORT`.
 
-bare     FastAPI with the product's body and neither authentication nor database: what the framework alone can do.
-raw      A fixed answer to whatever arrives: what the load generator alone can do.
-watched  The product itself, with a look at its event loop and its memory at /bench/loop.
+bare     FastAPI with the product's request body, without authentication or database: the limit of the framework.
+raw      A fixed answer to every request: the limit of the load generator.
+watched  The product, with a monitor of its event loop at /bench/loop.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from schemas.events import Event
 from utils.http import OneWriteProtocol
 
 _HOUSE = Path(__file__).parent.parent
-# Where a standstill is looked for: below these everything is somebody's helper, above them everybody's frame.
-_ROOMS = tuple(str(_HOUSE / room) for room in ("engines", "database.py", "queries", "roads", "routes"))
+# Code to report as the place of a blocked event loop, as opposed to helpers below and frameworks above it.
+_REPORTED = tuple(str(_HOUSE / room) for room in ("engines", "database.py", "queries", "roads", "routes"))
 _TICK_SECONDS = 0.001
-_SUSPICIOUS_SECONDS = 0.01
+_BLOCKED_SECONDS = 0.01
 _RAW_ANSWER = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{"ok":true}'
 
 
@@ -42,7 +42,7 @@ def bare() -> FastAPI:
 
 
 class Raw(asyncio.Protocol):
-    """Takes every piece of data for a request."""
+    """Answers every received piece of data as one request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -52,10 +52,10 @@ class Raw(asyncio.Protocol):
 
 
 class Watched:
-    """An application whose event loop is asked every millisecond whether it still turns.
+    """An application with a monitor that runs every millisecond in its event loop.
 
-    GET /bench/loop answers with the longest standstill since it was last asked, the longest time the loop's thread was
-    on the processor in one, and the functions of the house it was seen in when it stood still.
+    GET /bench/loop returns the longest delay of the event loop since the last request, the longest CPU time in one
+    step, and the functions of the product in which it was blocked.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -71,7 +71,7 @@ class Watched:
         if scope["type"] == "lifespan":
             self._loop_thread = threading.get_ident()
             self._tasks.add(asyncio.create_task(self._tick()))
-            threading.Thread(target=self._look, daemon=True).start()
+            threading.Thread(target=self._sample, daemon=True).start()
         if scope["type"] == "http" and scope["path"] == "/bench/loop":
             await self._answer(send)
             return
@@ -84,12 +84,12 @@ class Watched:
             self._longest = max(self._longest, time.perf_counter() - self._ticked - _TICK_SECONDS)
             self._computing = max(self._computing, time.thread_time() - computing)
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         while True:
-            time.sleep(_SUSPICIOUS_SECONDS / 2)
-            if time.perf_counter() - self._ticked > _SUSPICIOUS_SECONDS:
+            time.sleep(_BLOCKED_SECONDS / 2)
+            if time.perf_counter() - self._ticked > _BLOCKED_SECONDS:
                 frame = sys._current_frames().get(self._loop_thread)
-                while frame is not None and not frame.f_code.co_filename.startswith(_ROOMS):
+                while frame is not None and not frame.f_code.co_filename.startswith(_REPORTED):
                     frame = frame.f_back
                 self._seen[frame.f_code.co_qualname if frame else "elsewhere"] += 1
 
@@ -110,14 +110,14 @@ class Watched:
 
 
 async def raw(port: int) -> None:
-    """Serves fixed answers until the process is ended."""
+    """Serves fixed answers until the process is stopped."""
     server = await asyncio.get_running_loop().create_server(Raw, "127.0.0.1", port)
     await server.serve_forever()
 
 
 def watched() -> Watched:
-    """The product, watched."""
-    # Imported here: the module makes the application, which only this process needs.
+    """The product with the monitor."""
+    # Imported here, because the import creates the application.
     from main import app
     from utils.logs import configure_logs
 
@@ -126,7 +126,7 @@ def watched() -> Watched:
 
 
 def main() -> None:
-    """Runs the one that is named."""
+    """Runs the named server."""
     name, port = sys.argv[1], int(sys.argv[2])
     if name == "raw":
         uvloop.run(raw(port))

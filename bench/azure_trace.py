@@ -2,8 +2,8 @@
 
     python -m bench.azure_trace FILE --url http://127.0.0.1:8000 --token ACCESS_TOKEN
 
-FILE is a CSV of TIMESTAMP (UTC, 100 ns), ContextTokens, GeneratedTokens, as in AzureLLMInferenceDataset2023. Every row
-has an id of its own, so sending the file again changes nothing.
+FILE is a CSV of TIMESTAMP (UTC, 100 ns), ContextTokens, GeneratedTokens, as in AzureLLMInferenceDataset2023. Each row
+has a fixed id, so sending the file again has no effect.
 """
 
 import argparse
@@ -29,13 +29,13 @@ def events(path: Path) -> Iterator[dict[str, Any]]:
                 "model": "gpt-4o",
                 "input_tokens": int(row["ContextTokens"]),
                 "output_tokens": int(row["GeneratedTokens"]),
-                # Postgres keeps microseconds.
+                # Postgres stores microseconds.
                 "timestamp": row["TIMESTAMP"].replace(" ", "T")[:26] + "Z",
             }
 
 
 def send(path: Path, url: str, token: str) -> tuple[int, int]:
-    """Sends the whole trace; returns how many events were recorded and how many had been there before."""
+    """Sends the whole trace; returns the numbers of recorded events and of duplicates."""
     recorded = duplicates = 0
     rows = events(path)
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
@@ -53,14 +53,14 @@ def send(path: Path, url: str, token: str) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Reads the arguments and sends the file."""
+    """Parses the arguments and sends the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("file", type=Path)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--token", required=True, help="access_token of a sign-up or login")
     arguments = parser.parse_args()
     recorded, duplicates = send(arguments.file, arguments.url, arguments.token)
-    print(f"{recorded} recorded, {duplicates} had been sent before")
+    print(f"{recorded} recorded, {duplicates} duplicates")
 
 
 if __name__ == "__main__":

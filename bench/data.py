@@ -1,4 +1,4 @@
-"""Events as an organisation's applications would send them, the same ones in every run (but for their dates).
+"""Sample events of an organisation's applications; apart from the dates, they are the same in every run.
 
 Two projects call five models of three providers, mostly in business hours, with ten shapes of tags and metadata.
 """
@@ -27,7 +27,7 @@ from utils import json
 from utils.ids import uuid7
 
 DAYS = 90
-# A workspace of a million events in 90 days, which says how many fall into an hour.
+# The rate of a workspace with a million events in 90 days.
 EVENTS_PER_DAY = 1_000_000 / DAYS
 _TEMPLATES = 5_000
 _COPY_ROWS = 100_000
@@ -47,17 +47,17 @@ _FEATURES = ("answer", "summarise", "classify", "rewrite", "extract", "translate
 PROJECTS = ("assistant", "backoffice")
 
 
-class Nowhere:
-    """A road that leads nowhere: it keeps which events the product would have recorded.
+class RecordingRoad:
+    """A database road that keeps the calls of record_events instead of executing them.
 
-    It knows the projects, has no prices, and says that nothing was a duplicate.
+    It returns terms with the projects and without prices, and reports no duplicates.
     """
 
     def __init__(self) -> None:
         self.recorded: list[dict[str, Any]] = []
 
     async def call(self, function: str, parameters: Any) -> Any:
-        """Notes what would be recorded."""
+        """Answers workspace_terms, and keeps the parameters of record_events."""
         if function == "workspace_terms":
             projects = [{"id": uuid4(), "name": name, "key": name} for name in PROJECTS]
             return {
@@ -81,18 +81,18 @@ class Nowhere:
         return []
 
     def listening(self, *_: object) -> Any:
-        """Nobody listens."""
+        """Not supported."""
 
     def connections(self) -> dict[str, int]:
-        """There are none."""
+        """No connections."""
         return {}
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """Nothing to close."""
 
 
 def event(random: Random) -> dict[str, Any]:
-    """One event as a caller sends it, without a time."""
+    """One event as a caller sends it, without a timestamp."""
     (provider, model, _, prompt, output), *_ = random.choices(_MODELS, [m[2] for m in _MODELS])
     prompt_tokens = math.ceil(random.lognormvariate(math.log(prompt), 0.6))
     failed = random.random() < 0.01
@@ -113,12 +113,12 @@ def event(random: Random) -> dict[str, Any]:
 
 
 def large_event(random: Random) -> dict[str, Any]:
-    """An event with about 700 bytes of metadata, so that a thousand just fit into a body."""
+    """An event with about 700 bytes of metadata, so that a thousand fit into a body."""
     return event(random) | {"metadata": {"parameters": _hex(random, 340), "trace": {"span": _hex(random, 8)}}}
 
 
 def times(random: Random, count: int, start: datetime, end: datetime) -> Iterator[datetime]:
-    """So many moments between start and end, earliest first, most of them in business hours."""
+    """`count` times between start and end, earliest first, most of them in business hours."""
     hours = [start + timedelta(hours=hour) for hour in range(math.ceil((end - start) / timedelta(hours=1)))]
     reached = list(accumulate(_weight(hour) for hour in hours))
     spots = sorted(random.random() * reached[-1] for _ in range(count))
@@ -129,7 +129,7 @@ def times(random: Random, count: int, start: datetime, end: datetime) -> Iterato
 
 
 def recent(random: Random, count: int) -> Iterator[datetime]:
-    """The moments of the last events of a busy workspace, up to a minute ago."""
+    """The times of the last events of a busy workspace, up to a minute ago."""
     end = datetime.now(UTC) - timedelta(minutes=1)
     return times(random, count, end - timedelta(days=count / EVENTS_PER_DAY), end)
 
@@ -150,7 +150,7 @@ def batches(
 
 async def recordings(bodies: Sequence[bytes], user_id: UUID, workspace_id: UUID) -> list[dict[str, Any]]:
     """The parameters of the calls of record_events that the product makes for these batches."""
-    road = Nowhere()
+    road = RecordingRoad()
     database = Database(road)
     engine = EventEngine(database, PriceBook(), TermsEngine(database), Changes())
     identity = Identity(user_id, workspace_id, ROLE_SCOPES["admin"])
@@ -161,13 +161,13 @@ async def recordings(bodies: Sequence[bytes], user_id: UUID, workspace_id: UUID)
 
 
 def record_statement(parameters: dict[str, Any]) -> str:
-    """The call of record_events as the product writes it."""
+    """The SQL statement that calls record_events."""
     arguments = ", ".join(f"{name} => ${number}" for number, name in enumerate(parameters, 1))
     return f"select public.record_events({arguments})"
 
 
 def renewed(parameters: dict[str, Any], workspace_id: UUID | None = None) -> dict[str, Any]:
-    """The same events under new ids, in the same workspace or another."""
+    """The same events with new ids, in the same workspace or another."""
     events = [
         event | {"id": uuid7(datetime.fromisoformat(event["timestamp"]))}
         for event in json.loads(parameters["p_events"].encode())
@@ -194,8 +194,8 @@ async def fill(
     count: int,
     progress: Callable[[str], None],
 ) -> None:
-    """Copies so many events of the last 90 days into a workspace and makes its rollups."""
-    # As whoever records an event of a project has made the project.
+    """Copies `count` events of the last 90 days into a workspace and builds its rollups."""
+    # Recording an event creates its project, but COPY does not.
     await connection.executemany(
         "insert into public.projects (workspace_id, id, key, name, created_at) values ($1, $2, $3, $3, now())"
         " on conflict do nothing",
@@ -236,7 +236,7 @@ async def _lines(
 
 
 async def _tails(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
-    """Everything of some events but what differs in each, as lines of COPY: stored once by the product itself."""
+    """COPY lines of sample events without their leading columns. The product stores the samples once to make them."""
     workspace_id = await new_workspace(connection)
     for parameters in await recordings(batches(_TEMPLATES // 500, 500), uuid4(), workspace_id):
         await connection.execute(record_statement(parameters), *parameters.values())

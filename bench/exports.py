@@ -1,4 +1,4 @@
-"""How fast events leave as a file, what that takes of memory, and whether others have to wait meanwhile."""
+"""Exports: throughput, memory, and the latency of other requests at the same time."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ _PIECE = 1024 * 1024
 
 
 async def download(server: Server, account: Account, path: str) -> int:
-    """Reads a file to its end and forgets it; returns its bytes, those of HTTP included."""
+    """Downloads a file without storing it; returns its size in bytes, including HTTP overhead."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=_PIECE)
     asked = request("GET", path, token=account.token)
     writer.write(asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
@@ -29,12 +29,12 @@ async def download(server: Server, account: Account, path: str) -> int:
         tail = (tail + piece)[-7:]
     writer.close()
     if not first.startswith(b"HTTP/1.1 200") or tail != b"\r\n0\r\n\r\n":
-        raise BenchError(f"{path} did not come whole: {first[:200]!r} ... {tail!r}")
+        raise BenchError(f"{path} is incomplete: {first[:200]!r} ... {tail!r}")
     return size
 
 
 async def exports(bench: Bench) -> None:
-    """All events of a workspace in each format, while others ask for totals."""
+    """Exports all events of a workspace in each format, with requests for totals at the same time."""
     count = bench.sizes.export_events
     with lab() as place, place.product() as product:
         account = await product.sign_up("exports")
@@ -65,7 +65,7 @@ async def exports(bench: Bench) -> None:
             finally:
                 reading.cancel()
             seconds = time.monotonic() - started
-            # The first fifth is for libraries to be loaded and buffers to reach their size.
+            # In the first fifth, libraries are loaded and buffers grow to their size.
             growth.append(max(seen) - max(seen[: max(1, len(seen) // 5)]))
             bench.report.rows.append(
                 absolute(
@@ -76,15 +76,15 @@ async def exports(bench: Bench) -> None:
                 )
             )
             bench.report.notes.append(
-                f"The export as {format} took {seconds:.1f} s for {size / 1e6:.0f} MB; the worker's memory was at most "
+                f"Export as {format}: {size / 1e6:.0f} MB in {seconds:.1f} s; peak memory of the worker "
                 f"{max(seen):.0f} MB (before all exports {before:.0f} MB)."
             )
     bench.report.rows += [
         absolute(
-            "worker's memory: its growth over the last four fifths of an export",
+            "Memory growth of the worker in the last four fifths of an export",
             Figure.of(growth),
             "MB",
             Goal("at most", 10),
         ),
-        absolute("GET /api/costs/summary meanwhile, p99", Figure.of([percentile(waits, 99)]), "ms"),
+        absolute("GET /api/costs/summary during exports, p99", Figure.of([percentile(waits, 99)]), "ms"),
     ]

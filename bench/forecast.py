@@ -1,4 +1,4 @@
-"""Whether the intervals of forecasts hold what they promise, on days that the forecast had not seen."""
+"""The coverage of forecast intervals on days that the forecast did not see, and the time of forecasts."""
 
 import time
 from collections import defaultdict
@@ -12,7 +12,7 @@ import numpy as np
 from bench.load import undisturbed
 from bench.plan import Bench
 from bench.report import Figure, Goal, absolute
-from demo.story import DAYS, tell
+from demo.story import DAYS, make_story
 from engines.analysis.forecast import HISTORY_DAYS
 from engines.analysis.smoothing import Floats, simulate
 from providers import PriceBook
@@ -27,7 +27,7 @@ _SERIES = 51
 
 @dataclass(frozen=True)
 class Coverage:
-    """Percent of days and of totals that lay inside the intervals."""
+    """The percentage of days and of totals inside the intervals."""
 
     days_80: float
     days_95: float
@@ -61,10 +61,10 @@ KINDS: dict[str, Kind] = {
 
 
 def demo_costs(now: datetime, random: Random) -> list[Floats]:
-    """The whole days of the demo: the costs of all of it, and of each project."""
+    """The daily costs of the demo, in total and by project, without the incomplete last day."""
     prices = PriceBook()
     costs: dict[str, Floats] = defaultdict(lambda: np.zeros(DAYS))
-    for event in tell(now, random).events:
+    for event in make_story(now, random).events:
         usage = Usage.of_prompt(
             input_tokens=event["input_tokens"],
             cache_read_tokens=event.get("cache_read_tokens", 0),
@@ -78,7 +78,7 @@ def demo_costs(now: datetime, random: Random) -> list[Floats]:
 
 
 def coverage(series: Iterable[Sequence[float] | Floats], origins: Iterable[int], ahead: int) -> Coverage:
-    """How often the truth lay inside: every series forecast from each of the evenings, so many days ahead."""
+    """The coverage of all series, forecast `ahead` days from each day in `origins`."""
     cases = [(np.asarray(costs, dtype=float), origin) for costs in series for origin in origins]
     found = simulate([costs[max(0, origin - HISTORY_DAYS) : origin] for costs, origin in cases], [ahead] * len(cases))
     days, totals = [], []
@@ -97,33 +97,33 @@ def _inside(outcomes: Floats, truth: Floats) -> Floats:
 
 
 async def intervals(bench: Bench) -> None:
-    """Percent points between what the intervals promise and what they hold, and how long forecasts take."""
+    """Measures the difference of the coverage from its nominal value, and the time of forecasts."""
     several = range(bench.sizes.repeats * 3)
     sources = {
         kind: ([make(np.random.default_rng(seed), 220) for seed in several], range(60, 207, 21))
         for kind, make in KINDS.items()
     }
-    sources["all of these"] = ([costs for made, _ in sources.values() for costs in made], range(60, 207, 21))
+    sources["all of the above"] = ([costs for made, _ in sources.values() for costs in made], range(60, 207, 21))
     demo = [costs for seed in range(1, 4) for costs in demo_costs(_NOW, Random(seed))]
     sources["the demo and its projects"] = (demo, range(42, DAYS - _AHEAD, 3))
     for name, (series, origins) in sources.items():
         bench.step(name)
         found = coverage(series, origins, _AHEAD)
-        pooled = name in ("all of these", "the demo and its projects")
-        for promised, held in ((80, found.days_80), (95, found.days_95)):
-            measured = f"{promised} % intervals of {_AHEAD} days ahead, {name}: percent points off"
+        pooled = name in ("all of the above", "the demo and its projects")
+        for nominal, actual in ((80, found.days_80), (95, found.days_95)):
+            measured = f"Coverage error of {nominal}% intervals, {_AHEAD} days ahead, {name}"
             goal = Goal("at most", 5) if pooled else None
-            bench.report.rows.append(absolute(measured, Figure.of([abs(held - promised)]), "points", goal))
+            bench.report.rows.append(absolute(measured, Figure.of([abs(actual - nominal)]), "points", goal))
         bench.report.notes.append(
-            f"Forecasts, {name}: 80 % and 95 % intervals held {found.days_80:.1f} % and {found.days_95:.1f} % of the "
-            f"days, and {found.totals_80:.1f} % and {found.totals_95:.1f} % of the totals of {_AHEAD} days."
+            f"Forecasts, {name}: 80% and 95% intervals covered {found.days_80:.1f}% and {found.days_95:.1f}% of the "
+            f"days, and {found.totals_80:.1f}% and {found.totals_95:.1f}% of the totals of {_AHEAD} days."
         )
     histories = [_weekly(np.random.default_rng(seed), HISTORY_DAYS) for seed in range(_SERIES)]
-    taken = []
+    milliseconds = []
     for _ in bench.turns("fifty budgets"):
         with undisturbed():
             started = time.perf_counter()
             simulate(histories, [90] + [31] * (_SERIES - 1))
-            taken.append((time.perf_counter() - started) * 1000)
-    measured = "forecasting a workspace 90 days and fifty budgets 31 days ahead"
-    bench.report.rows.append(absolute(measured, Figure.of(taken), "ms", Goal("at most", 200, 100)))
+            milliseconds.append((time.perf_counter() - started) * 1000)
+    measured = "Forecast of a workspace 90 days and fifty budgets 31 days ahead"
+    bench.report.rows.append(absolute(measured, Figure.of(milliseconds), "ms", Goal("at most", 200, 100)))

@@ -1,4 +1,4 @@
-"""How fast events come in: one by one, in batches, and underneath, in the SQL function."""
+"""Ingestion: single events, batches, and the SQL function alone."""
 
 import asyncio
 import time
@@ -24,14 +24,14 @@ _SQL_BATCH = 1_000
 
 
 class Side(NamedTuple):
-    """A server and what it is sent."""
+    """A server and the requests for it."""
 
     server: Server
     requests: Sequence[bytes]
 
 
 async def track(bench: Bench) -> None:
-    """One event per request, each answered when it is committed, against a framework that does nothing."""
+    """One event per request, answered after its commit, compared with bare FastAPI."""
     random = Random(1)
     bodies = [json.dumps(data.event(random)) for _ in range(500)]
     with lab() as place, place.product() as product, place.app("bare") as bare, place.app("raw") as raw:
@@ -49,12 +49,12 @@ async def track(bench: Bench) -> None:
         bench.step("the load generator alone")
         ceiling = await _flood(bench, Side(raw, theirs.requests))
     bench.report.rows.append(
-        absolute("load generator against a fixed answer", Figure.of([ceiling.per_second]), "requests/s")
+        absolute("Load generator with a fixed answer", Figure.of([ceiling.per_second]), "requests/s")
     )
 
 
 async def _rates(bench: Bench, place: Lab, ours: Side, theirs: Side) -> tuple[int, float]:
-    """Requests per second; returns how many ours was sent, and half its rate."""
+    """Measures requests per second; returns the number of requests to LLMLab, and half its rate."""
     found: dict[str, list[Outcome]] = {"ours": [], "theirs": []}
     spent = Spent(server=ours.server.process, Postgres=place.postgres)
     spent_bare = Spent(server=theirs.server.process)
@@ -63,7 +63,7 @@ async def _rates(bench: Bench, place: Lab, ours: Side, theirs: Side) -> tuple[in
             found["ours"].append(await _flood(bench, ours))
         with spent_bare:
             found["theirs"].append(await _flood(bench, theirs))
-        bench.say(turn, f"{found['ours'][-1].per_second:,.0f}/s, bare {found['theirs'][-1].per_second:,.0f}/s")
+        bench.show(turn, f"{found['ours'][-1].per_second:,.0f}/s, bare {found['theirs'][-1].per_second:,.0f}/s")
     rates = {name: Figure.of([outcome.per_second for outcome in outcomes]) for name, outcomes in found.items()}
     sent = {name: sum(len(outcome.latencies) for outcome in outcomes) for name, outcomes in found.items()}
     bench.report.rows.append(
@@ -77,18 +77,18 @@ async def _rates(bench: Bench, place: Lab, ours: Side, theirs: Side) -> tuple[in
         )
     )
     bench.report.notes.append(
-        f"POST /api/events/track took of the processors, in ms a request: {spent.per(sent['ours'], 1e3)}; "
+        f"CPU time of POST /api/events/track, in ms per request: {spent.per(sent['ours'], 1e3)}; "
         f"bare FastAPI: {spent_bare.per(sent['theirs'], 1e3)}."
     )
     return sent["ours"], rates["ours"].median / 2
 
 
 async def _tails(bench: Bench, ours: Side, theirs: Side, rate: float) -> int:
-    """The p99 at a fixed rate; returns how many requests ours was sent."""
+    """Measures the p99 at a fixed rate; returns the number of requests to LLMLab."""
     tails: dict[str, list[float]] = {"ours": [], "theirs": []}
     sent = 0
     late = 0.0
-    # Twice as often as others: what else goes on at the machine spoils a tail before anything else.
+    # Twice as many repeats, because other load on the machine affects tail latencies most.
     for turn in bench.turns(f"one event per request, {rate:,.0f} a second", 2 * bench.sizes.repeats):
         for name, side in (("ours", ours), ("theirs", theirs)):
             outcome = await open_loop(
@@ -101,10 +101,10 @@ async def _tails(bench: Bench, ours: Side, theirs: Side, rate: float) -> int:
             tails[name].append(outcome.percentile(99) * 1000)
             late = max(late, outcome.lateness)
             sent += len(outcome.latencies) if side is ours else 0
-        bench.say(turn, f"p99 {tails['ours'][-1]:.1f} ms, bare {tails['theirs'][-1]:.1f} ms")
+        bench.show(turn, f"p99 {tails['ours'][-1]:.1f} ms, bare {tails['theirs'][-1]:.1f} ms")
     bench.report.rows.append(
         ratio(
-            f"its p99 at half that rate ({rate:,.0f}/s, fixed)",
+            f"POST /api/events/track at half that rate ({rate:,.0f}/s, fixed), p99",
             Figure.of(tails["ours"]),
             "ms",
             "bare FastAPI at the same rate",
@@ -113,8 +113,8 @@ async def _tails(bench: Bench, ours: Side, theirs: Side, rate: float) -> int:
         )
     )
     bench.report.notes.append(
-        f"At the fixed rate the generator's own timer was at most {late * 1000:.1f} ms late (p99); "
-        "a request's time counts from when it was sent, or, if it had to wait for a connection, from its arrival."
+        f"At the fixed rate, the generator's own timer was at most {late * 1000:.1f} ms late (p99). "
+        "Latency counts from the arrival of a request, also if it had to wait for a connection."
     )
     return sent
 
@@ -126,7 +126,7 @@ async def _flood(bench: Bench, side: Side) -> Outcome:
 
 
 async def batch(bench: Bench) -> None:
-    """Batches through the API against the same batches given to the SQL function."""
+    """Batches through the API, compared with calls of the SQL function with the same batches."""
     bodies = data.batches(bench.sizes.batches, _BATCH)
     with lab() as place, place.product() as product:
         account = await product.sign_up("batch")
@@ -142,20 +142,20 @@ async def batch(bench: Bench) -> None:
             )
             return outcome.per_second * _BATCH
 
-        async def straight() -> float:
+        async def through_sql() -> float:
             calls = [data.renewed(p, direct) for _ in range(bench.sizes.passes) for p in recorded]
             return await _call_all(pool, calls) * _BATCH
 
         bench.step("warming up")
         await through_api()
-        await straight()
+        await through_sql()
         ours, theirs = [], []
         spent = Spent(server=product.process, Postgres=place.postgres)
         for turn in bench.turns("batches of 500"):
             with spent:
                 ours.append(await through_api())
-            theirs.append(await straight())
-            bench.say(turn, f"{ours[-1]:,.0f} events/s, SQL {theirs[-1]:,.0f}")
+            theirs.append(await through_sql())
+            bench.show(turn, f"{ours[-1]:,.0f} events/s, SQL {theirs[-1]:,.0f}")
         await pool.close()
         await connection.close()
         sent = len(bodies) * bench.sizes.passes
@@ -171,12 +171,12 @@ async def batch(bench: Bench) -> None:
         )
     )
     bench.report.notes.append(
-        f"POST /api/events/batch took of the processors, in µs an event: {spent.per(sent * _BATCH * len(ours), 1e6)}."
+        f"CPU time of POST /api/events/batch, in µs per event: {spent.per(sent * _BATCH * len(ours), 1e6)}."
     )
 
 
 async def function(bench: Bench) -> None:
-    """The SQL function against COPY of the same rows, and the function with events in no order of time."""
+    """The SQL function, with events in and out of order of time, compared with COPY of the same rows."""
     with lab() as place:
         connection = await place.connect()
         calls = {}
@@ -194,7 +194,7 @@ async def function(bench: Bench) -> None:
                 fresh = [data.renewed(p, workspace_id) for p in calls[scattered]]
                 rates[name].append(await _call_all(connection, fresh) * _SQL_BATCH)
             rates["copy"].append(await _copy_all(connection, rows, await data.new_workspace(connection)))
-            bench.say(turn, f"{rates['function'][-1]:,.0f} events/s, COPY {rates['copy'][-1]:,.0f}")
+            bench.show(turn, f"{rates['function'][-1]:,.0f} events/s, COPY {rates['copy'][-1]:,.0f}")
         differences = await connection.fetchval(
             "select public.rollup_differences($1, '-infinity')", calls[False][0]["p_workspace_id"]
         )
@@ -207,12 +207,12 @@ async def function(bench: Bench) -> None:
             f"record_events in batches of {_SQL_BATCH:,}, in order of time",
             Figure.of(rates["function"]),
             "events/s",
-            "COPY of the same rows into events, 1,000 a commit",
+            "COPY of the same rows into events, 1,000 per commit",
             copied,
             Goal("at least", 0.25, 0.5),
         ),
         ratio(
-            f"the same, each batch scattered over {data.DAYS} days",
+            f"record_events in batches of {_SQL_BATCH:,}, each scattered over {data.DAYS} days",
             Figure.of(rates["scattered"]),
             "events/s",
             "the same COPY",
@@ -224,7 +224,7 @@ async def function(bench: Bench) -> None:
 async def _call_all(
     to: "asyncpg.Connection[asyncpg.Record] | asyncpg.Pool[asyncpg.Record]", calls: Sequence[dict[str, Any]]
 ) -> float:
-    """Makes the calls, a pool's connections in parallel; returns calls per second."""
+    """Makes the calls, in parallel with a pool; returns calls per second."""
     statement = data.record_statement(calls[0])
     waiting = iter(calls)
 

@@ -1,6 +1,6 @@
-"""HTTP/1.1 requests over keep-alive connections, sent and timed with as little work of our own as possible.
+"""A load generator for HTTP/1.1 over keep-alive connections.
 
-Of an answer only the status line and the content-length are read, so that the generator is not what is measured.
+To keep its own CPU time low, it reads only the status line and the content length of an answer.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_PATIENCE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 _SETTLING_SECONDS = 0.2
-# uvloop's timers count whole milliseconds: less is no wait at all.
+# uvloop's timers have a resolution of one millisecond; shorter sleeps return at once.
 _TICK_SECONDS = 0.001
 
 
 class LoadError(Exception):
-    """The server did not answer as it should."""
+    """The server answered with an error or closed a connection."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The seconds each request took, how long the whole took, and how late (p99) the generator itself was."""
+    """The latencies in seconds, the total duration, and the delay (p99) of the generator's own timer."""
 
     latencies: list[float]
     elapsed: float
@@ -41,12 +41,12 @@ class Outcome:
         return len(self.latencies) / self.elapsed
 
     def percentile(self, percent: float) -> float:
-        """The latency that so many percent of the requests did not exceed, in seconds."""
+        """A percentile of the latency, in seconds."""
         return percentile(self.latencies, percent)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that so many percent of the values do not exceed."""
+    """A percentile by the nearest-rank method."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
@@ -62,9 +62,9 @@ def request(method: str, path: str, *, token: str | None = None, body: bytes | N
 
 
 class Connection(asyncio.Protocol):
-    """One connection with at most one request under way; `answered(self, status, answer)` is called for each.
+    """A connection with at most one open request. Calls `answered(self, status, answer)` for each answer.
 
-    `lost()` is called when the server hangs up on a request. It may do so on a connection that has nothing to do.
+    Calls `lost()` if the server closes the connection during a request. It may close an idle connection.
     """
 
     def __init__(self, answered: "Answered", lost: Callable[[], None]) -> None:
@@ -77,20 +77,20 @@ class Connection(asyncio.Protocol):
         self.sent_at = 0.0
 
     def send(self, data: bytes, at: float | None = None) -> None:
-        """Sends a request; its time counts from `at`, or from now."""
+        """Sends a request. Its latency counts from `at`, or from now."""
         assert self._transport is not None
         self._busy = True
         self.sent_at = time.perf_counter() if at is None else at
         self._transport.write(data)
 
     def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         if self._transport is not None:
             self._transport.close()
 
     @property
     def alive(self) -> bool:
-        """Whether it can be sent something."""
+        """Whether the connection is open."""
         return self._transport is not None and not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -119,7 +119,7 @@ Answered = Callable[[Connection, int, bytes], None]
 
 
 class Client:
-    """One connection for one request after the other."""
+    """Sends requests one after the other over one connection."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -134,12 +134,12 @@ class Client:
             self._connection.close()
 
     async def ask(self, data: bytes) -> tuple[float, Any]:
-        """Sends a request; returns the seconds it took and the answer's JSON. Raises LoadError for an error."""
+        """Sends a request; returns its latency in seconds and the JSON of the answer. Raises LoadError."""
         if self._connection is None or not self._connection.alive:
             self._connection = await _connect(self._port, self._answered, self._lost)
         self._answer = asyncio.get_running_loop().create_future()
         self._connection.send(data)
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             seconds, status, answer = await self._answer
         if status >= 300:
             raise _refused(status, answer)
@@ -158,7 +158,7 @@ class Client:
 async def closed_loop(
     port: int, requests: Sequence[bytes], *, connections: int, seconds: float = 3600, count: int | None = None
 ) -> Outcome:
-    """Every connection sends its next request when its last one is answered, for so long or until so many are sent."""
+    """Each connection sends its next request after the previous answer, for `seconds` or up to `count` requests."""
     supply = itertools.islice(itertools.cycle(requests), count)
     latencies: list[float] = []
     idle = 0
@@ -194,10 +194,10 @@ async def closed_loop(
 
 
 async def open_loop(port: int, requests: Sequence[bytes], *, connections: int, rate: float, seconds: float) -> Outcome:
-    """Requests arrive at a fixed rate whether or not earlier ones are answered.
+    """Sends requests at a fixed rate, independent of the answers.
 
-    A request that finds every connection busy waits, and its time counts from its arrival. Arrivals come in groups of
-    those due in the same millisecond: waiting for less would keep a processor busy that the server needs.
+    If all connections are busy, a request waits, and its latency counts from its arrival. Requests due in the same
+    millisecond are sent together, because a finer timer would take CPU time from the server.
     """
     supply = itertools.cycle(requests)
     total = int(rate * seconds)
@@ -240,7 +240,7 @@ async def open_loop(port: int, requests: Sequence[bytes], *, connections: int, r
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keeps Python's garbage collector from pausing what is measured."""
+    """Disables Python's garbage collector during a measurement."""
     gc.collect()
     gc.disable()
     try:
@@ -250,7 +250,7 @@ def undisturbed() -> Iterator[None]:
 
 
 class _Run:
-    """The connections of one run, and its end."""
+    """The connections of one run and the future that ends it."""
 
     def __init__(self, connections: int, port: int) -> None:
         self._count = connections
@@ -261,12 +261,12 @@ class _Run:
     async def open(self, answered: Answered) -> list[Connection]:
         for _ in range(self._count):
             self._connections.append(await _connect(self._port, answered, self._lost))
-        # The server still takes in the last of them, which is not what is measured.
+        # Let the server accept the last connections before the measurement starts.
         await asyncio.sleep(_SETTLING_SECONDS)
         return list(self._connections)
 
     async def wait(self, seconds: float) -> None:
-        async with asyncio.timeout(seconds + _PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds + _TIMEOUT_SECONDS):
             await self._end
 
     def finish(self) -> None:

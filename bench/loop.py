@@ -1,4 +1,4 @@
-"""How long the server's event loop stands still while requests of every kind are under way."""
+"""How long the server's event loop is blocked under mixed load."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ _READS = (
     "/api/budgets",
 )
 _MIB = 1024 * 1024
-# As many values as fit into the bytes, and as many as a body may have.
-_CRAMMED = (b"[]", b"1.5", b'{"a":1}', b"[" * 150 + b"]" * 150)
+# JSON values that fill a body with as many values as possible.
+_DENSE_VALUES = (b"[]", b"1.5", b'{"a":1}', b"[" * 150 + b"]" * 150)
 _ALLOWED = 65_000
 
 
-async def standstill(bench: Bench) -> None:
-    """The longest standstill while people sign up, batches of a thousand large events come in, and others read."""
+async def blocking(bench: Bench) -> None:
+    """The longest blocking during sign-ups, batches of a thousand large events, and reads."""
     bodies = data.batches(6, 1_000, make=data.large_event)
     longest: list[float] = []
     computing: list[float] = []
@@ -61,35 +61,35 @@ async def standstill(bench: Bench) -> None:
                 computing.append(found["computing"] * 1000)
                 for place_in_code, times in found["seen"].items():
                     seen[place_in_code] = seen.get(place_in_code, 0) + times
-                bench.say(turn, f"{longest[-1]:.1f} ms")
-            for turn in bench.turns("bodies that are made to halt it"):
+                bench.show(turn, f"{longest[-1]:.1f} ms")
+            for turn in bench.turns("hostile bodies"):
                 for body in _hostile(account.token):
-                    # Some are refused, and one of them before it has been read.
+                    # Some are refused, one of them before it is read completely.
                     with suppress(LoadError):
                         await client.ask(body)
                 _, found = await client.ask(request("GET", "/bench/loop"))
                 hostile.append(found["computing"] * 1000)
-                bench.say(turn, f"{hostile[-1]:.1f} ms")
+                bench.show(turn, f"{hostile[-1]:.1f} ms")
     bench.report.rows += [
         absolute(
-            "longest the event loop computed in one (sign-ups, batches of 1,000 large events, reads)",
+            "Event loop, longest CPU time in one step (sign-ups, batches of 1,000 large events, reads)",
             Figure.of(computing),
             "ms",
             Goal("at most", 20),
         ),
-        absolute("longest it stood still, also for want of a processor", Figure.of(longest), "ms"),
-        absolute("longest it computed on a body that is made to halt it", Figure.of(hostile), "ms"),
+        absolute("Event loop, longest delay, including waits for a processor", Figure.of(longest), "ms"),
+        absolute("Event loop, longest CPU time in one step with hostile bodies", Figure.of(hostile), "ms"),
     ]
     where = ", ".join(f"{name} ({n})" for name, n in sorted(seen.items(), key=lambda item: -item[1])[:4])
     bench.report.notes.append(
-        "In a standstill the event loop computes, or waits for a processor that is busy with something else; only what "
-        f"it computes is the product's own. Seen standing still in: {where or 'nothing'}."
+        "A delayed event loop either computes or waits for a busy processor; only its CPU time depends on the product. "
+        f"Blocked in: {where or 'nothing'}."
     )
 
 
 def _hostile(token: str) -> Iterator[bytes]:
-    """Requests that hold nothing but values: as many as there is room for, and as many as are allowed."""
-    for piece in _CRAMMED:
+    """Requests full of values: the maximum size of a body, and the maximum number of values."""
+    for piece in _DENSE_VALUES:
         for path, size in (("/api/events/batch", _MIB), ("/api/ingest/litellm", 16 * _MIB)):
             body = b"[" + b",".join([piece] * ((size - 64) // (len(piece) + 1))) + b"]"
             yield request("POST", path, token=token, body=b'[{"a":%s}]' % body)

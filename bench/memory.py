@@ -1,4 +1,4 @@
-"""What the server's worker keeps in memory while many events pass through it."""
+"""The memory of the server's worker during ingestion."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ _BATCH = 500
 
 
 async def growth(bench: Bench) -> None:
-    """The worker's memory while many events pass through it."""
+    """Measures the worker's peak memory and its growth while it ingests many events."""
     bodies = data.batches(40, _BATCH)
     count = bench.sizes.memory_events // _BATCH
     with lab() as place, place.product() as product:
@@ -23,18 +23,23 @@ async def growth(bench: Bench) -> None:
         load = asyncio.create_task(
             closed_loop(product.port, requests, connections=_CONNECTIONS, count=count, seconds=3600)
         )
-        bench.step(f"memory while {bench.sizes.memory_events:,} events pass through")
+        bench.step(f"ingesting {bench.sizes.memory_events:,} events")
         seen: list[float] = []
         while not load.done():
             seen.append(product.memory)
             await asyncio.wait([load], timeout=0.2)
         rate = (await load).per_second * _BATCH
         await check_stored(place, account, count * _BATCH)
-    # The first fifth is for buffers and connections to reach their size.
+    # In the first fifth, buffers and connections grow to their size.
     settled = max(seen[: max(1, len(seen) // 5)])
-    name = f"worker's memory while {bench.sizes.memory_events:,} events pass in batches"
+    name = f"Memory of the worker, ingestion of {bench.sizes.memory_events:,} events in batches"
     bench.report.rows += [
-        absolute(f"{name}: peak", Figure.of([max(seen)]), "MB", Goal("at most", 200)),
-        absolute("its growth over the last four fifths", Figure.of([max(seen) - settled]), "MB", Goal("at most", 10)),
+        absolute(f"{name}, peak", Figure.of([max(seen)]), "MB", Goal("at most", 200)),
+        absolute(
+            "Memory growth of the worker in the last four fifths of that ingestion",
+            Figure.of([max(seen) - settled]),
+            "MB",
+            Goal("at most", 10),
+        ),
     ]
-    bench.report.notes.append(f"The events of the memory row passed at {rate:,.0f} a second.")
+    bench.report.notes.append(f"The ingestion in the memory rows ran at {rate:,.0f} events per second.")

@@ -1,4 +1,4 @@
-"""How much is measured, and what every measurement is given: its sizes, the report, and a line to say how far it is."""
+"""The sizes of a run, and the state that its sections share: sizes, report and progress line."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from bench.report import Report
 
 @dataclass(frozen=True)
 class Sizes:
-    """How long and how often."""
+    """Durations, repeats and amounts of data."""
 
     repeats: int
     seconds: float
@@ -73,7 +73,7 @@ USUAL = Sizes(
 
 @dataclass
 class Bench:
-    """One run."""
+    """One run of the benchmarks."""
 
     sizes: Sizes
     report: Report
@@ -82,11 +82,11 @@ class Bench:
     _started: float = field(default_factory=time.monotonic)
 
     def enter(self, section: str, number: int, sections: int) -> None:
-        """Begins a section."""
+        """Starts a section."""
         self.section, self.position = section, f"{number}/{sections}"
 
     def step(self, text: str) -> None:
-        """Says what is being done."""
+        """Prints the current step."""
         line = f"[{self.position}] {time.monotonic() - self._started:4.0f} s  {self.section}: {text}"
         if sys.stderr.isatty():
             print(f"\r\x1b[K{line[:110]}", end="", file=sys.stderr, flush=True)
@@ -100,11 +100,11 @@ class Bench:
             self.step(f"{text}, {turn} of {repeats}")
             yield turn
 
-    def say(self, turn: int, found: str) -> None:
-        """Says what a turn found."""
-        self.step(f"{turn}: {found}")
+    def show(self, turn: int, result: str) -> None:
+        """Prints the result of a turn."""
+        self.step(f"{turn}: {result}")
 
-    def done(self) -> None:
-        """Leaves the progress line."""
+    def clear_progress(self) -> None:
+        """Clears the progress line."""
         if sys.stderr.isatty():
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""How long it takes to price one call, against genai-prices itself."""
+"""The time to price one call, compared with genai-prices."""
 
 import time
 from collections.abc import Callable
@@ -21,24 +21,24 @@ from schemas.usage import Usage
 class Call:
     """One model call to price."""
 
-    named: str
+    name: str
     provider: str
     model: str
     usage: Usage
     at: datetime
 
     def ours(self, prices: PriceBook) -> Any:
-        """What the product finds."""
+        """The price from LLMLab."""
         return prices.price(self.provider, self.model, self.usage, self.at).cost
 
     def theirs(self, usage: genai_prices.Usage) -> Any:
-        """What genai-prices finds."""
+        """The price from genai-prices."""
         return genai_prices.calc_price(
             usage, self.model, provider_id=self.provider, genai_request_timestamp=self.at
         ).total_price
 
     def their_usage(self) -> genai_prices.Usage:
-        """The usage in their form, whose input counts the whole prompt."""
+        """The usage for genai-prices, whose input tokens are the whole prompt."""
         return genai_prices.Usage(
             input_tokens=self.usage.prompt_tokens,
             cache_read_tokens=self.usage.cache_read_tokens or None,
@@ -55,19 +55,19 @@ CALLS = (
 
 
 async def price(bench: Bench) -> None:
-    """Microseconds per call, and that both answer the same."""
+    """Measures microseconds per call, and checks that both prices are equal."""
     prices = PriceBook()
     for call in CALLS:
         usage = call.their_usage()
         if call.ours(prices) != call.theirs(usage):
-            raise BenchError(f"{call.named}: {call.ours(prices)} and not {call.theirs(usage)}")
+            raise BenchError(f"{call.name}: {call.ours(prices)} instead of {call.theirs(usage)}")
         ours, theirs = [], []
-        for _ in bench.turns(f"pricing {call.named}"):
+        for _ in bench.turns(f"pricing {call.name}"):
             ours.append(_microseconds(bench.sizes.pricing_calls * 5, partial(call.ours, prices)))
             theirs.append(_microseconds(bench.sizes.pricing_calls, partial(call.theirs, usage)))
         bench.report.rows.append(
             speedup(
-                f"pricing one call: {call.named}",
+                f"Pricing one call, {call.name}",
                 Figure.of(ours),
                 "µs",
                 "genai_prices.calc_price",

@@ -1,4 +1,4 @@
-"""Whether answers stay as fast when a workspace grows: each request goes to a small and to a large one in turn."""
+"""The latency of reads in a large workspace, compared with a small one."""
 
 import time
 from dataclasses import dataclass
@@ -16,38 +16,38 @@ from utils import json
 _BUDGETS = 50
 _PERIODS = ("daily", "weekly", "monthly", "quarterly", "yearly")
 _PAGE = 100
-# Postgres plans a prepared statement anew for its first five executions only: what counts is what comes after.
+# Postgres may plan a prepared statement again for its first five executions, so these are not measured.
 _WARM_UP = 10
 _TURN = 5
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """An account with so many events."""
+    """An account and the number of its events."""
 
     events: int
     account: Account
 
     def get(self, path: str) -> bytes:
-        """A request of its owner."""
+        """A GET request of the account."""
         return request("GET", path, token=self.account.token)
 
     def check(self) -> bytes:
-        """A request whether a call may be made."""
+        """A request that checks a call against the budgets."""
         call = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "max_output_tokens": 500}
         return request("POST", "/api/budgets/check", token=self.account.token, body=json.dumps(call))
 
 
 async def grow(bench: Bench) -> None:
-    """The p95 of summaries, event pages, budgets and advice in a large workspace, against a small one."""
+    """The p95 of summaries, event pages, budgets and recommendations, compared with a small workspace."""
     sizes = (bench.sizes.small_workspace, *bench.sizes.large_workspaces)
     with lab() as place, place.product() as product:
         connection = await place.connect()
         workspaces = [Workspace(size, await product.sign_up(f"reads{size}")) for size in sizes]
         for workspace in workspaces:
             await _fill(bench, connection, workspace)
-        bench.step("vacuum, as autovacuum would in time")
-        # Outside of a transaction, which is where asyncpg runs a statement without arguments.
+        bench.step("vacuum")
+        # asyncpg runs a statement without arguments outside of a transaction, as vacuum requires.
         await connection.execute("vacuum analyze", timeout=3600)
         await connection.close()
         small, *large = workspaces
@@ -62,7 +62,7 @@ async def _compare_all(bench: Bench, client: Client, small: Workspace, large: Wo
     page = min(bench.sizes.page, large.events // _PAGE - 1)
     summary, budgets, first = "/api/costs/summary?days=30", "/api/budgets", f"/api/events/?limit={_PAGE}"
     advice, switching = "/api/recommendations", "/api/recommendations/model-switching"
-    bench.step(f"walking to page {page:,}")
+    bench.step(f"reading up to page {page:,}")
     later = f"{first}&cursor={await _cursor(client, large, page - 1)}"
     at, than = f"p95 at {large.events:,} events", f"at {small.events:,}"
     for measured, ours, against, theirs, goal in (
@@ -96,7 +96,7 @@ async def _compare(
                     seconds[asked] += await _ask(client, asked, _TURN)
         for asked in (ours, theirs):
             tails[asked].append(percentile(seconds[asked], 95) * 1000)
-        bench.say(turn, f"{tails[ours][-1]:.2f} ms, small {tails[theirs][-1]:.2f} ms")
+        bench.show(turn, f"{tails[ours][-1]:.2f} ms, small {tails[theirs][-1]:.2f} ms")
     return ratio(measured, Figure.of(tails[ours]), "ms", against, Figure.of(tails[theirs]), goal)
 
 
@@ -105,7 +105,7 @@ async def _ask(client: Client, asked: bytes, times: int) -> list[float]:
 
 
 async def _cursor(client: Client, workspace: Workspace, pages: int) -> str:
-    """The cursor behind so many pages, walked in strides of ten pages and then page by page."""
+    """The cursor after `pages` pages, read in strides of ten pages and then page by page."""
     cursor = ""
     left = pages
     while left:
@@ -119,8 +119,8 @@ async def _cursor(client: Client, workspace: Workspace, pages: int) -> str:
 
 async def _fill(bench: Bench, connection: "asyncpg.Connection[asyncpg.Record]", workspace: Workspace) -> None:
     account = workspace.account
-    # By SQL, for the API keeps one budget of the whole workspace per period. Before the events are there, for the
-    # budgets are counted when the rollups are made.
+    # By SQL, because the API allows one budget of the whole workspace per period; and before the events, because
+    # building the rollups also counts them for the budgets.
     await connection.executemany(
         'insert into public.budgets (workspace_id, id, user_id, name, "limit", period, scope, hard, thresholds, tz,'
         " created_at, updated_at) values ($1, $2, $3, $4, 1000, $5, $6, false, '{50,80,100}', 'UTC', now(), now())",
@@ -138,16 +138,16 @@ async def _fill(bench: Bench, connection: "asyncpg.Connection[asyncpg.Record]", 
         lambda reached: bench.step(f"loading {workspace.events:,} events, {reached}"),
     )
     bench.report.notes.append(
-        f"Loading {workspace.events:,} events by COPY and making their rollups took "
+        f"Loading {workspace.events:,} events by COPY and building their rollups took "
         f"{time.perf_counter() - started:.0f} s."
     )
 
 
 async def _check(client: Client, workspace: Workspace) -> None:
-    """The answers are about all the events there are."""
+    """Checks that the answers include all events and budgets."""
     _, summary = await client.ask(workspace.get("/api/costs/summary?days=120"))
     if summary["call_count"] != workspace.events:
-        raise BenchError(f"The summary counts {summary['call_count']} of {workspace.events} events")
+        raise BenchError(f"The summary includes {summary['call_count']} of {workspace.events} events")
     _, budgets = await client.ask(workspace.get("/api/budgets"))
     if len(budgets["budgets"]) != _BUDGETS:
-        raise BenchError(f"There are {len(budgets['budgets'])} budgets and not {_BUDGETS}")
+        raise BenchError(f"There are {len(budgets['budgets'])} budgets instead of {_BUDGETS}")

@@ -1,4 +1,4 @@
-"""The figures, whether they reach what they must, and where they were taken."""
+"""The report: figures, goals, and the machine and versions they were measured with."""
 
 import os
 import platform
@@ -17,24 +17,24 @@ from typing import Literal
 
 import psutil
 
-from bench.server import HOUSE, lab_folder
+from bench.server import ROOT, lab_folder
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _PACKAGES = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "orjson", "asyncpg", "supabase", "genai-prices")
-_HEADINGS = ("measured", "LLMLab", "against", "that", "ratio", "must", "aim", "reached")
+_HEADINGS = ("Measurement", "LLMLab", "Baseline", "Baseline value", "Ratio", "Required", "Target", "Result")
 _CAVEATS = (
-    "The load generator runs on the same machine, and so on the same processors, as the server and Postgres: "
-    "what it uses of them (see below) is missing to both.",
-    "A figure is the median of its repeats, with the lowest and the highest in brackets. What is compared was measured "
-    "in turn, so that both had the same machine; a ratio is taken within each turn, then its median.",
-    "Every commit was durable (fsync and synchronous_commit on). The server ran with one worker, without a rate limit, "
-    "on the embedded road unless a row names another.",
+    "The load generator runs on the same processors as the server and Postgres and takes CPU time from them (see "
+    "below).",
+    "A figure is the median of its repeats, with the lowest and the highest in brackets. LLMLab and the baseline were "
+    "measured alternately; a ratio is the median of the ratios of each turn.",
+    "Every commit was durable (fsync and synchronous_commit on). The server ran with one worker and the embedded "
+    "Postgres, without a rate limit, unless a row says otherwise.",
 )
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Something measured several times."""
+    """A value measured several times."""
 
     values: tuple[float, ...]
 
@@ -45,7 +45,7 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The middle value."""
+        """The median of the values."""
         return statistics.median(self.values)
 
     def per(self, other: "Figure") -> "Figure":
@@ -53,26 +53,26 @@ class Figure:
         return Figure(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
 
     def show(self, unit: str = "") -> str:
-        """Median with lowest and highest."""
-        text = _number(self.median)
+        """The median with its unit, and the range in brackets."""
+        text = _number(self.median) + (unit if unit in ("", "%", "x") else f" {unit}")
         if len(self.values) > 1:
             text += f" ({_number(min(self.values))} to {_number(max(self.values))})"
-        return f"{text} {unit}".rstrip()
+        return text
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What a value must reach and what it aims at: at least that, or at most that."""
+    """A required limit and an optional target: lower limits (`at least`) or upper limits (`at most`)."""
 
     bound: Literal["at least", "at most"]
-    must: float
-    aim: float | None = None
+    required: float
+    target: float | None = None
 
-    def verdict(self, value: float) -> str:
-        """aim, must, or no."""
-        if self.aim is not None and self._reaches(value, self.aim):
-            return "aim"
-        return "must" if self._reaches(value, self.must) else "no"
+    def result(self, value: float) -> str:
+        """`target reached`, `passed` or `missed`."""
+        if self.target is not None and self._reaches(value, self.target):
+            return "target reached"
+        return "passed" if self._reaches(value, self.required) else "missed"
 
     def _reaches(self, value: float, limit: float) -> bool:
         return value >= limit if self.bound == "at least" else value <= limit
@@ -80,7 +80,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `judged` is what the goal is about: a ratio, or the figure itself."""
+    """One row of the table. The goal applies to `judged`: a ratio, or the figure itself."""
 
     measured: str
     ours: Figure | None = None
@@ -92,7 +92,7 @@ class Row:
     excuse: str = ""
 
     def cells(self) -> tuple[str, ...]:
-        """The line, cell by cell."""
+        """The cells of the row."""
         if self.ours is None:
             return (self.measured, self.excuse, self.against, "", "", "", "", "")
         compared = self.judged is not None and self.judged is not self.ours
@@ -103,9 +103,9 @@ class Row:
             self.against,
             self.theirs.show(self.unit) if self.theirs else "",
             self.judged.show("x") if compared and self.judged else "",
-            f"{self.goal.bound} {self.goal.must:g}{limit}" if self.goal else "",
-            f"{self.goal.aim:g}{limit}" if self.goal and self.goal.aim is not None else "",
-            self.goal.verdict(self.judged.median) if self.goal and self.judged else "",
+            f"{self.goal.bound} {self.goal.required:g}{limit}" if self.goal else "",
+            f"{self.goal.target:g}{limit}" if self.goal and self.goal.target is not None else "",
+            self.goal.result(self.judged.median) if self.goal and self.judged else "",
         )
 
 
@@ -115,18 +115,18 @@ def ratio(measured: str, ours: Figure, unit: str, against: str, theirs: Figure, 
 
 
 def speedup(measured: str, ours: Figure, unit: str, against: str, theirs: Figure, goal: Goal | None = None) -> Row:
-    """A row of times judged by theirs / ours: how many times faster ours is."""
+    """A row of times judged by theirs / ours, the speedup."""
     return Row(measured, ours, unit, against, theirs, theirs.per(ours), goal)
 
 
 def absolute(measured: str, ours: Figure, unit: str, goal: Goal | None = None) -> Row:
-    """A row judged by itself."""
+    """A row judged by the figure itself."""
     return Row(measured, ours, unit, judged=ours, goal=goal)
 
 
 @dataclass
 class Report:
-    """What was found, in order."""
+    """The rows, notes and facts of a run."""
 
     command: str
     rows: list[Row] = field(default_factory=list)
@@ -136,7 +136,7 @@ class Report:
     busy: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def table(self) -> str:
-        """The table in Markdown, padded so that it also reads well as it is."""
+        """The table in Markdown, with aligned columns."""
         lines = [_HEADINGS, *(row.cells() for row in self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
         padded = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines]
@@ -146,24 +146,24 @@ class Report:
     def document(self) -> str:
         """The whole report in Markdown."""
         facts = machine() | self.facts
-        facts["load average before"] = f"{self.busy:.2f}: what was above zero was somebody else's and is missing here"
-        facts["took"] = f"{time.monotonic() - self.started:.0f} s"
+        facts["load average before"] = f"{self.busy:.2f}; load of other processes lowers the figures"
+        facts["duration"] = f"{time.monotonic() - self.started:.0f} s"
         return "\n".join(
             [
-                "# How fast LLMLab is",
+                "# Benchmark results",
                 "",
-                f"Written by `{self.command}`. `must` and `aim` are limits for the ratio, or for the figure where "
-                "there is none; `reached` says which of them it reaches.",
+                f"Written by `{self.command}`. Required and Target are limits of the ratio, or of the figure in rows "
+                "without a baseline.",
                 "",
                 self.table(),
                 "",
-                "## Where and how",
+                "## Environment and method",
                 "",
                 *(f"- {name}: {fact}" for name, fact in facts.items()),
                 "",
                 *(f"- {caveat}" for caveat in _CAVEATS),
                 "",
-                "## What else was seen",
+                "## Notes",
                 "",
                 *(f"- {note}" for note in self.notes),
                 "",
@@ -172,7 +172,7 @@ class Report:
 
 
 def machine() -> dict[str, str]:
-    """What it all ran on."""
+    """The date, commit, machine and versions."""
     memory = psutil.virtual_memory().total / 2**30
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -185,7 +185,7 @@ def machine() -> dict[str, str]:
 
 def _commit() -> str:
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=HOUSE, capture_output=True, text=True, check=False).stdout
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout
 
     if shutil.which("git") is None:
         return "unknown"
@@ -209,7 +209,7 @@ def _filesystem(folder: str) -> str:
 
 
 def _number(value: float) -> str:
-    """Three significant digits, and all of those before the point."""
+    """Three significant digits, or all digits before the decimal point."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

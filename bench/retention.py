@@ -1,4 +1,4 @@
-"""How fast events come in while expired ones of the same workspace are being deleted, against the same in peace."""
+"""Ingestion while expired events of the same workspace are deleted, compared with ingestion alone."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ _KEPT_DAYS = 30
 
 
 async def sweep(bench: Bench) -> None:
-    """Batches with and without a sweep, in turn. What was deleted is put back before each."""
+    """Measures batches with and without a sweep alternately. Deleted events are restored before each turn."""
     with lab() as place, place.product() as product:
         account = await product.sign_up("retention")
         requests = [
@@ -43,11 +43,11 @@ async def sweep(bench: Bench) -> None:
 
         bench.step("warming up")
         await load()
-        rates: dict[str, list[float]] = {"sweeping": [], "in peace": []}
+        rates: dict[str, list[float]] = {"sweeping": [], "alone": []}
         deleted = []
-        for turn in bench.turns("batches beside a sweep"):
+        for turn in bench.turns("batches during a sweep"):
             await connection.execute("insert into public.events table bench_expired on conflict do nothing", timeout=60)
-            rates["in peace"].append(await load())
+            rates["alone"].append(await load())
             stored = await _stored(connection, account) - sent
             sweeping = RetentionEngine(database).sweeping
             task = asyncio.create_task(sweeping.run())
@@ -56,9 +56,9 @@ async def sweep(bench: Bench) -> None:
             await task
             left = await _stored(connection, account) - sent
             if not await database.retention_due(now()):
-                raise BenchError("The sweep was over before the load, so there is nothing to compare")
+                raise BenchError("The sweep ended before the load, so the rates cannot be compared")
             deleted.append((stored - left) / bench.sizes.seconds)
-            bench.say(turn, f"{rates['sweeping'][-1]:,.0f} events/s, in peace {rates['in peace'][-1]:,.0f}")
+            bench.show(turn, f"{rates['sweeping'][-1]:,.0f} events/s, alone {rates['alone'][-1]:,.0f}")
         await database.close()
         await _check(connection, account, bench.sizes.expired_events + sent)
         await connection.close()
@@ -67,12 +67,12 @@ async def sweep(bench: Bench) -> None:
             f"POST /api/events/batch of {_BATCH} while expired events are deleted",
             Figure.of(rates["sweeping"]),
             "events/s",
-            "the same without",
-            Figure.of(rates["in peace"]),
+            "the same without deletion",
+            Figure.of(rates["alone"]),
             Goal("at least", 0.8, 0.9),
         )
     )
-    bench.report.notes.append(f"Beside that load {Figure.of(deleted).show()} expired events were deleted a second.")
+    bench.report.notes.append(f"During that load, {Figure.of(deleted).show()} expired events were deleted per second.")
 
 
 async def _stored(connection: "asyncpg.Connection[asyncpg.Record]", account: Account) -> int:
@@ -82,7 +82,7 @@ async def _stored(connection: "asyncpg.Connection[asyncpg.Record]", account: Acc
 
 
 async def _fill(bench: Bench, connection: "asyncpg.Connection[asyncpg.Record]", account: Account) -> None:
-    """Events of 90 days, of which those of the last 30 are kept."""
+    """Loads events of 90 days, of which the last 30 days are kept."""
     count = bench.sizes.expired_events
     await data.fill(
         connection, account.workspace_id, account.user_id, count, lambda reached: bench.step(f"loading, {reached}")
@@ -93,7 +93,7 @@ async def _fill(bench: Bench, connection: "asyncpg.Connection[asyncpg.Record]", 
         _KEPT_DAYS,
         account.user_id,
     )
-    # Decided so long ago that every server knows.
+    # Set an hour ago, so that every server has read it.
     await connection.execute(
         "update public.workspaces set events_since = llmlab_private.retention_limit($2, now()), terms_version = 1,"
         " events_since_at = now() - interval '1 hour' where id = $1",
@@ -108,7 +108,7 @@ async def _fill(bench: Bench, connection: "asyncpg.Connection[asyncpg.Record]", 
 
 
 async def _check(connection: "asyncpg.Connection[asyncpg.Record]", account: Account, calls: int) -> None:
-    """Every call is in the totals, deleted or not, and those of the events that are kept say the same as the events."""
+    """Checks that the totals include all calls, and that the rollups of kept events match them."""
     rolled_up = await connection.fetchval(
         "select sum(calls)::bigint from public.spend_daily where workspace_id = $1", account.workspace_id
     )

@@ -1,4 +1,4 @@
-"""How long the SDK holds up the thread that makes a call, while it sends what it records to a running LLMLab."""
+"""The time that the SDK adds to a call on the caller's thread, while it sends events to a running LLMLab."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from bench.load import Client, percentile, request, undisturbed
 from bench.plan import Bench
 from bench.report import Figure, Goal, absolute, ratio
-from bench.server import HOUSE, BenchError, lab
+from bench.server import ROOT, BenchError, lab
 
 _PAUSE_SECONDS = 0.001
 _ANSWER = {
@@ -40,8 +40,8 @@ def _parse(prompt: str) -> dict[str, Any]:
     return answer
 
 
-def _go_on() -> None:
-    """The next call follows at once."""
+def _no_pause() -> None:
+    """No pause between calls."""
 
 
 def _sleep() -> None:
@@ -49,8 +49,8 @@ def _sleep() -> None:
 
 
 async def overhead(bench: Bench) -> None:
-    """Microseconds that a decorated function takes longer than the bare one, at p99, and that each call is stored."""
-    sys.path.insert(0, str(HOUSE / "sdk"))
+    """Measures the time added to a decorated function at p99, and checks that each call is stored."""
+    sys.path.insert(0, str(ROOT / "sdk"))
     import llmlab
     from llmlab import _runtime
 
@@ -71,26 +71,26 @@ async def overhead(bench: Bench) -> None:
             )
             tracked = llmlab.track_cost("openai", "gpt-4o-mini", tags={"team": "discovery"})(_answer)
             for turn in bench.turns("tracked calls"):
-                bare = await asyncio.to_thread(_times, _answer, calls, _go_on)
-                times = await asyncio.to_thread(_times, tracked, calls, _go_on)
+                bare = await asyncio.to_thread(_times, _answer, calls, _no_pause)
+                times = await asyncio.to_thread(_times, tracked, calls, _no_pause)
                 hot.append(percentile(times, 99) - percentile(bare, 50))
                 await asyncio.to_thread(llmlab.flush, 30)
                 cold.append(percentile(await asyncio.to_thread(_times, tracked, calls, _sleep), 99))
                 parsing.append(percentile(await asyncio.to_thread(_times, _parse, calls, _sleep), 99))
-                bench.say(turn, f"{hot[-1]:.1f} µs, cold {cold[-1]:.1f} µs")
+                bench.show(turn, f"{hot[-1]:.1f} µs, cold {cold[-1]:.1f} µs")
             if not await asyncio.to_thread(llmlab.flush, 30):
-                raise BenchError(f"not everything was stored: {llmlab.stats()}")
+                raise BenchError(f"not all events were stored: {llmlab.stats()}")
             _, summary = await client.ask(request("GET", "/api/costs/summary?days=2", token=account.token))
-            _runtime.shut()
+            _runtime.shutdown()
     if summary["call_count"] != 2 * calls * bench.sizes.repeats:
-        raise BenchError(f"{summary['call_count']} calls are stored")
+        raise BenchError(f"{summary['call_count']} calls were stored")
     bench.report.rows += [
         absolute("SDK: time added to a call on the caller's thread, p99", Figure.of(hot), "µs", Goal("at most", 30)),
         ratio(
-            "SDK: the same after 1 ms of sleep, when the processor's caches have forgotten the code",
+            "SDK: the same after 1 ms of sleep, with cold processor caches",
             Figure.of(cold),
             "µs",
-            "json.loads of the vendor's answer, likewise",
+            "json.loads of the provider's answer, also after 1 ms of sleep",
             Figure.of(parsing),
         ),
     ]

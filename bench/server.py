@@ -1,4 +1,4 @@
-"""A place to measure in: a Postgres of its own and servers in processes of their own, all gone at the end."""
+"""A temporary environment for benchmarks: a Postgres server and LLMLab servers in separate processes."""
 
 import http.client
 import os
@@ -21,19 +21,19 @@ from bench.load import Client, LoadError, request
 from roads.embedded import EmbeddedPostgres
 from roads.migrations import migrate
 
-HOUSE = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
 
 class BenchError(Exception):
-    """Something does not work, so its speed says nothing."""
+    """A check failed, so the measurement is not valid."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody signed up."""
+    """A user account."""
 
     token: str
     user_id: UUID
@@ -42,7 +42,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Server:
-    """A process that answers on a port."""
+    """A server process and its port."""
 
     port: int
     process: psutil.Process
@@ -53,14 +53,14 @@ class Server:
         return float(self.process.memory_info().rss) / 1e6
 
     async def sign_up(self, name: str) -> Account:
-        """A new account with a workspace of its own."""
+        """Creates an account with a workspace."""
         async with Client(self.port) as client:
             _, answer = await client.ask(sign_up_request(name))
         return Account(answer["access_token"], UUID(answer["user_id"]), UUID(answer["workspace_id"]))
 
 
 class Lab:
-    """A folder with a Postgres in it, started as the product starts its own."""
+    """A folder with an embedded Postgres, started like that of the product."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
@@ -78,9 +78,9 @@ class Lab:
         return connection
 
     async def settle(self) -> None:
-        """Does what Postgres does of itself in the first minutes, and then not again for long.
+        """Does the work that a new Postgres cluster does in its first minutes.
 
-        The files of its log are used a second time from now on, and the catalogs of a new cluster have been vacuumed.
+        A checkpoint lets it reuse its log files, and the catalogs are vacuumed.
         """
         for database in ("template1", "postgres"):
             connection = await asyncpg.connect(self.url, database=database)
@@ -90,23 +90,23 @@ class Lab:
 
     @contextmanager
     def product(self, **settings: str) -> Iterator[Server]:
-        """The server as `./run.sh` runs it, on the embedded road unless the settings name another."""
-        with self.process(str(HOUSE / "main.py"), health="/api/health", settings=settings) as server:
+        """The server as started by `./run.sh`, with the embedded Postgres unless the settings name another database."""
+        with self.process(str(ROOT / "main.py"), health="/api/health", settings=settings) as server:
             yield server
 
     @contextmanager
     def app(self, name: str, *, health: str | None = None) -> Iterator[Server]:
-        """One of bench.apps."""
+        """A server of bench.apps."""
         with self.process("-m", "bench.apps", name, "PORT", health=health, settings={}) as server:
             yield server
 
     @contextmanager
     def process(self, *arguments: str, health: str | None, settings: Mapping[str, str]) -> Iterator[Server]:
-        """Python with these arguments, where PORT stands for a free port, until it has been used."""
+        """Runs Python with these arguments until the block ends; PORT is replaced by a free port."""
         port = free_port()
         environment = {
-            **{name: os.environ[name] for name in _KEPT if name in os.environ},
-            "PYTHONPATH": str(HOUSE),
+            **{name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            "PYTHONPATH": str(ROOT),
             "DATA_DIR": str(self.folder),
             "PORT": str(port),
             "RATE_LIMIT_PER_MINUTE": "0",
@@ -120,7 +120,7 @@ class Lab:
 
 @contextmanager
 def lab() -> Iterator[Lab]:
-    """A new lab, removed at the end."""
+    """A new lab, removed when the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="llmlab-bench-", dir=lab_folder()))
     postgres = EmbeddedPostgres(folder)
     try:
@@ -131,13 +131,13 @@ def lab() -> Iterator[Lab]:
 
 
 def lab_folder() -> str:
-    """Where labs are made: the temporary folder that outlives a restart, for /tmp may live in memory."""
-    lasting = "/var/tmp"  # noqa: S108
-    return lasting if Path(lasting).is_dir() else tempfile.gettempdir()
+    """The parent folder of labs: /var/tmp, because /tmp may be in memory."""
+    on_disk = "/var/tmp"  # noqa: S108
+    return on_disk if Path(on_disk).is_dir() else tempfile.gettempdir()
 
 
 def sign_up_request(name: str) -> bytes:
-    """A request to sign up somebody of that name."""
+    """A sign-up request for a user with this name."""
     body = f'{{"email":"{name}@example.com","password":"correct horse battery","name":"{name}"}}'
     return request("POST", "/api/auth/signup", body=body.encode())
 
@@ -146,7 +146,7 @@ def sign_up_request(name: str) -> bytes:
 def running(
     command: list[str], environment: Mapping[str, str], folder: Path, port: int, health: str | None
 ) -> Iterator[Server]:
-    """A process from the moment it answers on its port; it is ended afterwards, and its words are kept if it fails."""
+    """Runs a server until the block ends. Raises BenchError with the end of its log if it fails."""
     log = folder / f"{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -156,9 +156,9 @@ def running(
         _wait(process, port, health, log)
         yield Server(port, psutil.Process(process.pid))
         if process.poll() is not None:
-            raise BenchError(_last_words(process, log))
+            raise BenchError(_log_end(process, log))
     except LoadError as error:
-        ended = _last_words(process, log) if process.poll() is not None else "It still runs"
+        ended = _log_end(process, log) if process.poll() is not None else "The process is still running"
         raise BenchError(f"{error}. {ended}") from error
     finally:
         process.terminate()
@@ -170,14 +170,14 @@ def running(
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def processor_seconds(process: psutil.Process) -> float:
-    """What a process and its children, ended ones included, have spent on the processor."""
+    """The CPU time of a process and its children, including ended ones."""
     total = 0.0
     for member in [process, *process.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
@@ -190,7 +190,7 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, health: str | None, log
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise BenchError(_last_words(process, log))
+            raise BenchError(_log_end(process, log))
         try:
             with socket.create_connection(("127.0.0.1", port), 1):
                 pass
@@ -199,10 +199,10 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, health: str | None, log
         except OSError:
             pass
         time.sleep(0.05)
-    raise BenchError(_last_words(process, log))
+    raise BenchError(_log_end(process, log))
 
 
-def _last_words(process: "subprocess.Popen[bytes]", log: Path) -> str:
+def _log_end(process: "subprocess.Popen[bytes]", log: Path) -> str:
     state = "does not answer" if process.returncode is None else f"ended with {process.returncode}"
     return f"{process.args!r} {state}:\n{log.read_text()[-2000:]}"
 

@@ -1,4 +1,4 @@
-"""How many bytes an event takes in Postgres, indexes and rollups included."""
+"""The storage per event in Postgres, including indexes and rollups."""
 
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ _BATCH = 100
 
 
 async def size(bench: Bench) -> None:
-    """Events as they come in, a hundred at a time, against a bare table of the same columns."""
+    """Stores events in batches of a hundred, and compares the size with a bare table of the same columns."""
     count = bench.sizes.storage_events
     with lab() as place:
         connection = await place.connect()
@@ -30,10 +30,10 @@ async def size(bench: Bench) -> None:
             " where relnamespace = 'public'::regnamespace and relkind = 'r' and relname like 'spend%' order by 1"
         )
         await connection.close()
-    parts = {"rows": rows, "their indexes": indexes, **{row["name"]: row["bytes"] for row in rollups}}
+    parts = {"rows": rows, "indexes": indexes, **{row["name"]: row["bytes"] for row in rollups}}
     bench.report.rows.append(
         ratio(
-            "bytes per event, indexes and rollups included",
+            "Bytes per event, including indexes and rollups",
             Figure.of([sum(parts.values()) / count]),
             "bytes",
             "bare table of the same columns",
@@ -42,7 +42,7 @@ async def size(bench: Bench) -> None:
         )
     )
     bench.report.notes.append(
-        f"Bytes per event over {count:,} events, at {data.EVENTS_PER_DAY:,.0f} a day and before any vacuum: "
-        + ", ".join(f"{name} {taken / count:.0f}" for name, taken in parts.items())
+        f"Bytes per event for {count:,} events, at {data.EVENTS_PER_DAY:,.0f} per day and before any vacuum: "
+        + ", ".join(f"{name} {size / count:.0f}" for name, size in parts.items())
         + "."
     )

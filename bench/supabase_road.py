@@ -1,4 +1,4 @@
-"""How fast batches go through a Supabase project's REST interface, against the direct road."""
+"""Ingestion over Supabase's REST interface, compared with a direct connection to Postgres."""
 
 import shutil
 
@@ -11,12 +11,12 @@ from tests.supabase_server import FOLDER, SECRET_KEY, SupabaseServer
 
 _BATCH = 500
 _CONNECTIONS = 4
-_MEASURED = f"POST /api/events/batch of {_BATCH} over the Supabase road"
-_AGAINST = "the direct road"
+_MEASURED = f"POST /api/events/batch of {_BATCH} over Supabase's REST interface"
+_AGAINST = "direct connection"
 
 
 async def compare(bench: Bench) -> None:
-    """The same batches over both roads to the same Postgres."""
+    """Sends the same batches over both roads to the same Postgres."""
     if not (FOLDER / "node_modules").is_dir() or shutil.which("node") is None:
         excuse = "not measured: run ./run.sh test once"
         bench.report.rows.append(Row(_MEASURED, against=_AGAINST, excuse=excuse))
@@ -42,7 +42,7 @@ async def compare(bench: Bench) -> None:
                             server.port, requests, connections=_CONNECTIONS, count=len(requests)
                         )
                         found.append(outcome.per_second * _BATCH)
-                    bench.say(turn, f"{rates[0][-1]:,.0f} events/s, direct {rates[1][-1]:,.0f}")
+                    bench.show(turn, f"{rates[0][-1]:,.0f} events/s, direct {rates[1][-1]:,.0f}")
         finally:
             rest.stop()
     bench.report.rows.append(ratio(_MEASURED, Figure.of(rates[0]), "events/s", _AGAINST, Figure.of(rates[1])))

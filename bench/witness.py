@@ -1,4 +1,4 @@
-"""What is looked at beside the clock: that everything is stored, what the processors spent, which Postgres it is."""
+"""Checks and facts of a measurement: stored events, CPU time, and the version and settings of Postgres."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from bench.server import Account, BenchError, Lab, processor_seconds
 
 
 async def check_stored(place: Lab, account: Account, accepted: int) -> None:
-    """What was acknowledged is stored, and the rollups say the same as the events."""
+    """Checks that all acknowledged events are stored and included in the rollups."""
     connection = await place.connect()
     stored = await connection.fetchval(
         "select count(*) from public.events where workspace_id = $1", account.workspace_id
@@ -22,11 +22,13 @@ async def check_stored(place: Lab, account: Account, accepted: int) -> None:
     )
     await connection.close()
     if not accepted == stored == rolled_up:
-        raise BenchError(f"{accepted} events were acknowledged, {stored} are stored, {rolled_up} are in the totals")
+        raise BenchError(
+            f"{accepted} events were acknowledged, {stored} are stored, {rolled_up} are included in the totals"
+        )
 
 
 async def note_postgres(bench: Bench, place: Lab) -> None:
-    """Which Postgres it is, that its commits are durable, and what one of them takes."""
+    """Checks that commits are durable, and adds the version of Postgres and the time of a commit to the report."""
     connection = await place.connect()
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         if await connection.fetchval(f"show {setting}") != "on":
@@ -45,7 +47,7 @@ async def note_postgres(bench: Bench, place: Lab) -> None:
 
 
 class Spent:
-    """The processor seconds of some processes, with their children, and of this one while it is entered."""
+    """A context manager that adds up the CPU time of processes with their children, and of this process."""
 
     def __init__(self, **processes: psutil.Process) -> None:
         self._clocks: dict[str, Callable[[], float]] = {
@@ -63,5 +65,5 @@ class Spent:
             self._totals[name] += clock()
 
     def per(self, count: int, unit: float) -> str:
-        """In words, for each of so many, in so small a part of a second."""
+        """The CPU time of each process divided by `count`; `unit` is 1e3 for ms and 1e6 for µs."""
         return ", ".join(f"{name} {total / count * unit:.2g}" for name, total in self._totals.items())

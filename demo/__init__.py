@@ -1,1 +1,1 @@
-"""A workspace with a story, to look around in."""
+"""The demo: a server with sample data."""

@@ -1,4 +1,4 @@
-"""`./run.sh demo`: the server with a workspace of ninety days of made-up calls, in a data folder of its own."""
+"""`./run.sh demo`: the server with 90 days of sample calls, in a separate data folder."""
 
 import asyncio
 import shutil
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from config import Settings
-from demo.story import tell
+from demo.story import make_story
 from main import DEMO_MARK, create_app, read_settings, serve
 from utils import json
 from utils.errors import StartError
@@ -21,23 +21,23 @@ ADMIN = {"email": "admin@example.com", "password": "admin123", "name": "Ada Admi
 VIEWER = {"email": "viewer@example.com", "password": "viewer123", "name": "Victor Viewer"}
 _WORKSPACE = "Example company"
 _BATCH = 1_000
-_AT_ONCE = 8
+_CONCURRENCY = 8
 
 
 def demo_settings() -> Settings:
-    """The server's settings, but always with the embedded database, in a folder of the demo's own."""
+    """The server's settings, with the embedded database in the demo's folder."""
     folder = read_settings().data_dir / "demo"
     return read_settings(data_dir=folder, database_url=None, supabase_url=None, supabase_key=None, workers=1)
 
 
 def prepare(folder: Path, today: date) -> bool:
-    """Makes the folder, anew unless it was filled today; returns whether it is to be filled."""
+    """Creates the folder, unless it was filled today. Returns whether it must be filled."""
     mark = folder / DEMO_MARK
     if mark.exists() and mark.read_text() == today.isoformat():
         return False
     if folder.exists():
         if not mark.exists():
-            sys.exit(f"Cannot start: {folder} is there and is no demo; move it away, or set another DATA_DIR")
+            sys.exit(f"Cannot start: {folder} exists and is not a demo. Move it, or set another DATA_DIR.")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     mark.touch()
@@ -45,25 +45,25 @@ def prepare(folder: Path, today: date) -> bool:
 
 
 async def fill(settings: Settings, now: datetime) -> None:
-    """Signs the two up and sends all that the story tells, as its company would have."""
+    """Signs up both users and sends the events and feedback of the story."""
     app = create_app(settings.model_copy(update={"rate_limit_per_minute": 0}), demo=True)
-    story = tell(now, Random(1))
+    story = make_story(now, Random(1))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://demo") as client,
     ):
-        await _people(client)
+        await _sign_up(client)
         for start in range(0, len(story.events), _BATCH):
             await _post(client, "/api/events/batch", {"events": story.events[start : start + _BATCH]})
-            _show(start / len(story.events) * 0.9)
-        await _budgets(client, now)
-        waiting = iter(story.feedback)
-        await asyncio.gather(*[_say(client, waiting) for _ in range(_AT_ONCE)])
-        _show(1)
+            _show_progress(start / len(story.events) * 0.9)
+        await _add_budgets(client, now)
+        feedback = iter(story.feedback)
+        await asyncio.gather(*[_send_feedback(client, feedback) for _ in range(_CONCURRENCY)])
+        _show_progress(1)
 
 
-async def _people(client: httpx.AsyncClient) -> None:
-    """The admin with the workspace, and the viewer in it and in no other."""
+async def _sign_up(client: httpx.AsyncClient) -> None:
+    """Creates the admin with the workspace, and the viewer as its member without a workspace of their own."""
     admin = await _post(client, "/api/auth/signup", ADMIN)
     viewer = await _post(client, "/api/auth/signup", VIEWER)
     client.headers["Authorization"] = f"Bearer {admin['access_token']}"
@@ -81,8 +81,8 @@ async def _people(client: httpx.AsyncClient) -> None:
     await _send(client, "DELETE", f"/api/workspaces/current?name={name}", None, **own)
 
 
-async def _budgets(client: httpx.AsyncClient, now: datetime) -> None:
-    """One that is nearly used up, one that is exceeded, and one that has room."""
+async def _add_budgets(client: httpx.AsyncClient, now: datetime) -> None:
+    """Adds a budget almost at its limit, one above it, and one well below it."""
     month = {"start": now.replace(day=1).date().isoformat(), "end": (now + timedelta(days=1)).date().isoformat()}
     spent = await _send(client, "GET", "/api/costs/by-project", None, params=month)
     by_project = {row["project"]: row["total_cost"] for row in spent["project_costs"]}
@@ -92,9 +92,9 @@ async def _budgets(client: httpx.AsyncClient, now: datetime) -> None:
         await _post(client, "/api/budgets", budget | ({"scope": {"project": scope}} if scope else {}))
 
 
-async def _say(client: httpx.AsyncClient, waiting: Iterable[dict[str, Any]]) -> None:
-    for feedback in waiting:
-        await _post(client, "/api/feedback", feedback)
+async def _send_feedback(client: httpx.AsyncClient, feedback: Iterable[dict[str, Any]]) -> None:
+    for rating in feedback:
+        await _post(client, "/api/feedback", rating)
 
 
 async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
@@ -102,7 +102,7 @@ async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> A
 
 
 async def _send(client: httpx.AsyncClient, method: str, path: str, body: Any, **options: Any) -> Any:
-    """What the server answers; it must succeed."""
+    """Sends a request and returns the JSON answer. Raises httpx.HTTPStatusError."""
     content = None if body is None else json.dumps(body)
     headers = {"Content-Type": "application/json", **options.pop("headers", {})}
     response = await client.request(method, path, content=content, headers=headers, timeout=60, **options)
@@ -110,25 +110,25 @@ async def _send(client: httpx.AsyncClient, method: str, path: str, body: Any, **
     return response.json() if response.content else None
 
 
-def _show(share: float) -> None:
-    """A progress bar where somebody can see it."""
+def _show_progress(share: float) -> None:
+    """Prints a progress bar on a terminal."""
     if sys.stderr.isatty():
-        print(f"\rMaking {'#' * round(share * 30):30} {share:4.0%}", end="" if share < 1 else "\n", file=sys.stderr)
+        print(f"\rCreating {'#' * round(share * 30):30} {share:4.0%}", end="" if share < 1 else "\n", file=sys.stderr)
 
 
 def main() -> None:
-    """Fills the demo's folder if that has not been done today, and serves it."""
+    """Fills the demo's folder if it was not filled today, and starts the server."""
     settings = demo_settings()
     now = datetime.now(UTC)
     try:
         if prepare(settings.data_dir, now.date()):
-            print("Making ninety days of calls for the demo ...", file=sys.stderr, flush=True)
+            print("Creating 90 days of sample calls ...", file=sys.stderr, flush=True)
             asyncio.run(fill(settings, now))
             (settings.data_dir / DEMO_MARK).write_text(now.date().isoformat())
     except StartError as error:
         sys.exit(f"Cannot start: {error}")
-    for who in (ADMIN, VIEWER):
-        print(f"Sign in as {who['email']} with the password {who['password']}", flush=True)
+    for user in (ADMIN, VIEWER):
+        print(f"Sign in as {user['email']} with the password {user['password']}", flush=True)
     serve(settings, demo=True)
 
 

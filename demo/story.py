@@ -1,4 +1,4 @@
-"""Ninety days of a made-up company's calls: what it built, what grew, what broke and what got out of hand."""
+"""90 days of sample calls of a fictional company, with growth, a model change, a spike and an outage."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Any
 DAYS = 90
 
 _HOUR = timedelta(hours=1)
-# Calls by hour of the day in UTC: of people at work, of people at home too, and of a job that runs at night.
+# Relative calls by hour of the day in UTC: office hours, all day, and a nightly job.
 _OFFICE = (1, 1, 1, 1, 1, 2, 6, 12, 20, 24, 24, 20, 18, 22, 24, 22, 18, 12, 7, 5, 4, 3, 2, 1)
 _ALL_DAY = (5, 4, 3, 3, 3, 4, 6, 9, 12, 14, 15, 15, 14, 14, 14, 14, 14, 14, 15, 16, 15, 12, 9, 7)
 _NIGHT = (0, 0, 30, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -19,7 +19,7 @@ _NIGHT = (0, 0, 30, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Calls of one kind. Token counts and latencies are medians; days count back from today, which is day 0."""
+    """One kind of call. Token counts and latencies are medians; days count back from today, which is day 0."""
 
     project: str
     provider: str
@@ -33,7 +33,7 @@ class Traffic:
     growth_a_day: float = 0.0
     cached: float = 0.0
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    # Tokens with which every prompt begins and that nobody thought of caching.
+    # Tokens at the start of every prompt that are the same, but not cached.
     prefix: int = 0
     first_day: int = DAYS
     last_day: int = 0
@@ -44,41 +44,41 @@ _TEAM_CORE = ("team", ("core",))
 _LANGUAGES = ("language", ("en", "en", "en", "de", "fr"))
 
 TRAFFIC = (
-    # Grows by half each month.
+    # Grows by 50% a month.
     Traffic("support bot", "openai", "gpt-4o-mini", 150, 1800, 260, 1100, _ALL_DAY, 0.7, 0.0135, 0.4,
             (_TEAM_SUPPORT, _LANGUAGES, ("feature", ("answer", "answer", "summary")))),
     Traffic("support bot", "anthropic", "claude-haiku-4-5", 110, 4500, 450, 1300, _ALL_DAY, 0.7, 0.0135, 0.5,
             (_TEAM_SUPPORT, _LANGUAGES, ("feature", ("escalation",)))),
-    # Changed its model 25 days ago.
+    # Switched to another model 25 days ago.
     Traffic("search", "openai", "gpt-4o", 170, 900, 120, 900, _ALL_DAY, 0.6, 0.0, 0.0,
             (_TEAM_CORE, ("feature", ("rewrite", "rank"))), last_day=26),
     Traffic("search", "google", "gemini-2.5-flash", 180, 900, 120, 600, _ALL_DAY, 0.6, 0.0, 0.0,
             (_TEAM_CORE, ("feature", ("rewrite", "rank"))), first_day=25),
-    # People at work, hardly anybody at the weekend.
+    # Office hours, with few calls at weekends.
     Traffic("code assistant", "anthropic", "claude-sonnet-4-5", 140, 14000, 800, 9000, _OFFICE, 0.08, 0.002, 0.75,
             (_TEAM_CORE, ("feature", ("edit", "review", "explain")))),
-    # One job each night.
+    # A nightly job.
     Traffic("reports", "openai", "gpt-4o", 80, 6000, 900, 7000, _NIGHT, 1.0, 0.0, 0.0,
             (("team", ("finance",)), ("tier", ("batch",))), prefix=1200),
-    # Few and large; some of them beyond the price of a long prompt.
+    # Few calls with long prompts, some of them in the long-context price tier.
     Traffic("research", "google", "gemini-2.5-pro", 14, 60000, 2500, 25000, _OFFICE, 0.2, 0.004, 0.0,
             (("team", ("research",)),)),
     Traffic("playground", "mistral", "mistral-large-latest", 12, 700, 400, 2000, _OFFICE, 0.4),
-    # Nobody knows a price of this one.
+    # A model without a price.
     Traffic("playground", "in-house", "support-7b-v3", 10, 700, 300, 700, _OFFICE, 0.4),
 )  # fmt: skip
 
-# On a Tuesday, from 10 to 15 o'clock UTC, a release of the code assistant retried in a loop.
+# On a Tuesday from 10:00 to 15:00 UTC, a release of the code assistant retried in a loop.
 SPIKE_PROJECT = "code assistant"
 _SPIKE_HOURS, _SPIKE_FACTOR = range(10, 15), 9.0
-# On a Wednesday, from 13 to 17 o'clock UTC, most calls to OpenAI failed, and support fell back to Anthropic.
+# On a Wednesday from 13:00 to 17:00 UTC, most calls to OpenAI failed, and the support bot fell back to Anthropic.
 OUTAGE_PROVIDER = "openai"
 _OUTAGE_HOURS, _OUTAGE_FAILURES = range(13, 17), 0.65
 _FALLBACK, _FALLBACK_FACTOR = ("support bot", "anthropic"), 3.0
 
 _FAILURES = 0.008
 _RATED = {"support bot": 0.03, "code assistant": 0.04}
-# How likely each rating from 1 to 5 is.
+# Weights of the ratings 1 to 5.
 _RATINGS = {
     "gpt-4o-mini": (8, 12, 25, 35, 20),
     "claude-haiku-4-5": (3, 7, 15, 40, 35),
@@ -94,19 +94,19 @@ _COMMENTS = {
 
 @dataclass(frozen=True)
 class Story:
-    """Events as `POST /api/events/batch` takes them, in order of time, and what people said of some."""
+    """Events for `POST /api/events/batch` in order of time, and feedback for some of them."""
 
     events: list[dict[str, Any]]
     feedback: list[dict[str, Any]]
 
 
 def spike_day(today: date) -> date:
-    """The Tuesday of the spike."""
+    """The day of the spike, a Tuesday."""
     return _weekday_before(today, 1, 9)
 
 
 def outage_day(today: date) -> date:
-    """The Wednesday of the outage."""
+    """The day of the outage, a Wednesday."""
     return _weekday_before(today, 2, 30)
 
 
@@ -115,8 +115,8 @@ def _weekday_before(today: date, weekday: int, least_days: int) -> date:
     return day - timedelta(days=(day.weekday() - weekday) % 7)
 
 
-def tell(now: datetime, random: Random) -> Story:
-    """The story of the days up to now; the same random numbers tell the same story."""
+def make_story(now: datetime, random: Random) -> Story:
+    """Makes the events and feedback of the days up to now. The same random seed gives the same story."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     events = [
         event
@@ -178,10 +178,10 @@ def _feedback(events: list[dict[str, Any]], random: Random) -> Iterator[dict[str
     for event in events:
         if "status" not in event and random.random() < _RATED.get(event["project"], 0.0):
             (rating,) = random.choices((1, 2, 3, 4, 5), _RATINGS[event["model"]])
-            said: dict[str, Any] = {"event_id": event["id"], "rating": rating}
+            feedback: dict[str, Any] = {"event_id": event["id"], "rating": rating}
             if rating in _COMMENTS and random.random() < 0.3:
-                said["comment"] = random.choice(_COMMENTS[rating])
-            yield said
+                feedback["comment"] = random.choice(_COMMENTS[rating])
+            yield feedback
 
 
 def _hash(text: str) -> str:
@@ -189,5 +189,5 @@ def _hash(text: str) -> str:
 
 
 def _around(median: int, spread: float, random: Random) -> int:
-    """A log-normally distributed whole number of that median."""
+    """A log-normally distributed integer with this median."""
     return max(1, round(exp(random.gauss(log(median), spread))))

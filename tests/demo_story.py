@@ -5,7 +5,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from demo.story import tell
+from demo.story import make_story
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -13,4 +13,4 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 @cache
 def demo_events() -> list[dict[str, Any]]:
     """The ninety days up to `NOW`, made once for a process. Nobody changes them."""
-    return tell(NOW, Random(1)).events
+    return make_story(NOW, Random(1)).events

@@ -15,7 +15,7 @@ import pytest
 
 from demo import story
 from demo.__main__ import ADMIN, VIEWER, prepare
-from demo.story import DAYS, OUTAGE_PROVIDER, SPIKE_PROJECT, outage_day, spike_day, tell
+from demo.story import DAYS, OUTAGE_PROVIDER, SPIKE_PROJECT, make_story, outage_day, spike_day
 from providers import PriceBook
 from schemas.usage import Usage
 from tests.demo_story import NOW, demo_events
@@ -58,7 +58,7 @@ def test_only_the_model_made_in_house_has_no_price(events: list[dict[str, Any]])
 def test_the_spike_stands_out_on_whatever_day_it_is(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
     now = NOW + timedelta(days=offset)
     monkeypatch.setattr(story, "TRAFFIC", [traffic for traffic in story.TRAFFIC if traffic.project == SPIKE_PROJECT])
-    calls = by_day(tell(now, Random(2)).events, project=SPIKE_PROJECT)
+    calls = by_day(make_story(now, Random(2)).events, project=SPIKE_PROJECT)
     (day, most), (_, next_most) = calls.most_common(2)
     assert day == spike_day(now.date())
     assert most > 2 * next_most
@@ -89,7 +89,7 @@ def test_only_a_folder_of_the_demo_is_made_anew(tmp_path: Path) -> None:
     assert prepare(folder, today + timedelta(days=1))
     assert not (folder / "kept").exists()
     (folder / "DEMO").unlink()
-    with pytest.raises(SystemExit, match="is no demo"):
+    with pytest.raises(SystemExit, match="is not a demo"):
         prepare(folder, today)
 
 

@@ -1,4 +1,4 @@
-"""Which hosts the server may connect to for somebody else, those on the public internet; and which is this machine."""
+"""Checks of hosts that callers name: public addresses only, to prevent server-side request forgery."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from functools import cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 
-# Addresses of IPv4 hosts in IPv6 clothes (RFC 6052): they lead wherever the IPv4 address leads.
+# IPv4 addresses embedded in IPv6 (RFC 6052) lead to the IPv4 host.
 _NAT64 = IPv6Network("64:ff9b::/96")
 _public_only: ContextVar[bool] = ContextVar("public_only", default=False)
 
@@ -24,9 +24,9 @@ class Unresolved(Exception):
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet: not private, loopback, link-local, multicast and the like.
+    """Whether a text is a public IP address: not private, loopback, link-local, multicast or reserved.
 
-    An IPv6 address that holds an IPv4 address is not. What is no IP address at all is not either.
+    IPv6 addresses that embed an IPv4 address do not count as public.
     """
     try:
         ip = ip_address(address)
@@ -38,7 +38,7 @@ def is_public(address: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, by its address or as localhost, is the machine that asks."""
+    """Whether a host is this machine: localhost or a loopback address."""
     try:
         ip = ip_address(host)
     except ValueError:
@@ -47,7 +47,7 @@ def is_loopback(host: str) -> bool:
 
 
 async def addresses_of(host: str, port: int, *, allow_private: bool) -> list[str]:
-    """The IP addresses of a host, in the order to try. Raises Unresolved, and NotPublic when any one is private."""
+    """The IP addresses of a host, in the order to try. Raises Unresolved, or NotPublic if any of them is private."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -60,11 +60,11 @@ async def addresses_of(host: str, port: int, *, allow_private: bool) -> list[str
 
 @contextmanager
 def public_only() -> Iterator[None]:
-    """Within it this thread cannot connect to an address that is not public, whatever a name resolves to by then.
+    """Prevents connections of this thread to addresses that are not public, whatever a name resolves to.
 
-    This holds for sockets of Python's own, as libraries for blocking code use them, not for those of an event loop.
+    It applies to Python's own sockets, which blocking libraries use, but not to those of an event loop.
     """
-    _watch_sockets()
+    _add_audit_hook()
     token = _public_only.set(True)
     try:
         yield
@@ -73,8 +73,8 @@ def public_only() -> Iterator[None]:
 
 
 @cache
-def _watch_sockets() -> None:
-    """Python tells an audit hook of every connection before it is made, and the hook may forbid it."""
+def _add_audit_hook() -> None:
+    """Python calls an audit hook before every connection, and the hook may refuse it."""
     sys.addaudithook(_forbid_private)
 
 

@@ -1,10 +1,10 @@
-"""What there is in an ASGI request, for those who see it before a framework does."""
+"""Reads headers and the client address of an ASGI request, for middleware."""
 
 from starlette.types import Scope
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The first header of that name, in small letters; None when there is none."""
+    """The first header with that name, given in lower case; None if it is missing."""
     for key, value in scope["headers"]:
         if key == name:
             return str(value, "latin-1")
@@ -12,5 +12,5 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 def client_address(scope: Scope) -> str:
-    """Where a request comes from; empty when nobody knows."""
+    """The IP address of the client; empty if it is unknown."""
     return scope["client"][0] if scope.get("client") else ""

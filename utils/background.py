@@ -1,4 +1,4 @@
-"""Work that a server does by itself beside its requests."""
+"""Background jobs of the server."""
 
 import asyncio
 import logging
@@ -11,9 +11,9 @@ log = logging.getLogger("llmlab.background")
 
 
 class Background:
-    """Does a piece of work again and again: `work()` does some and says whether there may be more at once.
+    """Runs a job repeatedly. `work()` does one piece and returns whether there may be more to do at once.
 
-    A database that is away is waited for, and what goes wrong is logged once, not with every try.
+    The job goes on after an error. Repeated errors are logged only once.
     """
 
     def __init__(self, name: str, work: Callable[[], Awaitable[bool]], every_seconds: float) -> None:
@@ -23,24 +23,24 @@ class Background:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Works, and rests for `every_seconds` when there is nothing to do, until `stop` is called."""
-        away = False
+        """Runs until `stop` is called, and waits `every_seconds` when there is no more to do."""
+        failing = False
         while not self._stopping.is_set():
             more = False
             try:
                 more = await self._work()
-                away = False
+                failing = False
             except Exception as error:
-                if not away:
+                if not failing:
                     if isinstance(error, Unavailable):
-                        log.warning("%s wait: %s", self._name, error.detail)
+                        log.warning("%s: paused: %s", self._name, error.detail)
                     else:
-                        log.exception("%s wait for what went wrong", self._name)
-                away = True
+                        log.exception("%s: failed, retrying", self._name)
+                failing = True
             if not more:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), self.every_seconds)
 
     def stop(self) -> None:
-        """Lets `run` end once the work under way is done."""
+        """Ends `run` after the current piece of work."""
         self._stopping.set()

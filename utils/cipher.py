@@ -1,4 +1,4 @@
-"""Secrets at rest: AES-256-GCM, bound to where each is kept, under keys that can be exchanged."""
+"""Encryption of secrets at rest: AES-256-GCM with key rotation, bound to the place of each secret."""
 
 import base64
 import os
@@ -15,14 +15,14 @@ _NONCE_BYTES = 12
 
 
 class CannotDecrypt(Exception):
-    """No key that is set opens this, or it was kept elsewhere or changed."""
+    """No configured key decrypts this, or it was moved or changed."""
 
 
 class Cipher:
-    """Encrypts with the first of its keys, decrypts with any.
+    """Encrypts with the first key, and decrypts with any key.
 
-    A ciphertext is base64 of a version byte, 4 bytes that tell which key, a nonce of 12 bytes, and the sealed text.
-    `place` (a row of a table, say) is authenticated with it: what is moved elsewhere does not open.
+    A ciphertext is base64 of a version byte, the key's fingerprint (4 bytes), a nonce (12 bytes) and the sealed text.
+    `place`, such as a table row, is authenticated too, so a ciphertext moved to another place does not decrypt.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -30,17 +30,17 @@ class Cipher:
             raise ValueError("a cipher needs a key")
         derived = [_derive(key) for key in keys]
         self._current = _fingerprint(derived[0])
-        # The first key wins should two ever share a fingerprint.
+        # If two keys have the same fingerprint, the first wins.
         self._keys = {_fingerprint(key): AESGCM(key) for key in reversed(derived)}
 
     def encrypt(self, text: str, place: str) -> str:
-        """The ciphertext of a text."""
+        """Encrypts a text for a place."""
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._keys[self._current].encrypt(nonce, text.encode(), place.encode())
         return base64.b64encode(_VERSION + self._current + nonce + sealed).decode()
 
     def decrypt(self, ciphertext: str, place: str) -> str:
-        """The text of a ciphertext kept at that place. Raises CannotDecrypt."""
+        """Decrypts a ciphertext stored at a place. Raises CannotDecrypt."""
         sealed = base64.b64decode(ciphertext)
         fingerprint, sealed = sealed[1 : 1 + _FINGERPRINT_BYTES], sealed[1 + _FINGERPRINT_BYTES :]
         key = self._keys.get(fingerprint)
@@ -62,7 +62,7 @@ def _derive(secret: str) -> bytes:
 
 
 def _fingerprint(key: bytes) -> bytes:
-    """What tells one key from another and says nothing about it."""
+    """Identifies a key without revealing it."""
     digest = Hash(SHA256())
     digest.update(b"fingerprint" + key)
     return digest.finalize()[:_FINGERPRINT_BYTES]

@@ -1,4 +1,4 @@
-"""Where a page of a list ends, in a form that callers hand back and need not understand."""
+"""Opaque cursors for paging."""
 
 import base64
 from datetime import datetime
@@ -11,17 +11,17 @@ from utils.errors import Invalid
 
 
 def write_cursor(at: datetime, id: UUID) -> str:
-    """The cursor of the page that begins behind this row of a newest-first list."""
+    """The cursor of the page after this row, in a list with the newest first."""
     return _write([at, id])
 
 
 def write_name_cursor(name: str) -> str:
-    """The cursor of the page that begins behind this name."""
+    """The cursor of the page after this name."""
     return _write([name])
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """The row a cursor stands for. Raises Invalid for one we did not hand out."""
+    """The time and id in a cursor. Raises Invalid if it is malformed."""
     try:
         at, id = _read(cursor)
         moment = datetime.fromisoformat(at)
@@ -29,17 +29,17 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
             raise ValueError
         return moment, UUID(id)
     except (ValueError, TypeError, AttributeError):
-        raise _not_ours() from None
+        raise _invalid_cursor() from None
 
 
 def read_name_cursor(cursor: str) -> str:
-    """The name a cursor stands for. Raises Invalid for one we did not hand out."""
+    """The name in a cursor. Raises Invalid if it is malformed."""
     try:
         (name,) = _read(cursor)
     except (ValueError, TypeError):
-        raise _not_ours() from None
+        raise _invalid_cursor() from None
     if not isinstance(name, str) or "\0" in name:
-        raise _not_ours()
+        raise _invalid_cursor()
     return name
 
 
@@ -51,5 +51,5 @@ def _read(cursor: str) -> Any:
     return orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
 
 
-def _not_ours() -> Invalid:
+def _invalid_cursor() -> Invalid:
     return Invalid("cursor must be the next_cursor of an earlier answer", loc=("query", "cursor"))

@@ -1,4 +1,4 @@
-"""The errors of LLMLab, and the one shape in which a caller sees any of them (RFC 9457).
+"""The errors of LLMLab and their common format, problem details (RFC 9457).
 
 LLMLabError
   x BadRequest            400
@@ -13,7 +13,7 @@ LLMLabError
   x TooManyRequests       429
   x Unavailable           503
 
-An error's docstring is its message unless it is raised with another one.
+The docstring of an error is its default message.
 """
 
 from http import HTTPStatus
@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from utils import json
 
 PROBLEM_JSON = "application/problem+json"
-# As RFC 9110 has them; HTTPStatus names these two differently from one Python to the next.
+# Phrases of RFC 9110. HTTPStatus has different ones for these two, depending on the Python version.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
@@ -124,7 +124,7 @@ class Unavailable(LLMLabError):
 
 
 def problem(status: int, detail: str, request_id: str, **extra: Any) -> bytes:
-    """The body of an error answer: type, title, status, detail, request_id and what else the error says."""
+    """The body of an error answer: type, title, status, detail, request_id and extra members of the error."""
     return json.dumps(
         {
             "type": "about:blank",

@@ -1,4 +1,4 @@
-"""Group commit: what arrives while a write is under way goes out together with the next one."""
+"""Group commit: items that arrive during a write are written together by the next one."""
 
 import asyncio
 from collections import deque
@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 from utils.errors import LLMLabError, Unavailable
 
-# So many items are worth a second write beside the one that is under way.
-_MANY_ITEMS = 250
+# Minimum number of waiting items to start a second concurrent write.
+_SECOND_WRITER_ITEMS = 250
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -16,11 +16,11 @@ Result = TypeVar("Result")
 
 
 class GroupCommit(Generic[Key, Item, Result]):
-    """Gathers the items of concurrent callers by key and writes them in as few calls as the writer allows.
+    """Collects the items of concurrent callers by key and writes them in few calls.
 
-    `write(key, items)` stores the items of one key durably and answers with one result per item, in order. One write
-    per key is under way, or two when much is waiting: then one set of items can be sent while the other is stored.
-    Nothing waits for a timer: an item that finds its key idle is written at once.
+    `write(key, items)` stores the items of one key durably and returns one result per item, in order. Each key has one
+    write in progress, or two when many items wait, so that one batch is sent while the other is stored. There is no
+    timer: an item is written at once if its key has no write in progress.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class GroupCommit(Generic[Key, Item, Result]):
 
     @property
     def waiting(self) -> int:
-        """How many items are accepted and not yet written."""
+        """The number of items accepted and not yet written."""
         return self._waiting
 
     async def put(self, key: Key, items: Sequence[Item]) -> Sequence[Result]:
-        """Returns when the items are committed. Raises Unavailable, storing nothing, while too many are waiting."""
+        """Returns when the items are committed. Raises Unavailable, without storing them, if too many are waiting."""
         if self._waiting + len(items) > self._max_waiting:
             raise Unavailable("More events are arriving than the database can store; try again in a moment")
         done: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
@@ -53,7 +53,7 @@ class GroupCommit(Generic[Key, Item, Result]):
             queue = self._queues[key] = _Queue()
         queue.requests.append((items, done))
         queue.items += len(items)
-        if queue.writers == 0 or (queue.writers == 1 and queue.items >= _MANY_ITEMS):
+        if queue.writers == 0 or (queue.writers == 1 and queue.items >= _SECOND_WRITER_ITEMS):
             queue.writers += 1
             writer = asyncio.create_task(self._drain(key, queue))
             self._writers.add(writer)
@@ -61,12 +61,12 @@ class GroupCommit(Generic[Key, Item, Result]):
         return await done
 
     async def close(self) -> None:
-        """Returns when everything accepted has been written."""
+        """Waits until all accepted items are written."""
         while pending := [writer for writer in self._writers if not writer.done()]:
             await asyncio.wait(pending)
 
     async def _drain(self, key: Key, queue: "_Queue[Item, Result]") -> None:
-        # Lets in what has arrived by now and only waits for its turn.
+        # Let requests that have already arrived join the batch.
         await asyncio.sleep(0)
         while queue.requests:
             requests = [queue.requests.popleft()]
@@ -77,7 +77,7 @@ class GroupCommit(Generic[Key, Item, Result]):
             queue.items -= size
             await self._commit(key, requests)
             self._waiting -= size
-            # What waits goes out first: the database works on it while the answers are sent.
+            # Write waiting items first: the database works on them while answers are sent.
             if not queue.requests:
                 await asyncio.sleep(0)
         queue.writers -= 1
@@ -89,7 +89,7 @@ class GroupCommit(Generic[Key, Item, Result]):
             results = await self._write(key, [item for items, _ in requests for item in items])
         except Exception as error:
             if len(requests) > 1 and not isinstance(error, LLMLabError):
-                # What one caller sent may be what the database refuses: the others must not pay for it.
+                # The items of one caller may cause the error; retry each caller's items on their own.
                 for request in requests:
                     await self._commit(key, [request])
                 return
@@ -105,7 +105,7 @@ class GroupCommit(Generic[Key, Item, Result]):
 
 
 class _Queue(Generic[Item, Result]):
-    """What waits to be written for one key, how many items that is, and how many writers are at it."""
+    """The waiting requests of one key, their number of items, and the number of active writers."""
 
     def __init__(self) -> None:
         self.requests: deque[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]] = deque()

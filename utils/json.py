@@ -1,4 +1,4 @@
-"""JSON in and out without losing a digit."""
+"""Reads and writes JSON with exact decimal numbers."""
 
 import json
 import re
@@ -10,32 +10,33 @@ import jiter
 import orjson
 from pydantic import BaseModel
 
-# As many as a thousand events need, and a text of a megabyte can hold ten times as many: whoever reads those halts
-# everybody else for a quarter of a second. Of a value that JsonReader reads in one go, fewer are enough.
-_MOST_VALUES = 65_536
-_MOST_IN_ONE_GO = 20_000
+# Maximum number of values in a document. A thousand events fit; ten times as many fit into a megabyte, and parsing them
+# would block the event loop for a quarter of a second.
+_MAX_VALUES = 65_536
+# Maximum number of values that JsonReader parses in one step.
+_MAX_VALUES_PER_STEP = 20_000
 _PIECE = 65_536
-# What stands before a mark that is not in a string, and the mark: none at the end.
+# Text up to the next structural character outside of a string, and that character; empty at the end.
 _MARKS = re.compile(r'(?:[^,\[\]{}"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+([,\[\]{}]?)', re.DOTALL)
-_BLANKS = re.compile(r"[ \t\n\r]*")
+_SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder(parse_float=Decimal)
 
 
 class TooManyValues(json.JSONDecodeError):
-    """Reading it would take too long."""
+    """The document contains too many values to parse without blocking."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"it holds more than {most} values", "", 0)
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"it holds more than {limit} values", "", 0)
 
 
 def loads(data: bytes) -> Any:
-    """Strict JSON to Python; fractions become Decimal, exactly as written.
+    """Parses strict JSON; fractions become Decimal with all their digits.
 
-    Raises json.JSONDecodeError for anything else than JSON: NaN, lone surrogates, repeated keys, nesting over 200; and
-    TooManyValues for more than 65,536 values.
+    Raises json.JSONDecodeError for invalid JSON, including NaN, lone surrogates, repeated keys and nesting over 200
+    levels, and TooManyValues for more than 65,536 values.
     """
-    if len(data) > _MOST_VALUES and _marks(data) > _MOST_VALUES and _holds_too_many(data):
-        raise TooManyValues(_MOST_VALUES)
+    if len(data) > _MAX_VALUES and _marks(data) > _MAX_VALUES and _has_too_many(data):
+        raise TooManyValues(_MAX_VALUES)
     try:
         return jiter.from_json(data, allow_inf_nan=False, float_mode="decimal", catch_duplicate_keys=True)
     except ValueError as error:
@@ -43,19 +44,19 @@ def loads(data: bytes) -> Any:
 
 
 def _marks(data: bytes) -> int:
-    """How many values there may be: each but the first follows one of these."""
+    """An upper bound of the number of values: each but the first follows one of these characters."""
     return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
-def _holds_too_many(data: bytes) -> bool:
-    """The same for sure: what stands in strings does not count."""
+def _has_too_many(data: bytes) -> bool:
+    """Whether there are more values than allowed, without counting characters in strings."""
     plain = data.replace(rb"\\", b"").replace(rb"\"", b"")
-    # A value has at most a name and itself to quote.
-    return plain.count(b'"') > 4 * _MOST_VALUES or _marks(b"".join(plain.split(b'"')[::2])) > _MOST_VALUES
+    # A value has at most four quotes: two for its name and two of its own.
+    return plain.count(b'"') > 4 * _MAX_VALUES or _marks(b"".join(plain.split(b'"')[::2])) > _MAX_VALUES
 
 
 def dumps(value: Any) -> bytes:
-    """JSON of plain values, pydantic models, UUIDs and times (RFC 3339); a Decimal is a plain number, every digit."""
+    """Writes plain values, pydantic models, UUIDs and times (RFC 3339); a Decimal becomes a number with every digit."""
     return orjson.dumps(value, default=_default, option=orjson.OPT_UTC_Z)
 
 
@@ -76,26 +77,26 @@ def _default(value: Any) -> Any:
 
 
 class JsonReader:
-    """Reads JSON value by value, so that whoever reads a large text can let others have their turn in between.
+    """Reads JSON value by value, so that the reader of a large document can yield to other tasks.
 
-    All of its methods raise ValueError for what is not JSON, or RecursionError. Fractions become Decimal.
+    Fractions become Decimal. All methods raise ValueError for invalid JSON, or RecursionError.
     """
 
     def __init__(self, data: bytes) -> None:
         self._text = data.decode()
         self._at = 0
-        self._may_halt = self._holds_many()
+        self._is_large = self._has_many_values()
 
     def value(self) -> Any:
-        """The value that comes next. Raises TooManyValues for one that holds more than 20,000 others."""
-        start = self._blanks()
-        if self._may_halt and self._text.startswith(("[", "{"), start):
+        """Reads the next value. Raises TooManyValues if it contains more than 20,000 others."""
+        start = self._skip_space()
+        if self._is_large and self._text.startswith(("[", "{"), start):
             self._check(start)
         value, self._at = _DECODER.raw_decode(self._text, start)
         return value
 
     def members(self) -> Iterator[str]:
-        """The names in the object that comes next; after each of them its value must be read. null has none."""
+        """Yields each name of the next object; its value must be read before the next name. null has no names."""
         for _ in self._items("{", "}"):
             name = self.value()
             if not isinstance(name, str) or not self._takes(":"):
@@ -103,30 +104,30 @@ class JsonReader:
             yield name
 
     def elements(self) -> Iterator[None]:
-        """Yields before each element of the array that comes next, which must be read then. null has none."""
+        """Yields before each element of the next array, which must then be read. null has no elements."""
         return self._items("[", "]")
 
     def starts_with(self, character: str) -> bool:
-        """Whether the next value starts so."""
-        return self._text.startswith(character, self._blanks())
+        """Whether the next value starts with this character."""
+        return self._text.startswith(character, self._skip_space())
 
     @property
     def at_end(self) -> bool:
-        """Whether nothing follows."""
-        return self._blanks() == len(self._text)
+        """Whether only white space follows."""
+        return self._skip_space() == len(self._text)
 
-    def _holds_many(self) -> bool:
-        """Whether there are so many values that one of them may hold too many of the others."""
+    def _has_many_values(self) -> bool:
+        """Whether the document may contain more values than allowed in one step."""
         found = 0
         for start in range(0, len(self._text), _PIECE):
             found += sum(self._text.count(mark, start, start + _PIECE) for mark in ",[{")
-            if found > _MOST_IN_ONE_GO:
+            if found > _MAX_VALUES_PER_STEP:
                 return True
         return False
 
     def _check(self, start: int) -> None:
-        """Raises TooManyValues if what starts here holds too many values."""
-        held = depth = 0
+        """Raises TooManyValues if the value at this position contains too many others."""
+        values = depth = 0
         for found in _MARKS.finditer(self._text, start):
             mark = found[1]
             if mark == "]" or mark == "}":
@@ -134,10 +135,10 @@ class JsonReader:
                 if depth == 0:
                     return
             elif mark:
-                held += 1
+                values += 1
                 depth += mark != ","
-                if held > _MOST_IN_ONE_GO:
-                    raise TooManyValues(_MOST_IN_ONE_GO)
+                if values > _MAX_VALUES_PER_STEP:
+                    raise TooManyValues(_MAX_VALUES_PER_STEP)
 
     def _items(self, start: str, stop: str) -> Iterator[None]:
         if self.starts_with("n") and self.value() is None:
@@ -157,9 +158,9 @@ class JsonReader:
         self._at += taken
         return taken
 
-    def _blanks(self) -> int:
-        """Passes over what stands between values."""
-        match = _BLANKS.match(self._text, self._at)
+    def _skip_space(self) -> int:
+        """Skips white space and returns the new position."""
+        match = _SPACE.match(self._text, self._at)
         assert match is not None
         self._at = match.end()
         return self._at

@@ -1,4 +1,4 @@
-"""Random keys that are handed out once and known by their hash from then on."""
+"""Random keys that are shown once and stored only as a hash."""
 
 import hashlib
 import secrets
@@ -9,10 +9,10 @@ WEBHOOK_SECRET_PREFIX = "llmlab_whsec_"  # noqa: S105
 
 
 def new_key(prefix: str) -> str:
-    """The prefix and 256 random bits."""
+    """A new key: the prefix and 256 random bits."""
     return prefix + secrets.token_urlsafe(32)
 
 
 def key_hash(key: str) -> str:
-    """SHA-256 in hex. Slow hashes are for what people choose; 256 random bits cannot be guessed either way."""
+    """SHA-256 in hex. A slow hash is not needed, because 256 random bits cannot be guessed."""
     return hashlib.sha256(key.encode()).hexdigest()

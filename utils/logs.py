@@ -1,4 +1,4 @@
-"""Logs: a JSON object per line, or plain text while debugging."""
+"""Logs: one JSON object per line, or plain text in debug mode."""
 
 import asyncio
 import logging
@@ -9,17 +9,17 @@ from typing import Any, TextIO
 
 from utils.json import dumps
 
-# All that a handler of somebody else's may ask of a record.
+# All attributes that other handlers may read from a record.
 _BLANK = logging.LogRecord("", logging.INFO, "", 0, "", (), None).__dict__
 
-_GATHERING_SECONDS = 0.02
+_BUFFER_SECONDS = 0.02
 
 
 class RequestRecord(logging.LogRecord):
-    """What there is to say of one request: at least its `method`, `path`, `status` and `error`, None for no error."""
+    """The log record of a request, with at least `method`, `path`, `status` and `error` (None without an error)."""
 
     def __init__(self, logger: str, request: Mapping[str, Any]) -> None:
-        # What the base class finds out about the caller takes longer than writing the line, which shows none of it.
+        # The base class looks up the calling function, which takes longer than writing the line and is not shown.
         self.__dict__.update(_BLANK)
         self.name = logger
         if request["error"] is not None:
@@ -29,12 +29,12 @@ class RequestRecord(logging.LogRecord):
         self.request = request
 
     def getMessage(self) -> str:
-        """The request in three words."""
+        """Method, path and status."""
         return "{method} {path} {status}".format_map(self.request)
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON: time, level, logger and either the request's facts or the message."""
+    """One line of JSON: time, level, logger, and either the fields of the request or the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -49,7 +49,7 @@ class JsonLines(logging.Formatter):
 
 
 class PlainLines(logging.Formatter):
-    """A record for human eyes, with the traceback of what went wrong."""
+    """Plain text, with the traceback of an error."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
@@ -58,15 +58,15 @@ class PlainLines(logging.Formatter):
 
 
 class GatheringHandler(logging.StreamHandler[TextIO]):
-    """Writes the lines of some milliseconds in one go: a write for each costs a busy server 5 % of its time.
+    """Buffers lines for 20 ms, because a write per line takes 5% of a busy server's time.
 
-    Outside an event loop it writes at once.
+    Outside of an event loop, it writes at once.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._lines: list[str] = []
-        # The loop that will write them: one that has ended by then does not.
+        # The loop scheduled to flush the lines. A loop that has ended does not, so another one schedules again.
         self._writer: asyncio.AbstractEventLoop | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -75,7 +75,7 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
             loop = asyncio.get_running_loop()
             if loop is not self._writer:
                 self._writer = loop
-                loop.call_later(_GATHERING_SECONDS, self.flush)
+                loop.call_later(_BUFFER_SECONDS, self.flush)
         except RuntimeError:
             self.flush()
         except Exception:
@@ -93,8 +93,8 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
 
 
 def configure_logs(*, debug: bool) -> None:
-    """Sends everything to standard error, once."""
-    # What no line of ours shows need not be looked up for each (see "Optimization" in the documentation of logging).
+    """Replaces the handlers of the root logger by one that writes to standard error."""
+    # Skip values that no line shows (see "Optimization" in the documentation of logging).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = ""
     handler = GatheringHandler()
@@ -102,6 +102,6 @@ def configure_logs(*, debug: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    # One line per request is ours; the HTTP client of the Supabase road would add one more per query.
+    # LLMLab logs each request itself; the HTTP client of Supabase would add a line per query.
     for name in ("httpx", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.WARNING)

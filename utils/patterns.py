@@ -1,17 +1,17 @@
-"""Names in which * stands for anything."""
+"""Name patterns with * as a wildcard."""
 
 
 class Pattern:
-    """A name in which * stands for anything, nothing included; capital letters do not matter.
+    """A name pattern, ignoring case. * matches any text, also the empty one.
 
-    Fitting takes time in proportion to the name, however many stars there are; a regular expression's would explode.
+    Matching takes linear time for any number of wildcards, unlike a regular expression.
     """
 
     def __init__(self, pattern: str) -> None:
         self._first, *self._rest = pattern.lower().split("*")
 
     def fits(self, name: str) -> bool:
-        """Whether a name is one of those the pattern stands for."""
+        """Whether a name matches the pattern."""
         name = name.lower()
         if not self._rest:
             return name == self._first

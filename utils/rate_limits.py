@@ -1,23 +1,23 @@
-"""Where counts of requests and failed logins are kept: in this process, or in Redis for all of them."""
+"""Storage for the counters of rate limits: this process, or Redis for all processes."""
 
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 
-_CONNECTIONS = 20
-_PATIENCE_SECONDS = 5
+_MAX_CONNECTIONS = 20
+_TIMEOUT_SECONDS = 5
 
 
 def rate_storage(redis_url: str | None) -> Storage:
-    """Redis at the URL, or memory. A Redis that cannot be reached raises limits.errors.StorageError when it is used."""
+    """Redis at the URL, or memory. While Redis is unreachable, its methods raise limits.errors.StorageError."""
     if redis_url is None:
         return MemoryStorage()
-    # Its client loads all of OpenTelemetry, to count with.
+    # Imported here, because the client loads all of OpenTelemetry.
     from redis.asyncio import BlockingConnectionPool
 
-    # Many requests at once wait for one of a few connections; the client's own pool would refuse the hundred-and-first.
-    pool = BlockingConnectionPool.from_url(redis_url, max_connections=_CONNECTIONS, timeout=_PATIENCE_SECONDS)
+    # Requests wait for a free connection; the default pool raises an error if there is none.
+    pool = BlockingConnectionPool.from_url(redis_url, max_connections=_MAX_CONNECTIONS, timeout=_TIMEOUT_SECONDS)
     return RedisStorage(
         f"async+{redis_url}",
         implementation="redispy",
         wrap_exceptions=True,
-        connection_pool=pool,  # type: ignore[arg-type]  # limits' annotation leaves out what its documentation names
+        connection_pool=pool,  # type: ignore[arg-type]  # missing in limits' annotation, but documented
     )

@@ -1,4 +1,4 @@
-"""What was looked up a moment ago, so that a busy caller does not ask for it with every request."""
+"""A short-lived cache for lookups that many requests repeat."""
 
 import asyncio
 import time
@@ -10,10 +10,10 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Key, Value]):
-    """Answers of `load(key)`, each for at most so many seconds; those who ask at the same time share one lookup.
+    """Caches the results of `load(key)` for at most `seconds`. Concurrent calls share one lookup.
 
-    What changes is seen after that time at the latest, and at once by whoever calls `forget`. Who asks again and again
-    waits for the first lookup only: an answer is looked up anew at half its age, and holds until the new one is there.
+    A change is visible after that time, or at once after `forget`. A result is refreshed after half its lifetime while
+    the old one is still returned, so only the first call waits.
     """
 
     def __init__(
@@ -21,38 +21,38 @@ class Recent(Generic[Key, Value]):
         load: Callable[[Key], Awaitable[Value]],
         *,
         seconds: float = 1.0,
-        most: int = 10_000,
+        max_keys: int = 10_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
         self._clock = clock
         self._half = seconds / 2
-        self._most = most
+        self._max_keys = max_keys
         self._lookups: dict[Key, asyncio.Task[Value]] = {}
         self._earlier: dict[Key, asyncio.Task[Value]] = {}
-        # Until when these are taken for new, and those are taken at all.
+        # The time until which the current generation is fresh, and the earlier one is usable.
         self._until = self._earlier_until = 0.0
 
     async def get(self, key: Key) -> Value:
-        """The answer for a key. Raises what the lookup raises."""
+        """The value for a key. Raises the exceptions of the lookup."""
         moment = self._clock()
-        if moment > self._until or len(self._lookups) > self._most:
+        if moment > self._until or len(self._lookups) > self._max_keys:
             self._earlier, self._lookups = self._lookups, {}
             self._earlier_until, self._until = self._until + self._half, moment + self._half
         lookup = self._lookups.get(key)
         if lookup is None:
             lookup = self._lookups[key] = asyncio.create_task(self._look_up(key))
-            lookup.add_done_callback(_hear)
+            lookup.add_done_callback(_retrieve_error)
         if lookup.done():
             return lookup.result()
         earlier = self._earlier.get(key) if moment <= self._earlier_until else None
         if earlier is not None and earlier.done() and earlier.exception() is None:
             return earlier.result()
-        # Shielded: the answer belongs to every caller that waits for it, not to the one that asked first.
+        # Shielded, because the cancellation of one caller must not cancel the lookup for the others.
         return await asyncio.shield(lookup)
 
     def forget(self) -> None:
-        """Everything is looked up anew."""
+        """Clears the cache."""
         self._lookups.clear()
         self._earlier.clear()
 
@@ -60,7 +60,7 @@ class Recent(Generic[Key, Value]):
         return await self._load(key)
 
 
-def _hear(lookup: "asyncio.Task[Any]") -> None:
-    """An error is for whoever asks next; asyncio need not complain that nobody has."""
+def _retrieve_error(lookup: "asyncio.Task[Any]") -> None:
+    """Marks the exception as retrieved, so that asyncio does not log it if no caller is left."""
     if not lookup.cancelled():
         lookup.exception()

@@ -1,4 +1,4 @@
-"""What the process is told from outside."""
+"""Stop signals of the process."""
 
 import asyncio
 import signal
@@ -9,29 +9,29 @@ from types import FrameType
 
 
 @contextmanager
-def told_to_stop(call: Callable[[], None]) -> Iterator[None]:
-    """Calls this in the event loop as soon as the process is told to stop, beside whoever else handles that.
+def on_stop_signal(call: Callable[[], None]) -> Iterator[None]:
+    """Calls a function in the event loop on SIGINT or SIGTERM, in addition to the existing handlers.
 
-    The web server waits for the answers under way before it ends the application, so an answer without an end must
-    hear of it from here. Outside the main thread nobody is told.
+    The web server waits for open answers before it stops the application, so endless streams must be closed here. Has
+    no effect outside the main thread.
     """
     loop = asyncio.get_running_loop()
-    others = {}
+    previous = {}
     if threading.current_thread() is threading.main_thread():
-        others = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(call)
-        other = others[signal.Signals(number)]
-        assert callable(other)
-        other(number, frame)
+        handler = previous[signal.Signals(number)]
+        assert callable(handler)
+        handler(number, frame)
 
-    # Where nobody handles it, the signal ends the process, and so it should.
-    handled = [number for number, other in others.items() if callable(other)]
+    # A signal without a handler still ends the process.
+    handled = [number for number, handler in previous.items() if callable(handler)]
     for number in handled:
         signal.signal(number, handle)
     try:
         yield
     finally:
         for number in handled:
-            signal.signal(number, others[number])
+            signal.signal(number, previous[number])

@@ -1,11 +1,11 @@
-"""A file in memory that is taken away while it is written."""
+"""A write-only file in memory that is emptied while it is written."""
 
 import io
 from typing import Any
 
 
 class Sink(io.RawIOBase):
-    """Takes what is written, to be taken away piece by piece."""
+    """Collects written bytes until `taken` returns them."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -23,6 +23,6 @@ class Sink(io.RawIOBase):
         return len(self._pieces[-1])
 
     def taken(self) -> bytes:
-        """What has been written since it was last asked."""
+        """Returns and removes the bytes written since the last call."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)

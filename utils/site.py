@@ -1,4 +1,4 @@
-"""A web site that was built into a folder: one page for all of its addresses, and the files that the page loads."""
+"""Serves the built dashboard: one page for all its paths, and its asset files."""
 
 import asyncio
 import os
@@ -13,42 +13,44 @@ from starlette.types import Scope
 
 PAGE = "index.html"
 
-_ADDRESSES = frozenset({"/", "/login", "/signup", "/app"})
-_FOLDERS = ("/app/", "/join/")
-# Names that lead nowhere else. A build writes them with a hash of what is in the file.
+_PAGE_PATHS = frozenset({"/", "/login", "/signup", "/app"})
+_PAGE_PREFIXES = ("/app/", "/join/")
+# Names of built assets, which contain a hash of the content. Excludes names that could leave the folder.
 _ASSET = re.compile(r"/assets(/[\w-][\w.-]{0,199}){1,4}", re.ASCII)
-# What the build has compressed, the smallest first.
+# Suffixes of compressed files, the smallest first.
 _SUFFIXES = {"br": ".br", "gzip": ".gz"}
-# What Python does not know everywhere.
-_KINDS = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
+# Media types that Python does not know on all systems.
+_MEDIA_TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 
 
 class Site:
-    """The files of a folder, compressed where that was done beforehand and the browser can read it."""
+    """The files of a folder, precompressed if the build did so and the browser accepts it."""
 
     def __init__(self, folder: Path) -> None:
         self._files = StaticFiles(directory=folder)
-        # What else a browser asks for at the root, such as its icon.
-        self._others = {
+        # Other files at the root, such as the icon.
+        self._root_files = {
             f"/{file.name}": file.name
             for file in folder.iterdir()
             if file.is_file() and not file.name.startswith(".") and file.suffix not in _SUFFIXES.values()
         }
 
     def name_of(self, path: str) -> str | None:
-        """The file that answers for a path; None if the path is not the site's."""
-        if path in _ADDRESSES or path.startswith(_FOLDERS):
+        """The file for a path; None if the path does not belong to the site."""
+        if path in _PAGE_PATHS or path.startswith(_PAGE_PREFIXES):
             return PAGE
-        return path[1:] if path.startswith("/assets/") else self._others.get(path)
+        return path[1:] if path.startswith("/assets/") else self._root_files.get(path)
 
     async def response(self, name: str, scope: Scope) -> Response | None:
-        """The answer with a file, or that the browser's copy is up to date; None if there is no such file."""
+        """The file, or 304 if the browser's copy is up to date; None if there is no such file."""
         headers = Headers(scope=scope)
         found = await asyncio.to_thread(self._find, name, _accepted(headers.get("accept-encoding", "")))
         if found is None:
             return None
         path, stat, encoding = found
-        response = FileResponse(path, media_type=_KINDS.get(Path(name).suffix) or guess_type(name)[0], stat_result=stat)
+        response = FileResponse(
+            path, media_type=_MEDIA_TYPES.get(Path(name).suffix) or guess_type(name)[0], stat_result=stat
+        )
         response.headers["Vary"] = "Accept-Encoding"
         if encoding:
             response.headers["Content-Encoding"] = encoding
@@ -59,7 +61,7 @@ class Site:
         )
 
     def _find(self, name: str, encodings: list[str]) -> tuple[str, os.stat_result, str] | None:
-        """A file's path, what the system says of it, and how it is compressed."""
+        """A file's path, stat result and content encoding; None if it does not exist."""
         if name.startswith("assets/") and (not _ASSET.fullmatch(f"/{name}") or name.endswith((*_SUFFIXES.values(),))):
             return None
         for encoding in (*encodings, ""):
@@ -70,7 +72,7 @@ class Site:
 
 
 def _accepted(header: str) -> list[str]:
-    """The encodings of ours that an Accept-Encoding header allows, the one to prefer first."""
+    """The supported encodings that an Accept-Encoding header allows, in order of preference."""
     allowed = set()
     for part in header.lower().split(","):
         encoding, _, quality = part.partition(";")

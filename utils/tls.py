@@ -1,4 +1,4 @@
-"""Which certificates are trusted."""
+"""The TLS context for outgoing connections."""
 
 import ssl
 from functools import cache
@@ -8,5 +8,5 @@ import httpx
 
 @cache
 def trusted() -> ssl.SSLContext:
-    """The certificate authorities that everybody trusts. Reading them takes 50 ms, so it is done once."""
+    """A context with the default certificate authorities. Cached, because reading them takes 50 ms."""
     return httpx.create_ssl_context(trust_env=False)

@@ -1,4 +1,4 @@
-"""The signed tokens a session hands out (JWT, RFC 7519)."""
+"""The signed tokens of a session (JWT, RFC 7519)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +14,13 @@ Use = Literal["access", "refresh"]
 
 @dataclass(frozen=True)
 class Tokens:
-    """Signs and reads tokens with one key and one algorithm; a token of any other, or of none, is refused."""
+    """Signs and verifies tokens with one key and one algorithm. Tokens with another algorithm, or none, are refused."""
 
     key: str
     algorithm: str
 
     def sign(self, use: Use, session_id: UUID, token_id: UUID, issued_at: datetime, expires_at: datetime) -> str:
-        """A token of the session. `token_id` tells one refresh token of a session from the next."""
+        """A token of the session. `token_id` identifies a refresh token within the session."""
         claims = {
             "use": use,
             "sid": str(session_id),
@@ -31,7 +31,7 @@ class Tokens:
         return str(jwt.encode(claims, self.key, algorithm=self.algorithm))
 
     def read(self, use: Use, token: str) -> tuple[UUID, UUID]:
-        """Session id and token id. Raises Unauthorized for a token that is forged, expired or for another use."""
+        """The session id and token id. Raises Unauthorized for a token that is forged, expired or for another use."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 token, self.key, algorithms=[self.algorithm], options={"require_exp": True}
@@ -44,6 +44,6 @@ class Tokens:
 
 
 def bearer_token(authorization: str | None) -> str | None:
-    """The token of an Authorization header's value; None when it holds none."""
+    """The bearer token in the value of an Authorization header; None if there is none."""
     scheme, _, token = (authorization or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None

@@ -40,7 +40,7 @@ def lines(text: str) -> list[list[str]]:
     return [re.split(r"\s{2,}", line.strip()) for line in text.splitlines() if line.strip()]
 
 
-# Who is asking
+# Signing in
 
 
 def test_a_key_is_kept_where_only_its_owner_can_read_it(llmlab: Program, workspace: Workspace, home: Path) -> None:
@@ -60,13 +60,13 @@ def test_xdg_is_respected(llmlab: Program, workspace: Workspace, home: Path, mon
     assert stat.S_IMODE((home / "xdg" / "llmlab" / "config.json").stat().st_mode) == 0o600
 
 
-def test_a_key_nobody_knows_is_not_kept(llmlab: Program, workspace: Workspace, home: Path) -> None:
-    done = llmlab("init", "llmlab_sk_nobody", "--url", workspace.url)
+def test_an_unknown_key_is_not_kept(llmlab: Program, workspace: Workspace, home: Path) -> None:
+    done = llmlab("init", "llmlab_sk_unknown", "--url", workspace.url)
     assert (done.returncode, done.stdout) == (3, "")
     assert list(home.iterdir()) == []
 
 
-def test_who_signs_up_and_who_logs_in_gets_a_key_of_their_own(
+def test_signing_up_and_logging_in_create_a_key(
     llmlab: Program, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LLMLAB_PASSWORD", PASSWORD)
@@ -79,7 +79,7 @@ def test_who_signs_up_and_who_logs_in_gets_a_key_of_their_own(
     assert (refused.returncode, refused.stdout) == (3, "")
     monkeypatch.setenv("LLMLAB_PASSWORD", "not the password")
     done = llmlab("init", "--email", email)
-    assert (done.returncode, done.stderr) == (3, "Error: The e-mail address or the password is not right.\n")
+    assert (done.returncode, done.stderr) == (3, "Error: Wrong e-mail address or password.\n")
 
 
 def test_the_configuration_is_set_shown_and_deleted(
@@ -109,7 +109,7 @@ def test_the_configuration_is_set_shown_and_deleted(
     assert not (home / ".llmlab" / "config.json").exists()
 
 
-# What it cost
+# Costs
 
 EVENTS = (
     call(project="search", tags={"team": "web"}),
@@ -118,7 +118,7 @@ EVENTS = (
 )
 
 
-def test_costs_are_those_that_llmlab_says(llmlab: Program, signed_in: Workspace) -> None:
+def test_costs_are_those_of_the_server(llmlab: Program, signed_in: Workspace) -> None:
     # 1,000 and 500 tokens: 0.0075 USD of gpt-4o, and 1000*0.15 + 500*0.60 millionths of gpt-4o-mini.
     track(signed_in, *EVENTS)
     shown = lines(llmlab("costs", "--since", "7d").stdout)
@@ -127,32 +127,32 @@ def test_costs_are_those_that_llmlab_says(llmlab: Program, signed_in: Workspace)
     assert ["gpt-4o-mini", "openai", "1", "1,500", "0", "$0.00045"] in shown
     assert ["in-house-1", "acme", "1", "1,500", "1", "$0"] in shown
     assert shown[-2][0].startswith("$0.00795 for 3 calls from ")
-    assert shown[-1] == ["1 calls have no known price and are not in it."]
+    assert shown[-1] == ["Not included: 1 call without a price."]
     assert ["openai", "2", "0", "$0.00795"] in lines(llmlab("costs", "--by", "provider").stdout)
     assert ["search", "1", "1,500", "0", "$0.0075"] in lines(llmlab("costs", "--by", "project").stdout)
     assert ["-", "2", "3,000", "1", "$0.00045"] in lines(llmlab("costs", "--by", "project").stdout)
     assert ["web", "1", "1,500", "0", "$0.0075"] in lines(llmlab("costs", "--by", "tag", "--key", "team").stdout)
-    told = exact.loads(llmlab("costs", "--since", "4w", "--json").stdout)
-    assert told == signed_in.ask("GET", "/api/costs/summary?days=28")
+    answer = exact.loads(llmlab("costs", "--since", "4w", "--json").stdout)
+    assert answer == signed_in.ask("GET", "/api/costs/summary?days=28")
     day = exact.loads(
         llmlab("costs", "--since", "2026-01-01", "--until", "2026-01-02", "--tz", "Europe/Berlin", "--json").stdout
     )
     assert (day["date_range_start"], day["call_count"]) == ("2025-12-31T23:00:00Z", 0)
 
 
-def test_the_status_says_how_everything_stands(llmlab: Program, signed_in: Workspace) -> None:
+def test_the_status_shows_costs_and_budgets(llmlab: Program, signed_in: Workspace) -> None:
     track(signed_in, *EVENTS)
     assert llmlab("budget", "0.01", "--name", "All", "--project", "search").returncode == 0
     shown = lines(llmlab("status").stdout)
     assert ["Today", "$0.00795", "3", "1"] in shown
-    assert ["All", "monthly", "$0.0075", "$0.01", "75 %", "ok"] in [line[:6] for line in shown]
-    told = exact.loads(llmlab("status", "--json").stdout)
-    assert told["today"]["total_cost"] == told["last_30_days"]["total_cost"] == Decimal("0.00795")
-    assert "..." in told["api_key"]
+    assert ["All", "monthly", "$0.0075", "$0.01", "75%", "ok"] in [line[:6] for line in shown]
+    answer = exact.loads(llmlab("status", "--json").stdout)
+    assert answer["today"]["total_cost"] == answer["last_30_days"]["total_cost"] == Decimal("0.00795")
+    assert "..." in answer["api_key"]
 
 
 def test_a_budget_is_set_to_the_last_digit_and_changed(llmlab: Program, signed_in: Workspace) -> None:
-    assert llmlab("budget").stdout == "There are no budgets. llmlab budget 100 sets one of $100 a month.\n"
+    assert llmlab("budget").stdout == "No budgets are set. Run llmlab budget 100 to set one of $100 a month.\n"
     first = exact.loads(llmlab("budget", "$0.10000000001", "--tag", "team=web", "--json").stdout)
     again = exact.loads(llmlab("budget", "7", "--tag", "team=web", "--hard", "--json").stdout)
     assert (first["limit"], first["scope"]) == (Decimal("0.10000000001"), {"tag": "team=web"})
@@ -161,10 +161,10 @@ def test_a_budget_is_set_to_the_last_digit_and_changed(llmlab: Program, signed_i
     assert llmlab("budget", "-1").returncode == llmlab("budget", "much").returncode == 2
 
 
-def test_advice_is_shown_also_if_there_is_more_of_it_one_day(
+def test_advice_is_shown_also_with_fields_of_a_newer_server(
     llmlab: Program, signed_in: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert llmlab("optimize").stdout == "Nothing in the calls of 30 days says that something could cost less.\n"
+    assert llmlab("optimize").stdout == "No savings found in the last 30 days.\n"
     answer = {
         "model_recommendations": [
             {
@@ -200,7 +200,10 @@ def test_keys_are_made_listed_and_revoked(llmlab: Program, signed_in: Workspace)
     assert llmlab("keys", "revoke", made["id"], input="y\n").returncode == 0
     assert made["id"] not in llmlab("keys", "list").stdout
     done = llmlab("keys", "revoke", made["id"], "--yes")
-    assert (done.returncode, done.stderr) == (1, f"Error: No keys have the id or the end {made['id']}.\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"Error: No API key has the ID or the last four characters {made['id']}.\n",
+    )
 
 
 # Calls as they arrive
@@ -227,8 +230,8 @@ def test_tail_shows_the_latest_calls_and_then_those_that_come(
     shown = lines(done.stdout)
     assert shown[0] == ["2026-03-02 09:31:00", "openai/gpt-4o", "1,000 in", "500 out", "$0.0075"]
     assert shown[1][1:] == ["openai/gpt-4o-mini", "1,000 in", "500 out", "$0.00045", "new", "error"]
-    told = [exact.loads(line) for line in llmlab("tail", "-n", "2", "--limit", "2", "--json").stdout.splitlines()]
-    assert [event["cost"] for event in told] == [Decimal("0.0075"), Decimal("0.00045")]
+    printed = [exact.loads(line) for line in llmlab("tail", "-n", "2", "--limit", "2", "--json").stdout.splitlines()]
+    assert [event["cost"] for event in printed] == [Decimal("0.0075"), Decimal("0.00045")]
 
 
 # Exports
@@ -238,8 +241,8 @@ def test_exports_come_as_the_server_makes_them(llmlab: Program, signed_in: Works
     track(signed_in, *EVENTS)
     (row,) = csv.DictReader(io.StringIO(llmlab("export", "events", "--model", "gpt-4o").stdout))
     assert (row["model"], row["cost"]) == ("gpt-4o", "0.0075")
-    told = [exact.loads(line) for line in llmlab("export", "costs", "--since", "1d", "--json").stdout.splitlines()]
-    assert sorted(row["model"] for row in told) == ["gpt-4o", "gpt-4o-mini", "in-house-1"]
+    printed = [exact.loads(line) for line in llmlab("export", "costs", "--since", "1d", "--json").stdout.splitlines()]
+    assert sorted(row["model"] for row in printed) == ["gpt-4o", "gpt-4o-mini", "in-house-1"]
     target = tmp_path / "focus.csv"
     done = llmlab("export", "focus", "-o", target, "--json")
     assert json.loads(done.stdout) == {"file": str(target), "format": "csv", "bytes": target.stat().st_size}
@@ -250,7 +253,7 @@ def test_exports_come_as_the_server_makes_them(llmlab: Program, signed_in: Works
     assert [path.name for path in tmp_path.iterdir()] == ["focus.csv"]
 
 
-# How it behaves
+# Errors, colours and completion
 
 
 @pytest.mark.parametrize(
@@ -274,13 +277,13 @@ def test_without_a_key_or_a_server_a_sentence_says_so(
 ) -> None:
     done = llmlab(*arguments)
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == "Error: There is no API key yet: run llmlab init, or set LLMLAB_API_KEY.\n"
-    monkeypatch.setenv("LLMLAB_API_KEY", "llmlab_sk_nobody")
+    assert done.stderr == "Error: No API key is set. Run llmlab init, or set LLMLAB_API_KEY.\n"
+    monkeypatch.setenv("LLMLAB_API_KEY", "llmlab_sk_unknown")
     monkeypatch.setenv("LLMLAB_URL", "http://127.0.0.1:9")
     if arguments[0] != "import":
         done = llmlab(*arguments, "--json")
-        said = {"error": "LLMLab cannot be reached at http://127.0.0.1:9. Is it running?", "exit_code": 4}
-        assert (done.returncode, done.stdout, json.loads(done.stderr)) == (4, "", said)
+        error = {"error": "Cannot connect to LLMLab at http://127.0.0.1:9. Is it running?", "exit_code": 4}
+        assert (done.returncode, done.stdout, json.loads(done.stderr)) == (4, "", error)
 
 
 def test_what_llmlab_refuses_is_said_in_its_words(llmlab: Program, signed_in: Workspace) -> None:
@@ -289,7 +292,7 @@ def test_what_llmlab_refuses_is_said_in_its_words(llmlab: Program, signed_in: Wo
     assert re.fullmatch(r"Error: [A-Z].*\.\n", done.stderr)
 
 
-def test_names_do_not_command_the_terminal(llmlab: Program, signed_in: Workspace) -> None:
+def test_names_do_not_control_the_terminal(llmlab: Program, signed_in: Workspace) -> None:
     track(signed_in, call(model="[red]\x9b31m\u202ex"))
     assert "[red]?31m?x" in llmlab("costs").stdout
 
@@ -329,7 +332,7 @@ def test_json_has_every_digit() -> None:
     assert exact.dumps(Decimal("1E-7")) == "0.0000001"
 
 
-# What is written about it
+# Documentation
 
 CLI = Path(__file__).parent.parent
 README = (CLI / "README.md").read_text()
@@ -339,7 +342,7 @@ def first_cells(pattern: str) -> list[str]:
     return re.findall(rf"^\| `{pattern}` \|", README, re.MULTILINE)
 
 
-def test_the_readme_says_what_there_is() -> None:
+def test_the_readme_lists_commands_exit_codes_presets_and_settings() -> None:
     assert sorted(first_cells(r"llmlab (\w+)")) == sorted(cli.commands)
     codes = re.findall(r"^\| `(\d+)` \| (.+) \|$", README, re.MULTILINE)
     assert codes == re.findall(r"^  (\d+) +(.+)$", EPILOG, re.MULTILINE)
@@ -352,7 +355,7 @@ def test_the_readme_says_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("path", [CLI / "README.md", CLI.parent / "README.md"], ids=["of the tool", "of LLMLab"])
-def test_the_commands_in_the_readme_can_be_given(path: Path) -> None:
+def test_the_commands_in_the_readme_exist(path: Path) -> None:
     text = path.read_text().replace("\\\n", " ")
     given = re.findall(r"^llmlab (.+)$", text, re.MULTILINE) + re.findall(r"`llmlab ([\w -]+)`", text)
     assert given
@@ -363,7 +366,7 @@ def test_the_commands_in_the_readme_can_be_given(path: Path) -> None:
         assert {word for word in arguments if word.startswith("--")} <= known, words
 
 
-def test_every_command_speaks_json() -> None:
+def test_every_command_has_json() -> None:
     def all_of(group: click.Group) -> Iterator[click.Command]:
         for command in group.commands.values():
             if isinstance(command, click.Group):
@@ -375,7 +378,7 @@ def test_every_command_speaks_json() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((CLI / "src").glob("**/*.py")), ids=lambda path: path.stem)
-def test_it_needs_python_3_10_and_what_it_says(path: Path) -> None:
+def test_it_needs_python_3_10_and_the_named_packages(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 10))
     names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}

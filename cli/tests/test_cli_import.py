@@ -1,4 +1,4 @@
-"""Files of calls, imported into a running LLMLab: each call counts once, at the right cost, or is named as refused."""
+"""Files of calls, imported into a running LLMLab: each call counts once, at the right cost, or is listed as refused."""
 
 import csv
 import gzip
@@ -50,11 +50,11 @@ def azure(path: Path, rows: int, begin: int = 0) -> Path:
 
 
 def imported(llmlab: Program, *arguments: object) -> dict[str, Any]:
-    """What an import says has become of the rows; all of them must be good."""
+    """The result of an import without refused rows."""
     done = llmlab("import", *arguments, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def total(workspace: Workspace, day: str = "2023-11-16") -> tuple[int, Decimal]:
@@ -67,9 +67,9 @@ def would_send(llmlab: Program, *arguments: object) -> list[dict[str, Any]]:
     """The events of a dry run."""
     done = llmlab("import", *arguments, "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
-    told = exact.loads(done.stdout)
-    assert told["refused"] == 0, told["refusals"]
-    events: list[dict[str, Any]] = told["first_events"]
+    result = exact.loads(done.stdout)
+    assert result["refused"] == 0, result["refusals"]
+    events: list[dict[str, Any]] = result["first_events"]
     return events
 
 
@@ -90,7 +90,7 @@ def test_a_trace_that_is_imported_twice_is_counted_once(llmlab: Program, signed_
     assert total(signed_in)[0] == 12
 
 
-def test_ctrl_c_ends_an_import_and_the_next_one_goes_on(
+def test_ctrl_c_ends_an_import_and_the_next_one_resumes(
     llmlab: Program, signed_in: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = azure(tmp_path / "trace.csv", 60)
@@ -101,14 +101,14 @@ def test_ctrl_c_ends_an_import_and_the_next_one_goes_on(
         posted.append(1)
         answer = post(client, *arguments, **options)
         if len(posted) == 2:
-            # LLMLab has the batch, but nobody has read that it does.
+            # LLMLab has the batch, but its answer was not read.
             raise KeyboardInterrupt
         return answer
 
     monkeypatch.setattr(httpx.Client, "post", interrupted)
     done = llmlab("import", trace, *AZURE)
     assert (done.returncode, done.stdout) == (130, "")
-    assert "Run the same command again to go on from here.\n" in done.stderr
+    assert "Run the same command again to resume the import.\n" in done.stderr
     (note,) = (tmp_path / ".local" / "state" / "llmlab" / "imports").iterdir()
     assert json.loads(note.read_text())["rows"] == 20
     assert note.stat().st_mode & 0o777 == 0o600
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_an_import_and_the_next_one_goes_on(
     assert not note.exists()
 
 
-def test_a_file_that_has_changed_is_read_anew(
+def test_a_changed_file_is_read_from_the_start(
     llmlab: Program, signed_in: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "BATCH_EVENTS", 20)
@@ -171,7 +171,7 @@ def test_a_key_that_may_not_send_ends_it_at_once(
 # What is refused
 
 
-def test_rows_that_cannot_be_are_named_and_the_others_are_in(
+def test_invalid_rows_are_listed_and_the_others_are_recorded(
     llmlab: Program, signed_in: Workspace, tmp_path: Path
 ) -> None:
     file = tmp_path / "calls.csv"
@@ -188,34 +188,38 @@ def test_rows_that_cannot_be_are_named_and_the_others_are_in(
     )
     done = llmlab("import", file, "--json")
     assert done.returncode == 5
-    told = json.loads(done.stdout)
-    assert (told["rows"], told["recorded"], told["refused"]) == (8, 2, 6)
-    reasons = {refusal["row"]: refusal["detail"] for refusal in told["refusals"]}
-    assert reasons[2] == "input_tokens: 'many' is no number"
+    result = json.loads(done.stdout)
+    assert (result["rows"], result["recorded"], result["refused"]) == (8, 2, 6)
+    reasons = {refusal["row"]: refusal["detail"] for refusal in result["refusals"]}
+    assert reasons[2] == "input_tokens: 'many' is not a number"
     assert reasons[3].startswith("The cached part of the prompt (20 tokens) is larger than input_tokens (10)")
-    assert reasons[4].startswith("it counts no tokens")
-    assert reasons[6] == "it names no model"
-    assert reasons[7] == "timestamp: 'yesterday' is no time"
-    assert reasons[8] == "it has 3 fields, and the header has 6"
+    assert reasons[4].startswith("token counts are missing")
+    assert reasons[6] == "the model is missing"
+    assert reasons[7] == "timestamp: 'yesterday' is not a timestamp"
+    assert reasons[8] == "the row has 3 fields, but the header has 6"
     assert total(signed_in) == (2, Decimal("0.0075"))
     done = llmlab("import", file)
-    assert "Row 2: input_tokens: 'many' is no number\n" in done.stderr
+    assert "Row 2: input_tokens: 'many' is not a number\n" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("x.csv", b"a,b\n\xff\xfe,1\n", "It is not text in UTF-8."),
-        ("x.csv", b'a,b\n"x"y,1\n', "Line 2 is not CSV: ',' expected after '\"'."),
+        ("x.csv", b"a,b\n\xff\xfe,1\n", "The file is not UTF-8 text."),
+        ("x.csv", b'a,b\n"x"y,1\n', "Line 2 is not valid CSV: ',' expected after '\"'."),
         ("x.csv", b"a,a\n1,2\n", "Two columns have the same name."),
         ("x.csv", b'a,b\n"' + b"x" * 3000 + b'",1\n', "Line 2 is longer than 2,000 characters."),
-        ("x.csv", b'a,b\n"' + b"x\n" * 1500 + b'",1\n', "Line 1002 is not CSV: field larger than field limit (2000)."),
+        (
+            "x.csv",
+            b'a,b\n"' + b"x\n" * 1500 + b'",1\n',
+            "Line 1002 is not valid CSV: field larger than field limit (2000).",
+        ),
         ("x.jsonl", b'{"a": "' + b"x" * 3000 + b'"}\n', "Line 1 is longer than 2,000 characters."),
-        ("x.json", b'[{"a": "' + b"x" * 300_000 + b'"}]', "A value in it is longer than 2,000 characters."),
-        ("x.json", b'[{"a": 1}', "It is not JSON: ']' is missing."),
-        ("x.json", b'[{"a": 1}, {"a"', "It is not JSON, or it is cut short."),
-        ("x.json", b"7", "It is neither a JSON list nor a JSON object."),
-        ("x.csv.gz", b"not packed", "It cannot be read: Not a gzipped file (b'no')."),
+        ("x.json", b'[{"a": "' + b"x" * 300_000 + b'"}]', "A value is longer than 2,000 characters."),
+        ("x.json", b'[{"a": 1}', "The file is not valid JSON: ']' is missing."),
+        ("x.json", b'[{"a": 1}, {"a"', "The file is not valid JSON, or it is truncated."),
+        ("x.json", b"7", "The file contains neither a JSON array nor a JSON object."),
+        ("x.csv.gz", b"not packed", "The file cannot be read: Not a gzipped file (b'no')."),
     ],
 )
 def test_files_that_cannot_be_read_are_refused(
@@ -247,7 +251,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 # How files are written
 
 
-def test_every_form_of_a_file_tells_of_the_same_calls(llmlab: Program, tmp_path: Path) -> None:
+def test_every_file_format_gives_the_same_calls(llmlab: Program, tmp_path: Path) -> None:
     calls = [
         {
             "timestamp": "2023-11-16T10:00:00Z",
@@ -308,8 +312,8 @@ def test_times_are_read_as_they_are_written(written: Any, means: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["2023-13-01", "16.11.2023", "soon", True, "1e400"])
-def test_what_is_no_time_is_refused(written: Any) -> None:
-    with pytest.raises(values.Wrong, match="is no time"):
+def test_invalid_timestamps_are_refused(written: Any) -> None:
+    with pytest.raises(values.InvalidValue, match="is not a timestamp"):
         values.moment(written)
 
 
@@ -336,7 +340,7 @@ def test_columns_may_lie_within_others(llmlab: Program, tmp_path: Path) -> None:
 # What they cost
 
 
-def test_llmlabs_price_goes_before_the_files_unless_that_is_trusted(
+def test_llmlabs_price_overrides_the_files_unless_that_is_trusted(
     llmlab: Program, signed_in: Workspace, tmp_path: Path
 ) -> None:
     file = tmp_path / "calls.csv"
@@ -350,7 +354,7 @@ def test_llmlabs_price_goes_before_the_files_unless_that_is_trusted(
     found = {event["model"]: (event["cost"], event["pricing"]) for event in signed_in.events()}
     assert found["gpt-4o"][0] == Decimal("0.0075")
     assert found["in-house-1"][0] == Decimal("0.0000012345678901234").quantize(Decimal("1e-15"))
-    # 0 is what many programs say where they know no price.
+    # Many programs write 0 where they have no price.
     assert found["in-house-2"] == (None, "unpriced")
     file.write_text(file.read_text().replace("10:00", "11:00"))
     imported(llmlab, file, "--trust-costs")
@@ -360,7 +364,7 @@ def test_llmlabs_price_goes_before_the_files_unless_that_is_trusted(
     assert {event["pricing"] for event in trusted} == {"caller"}
 
 
-def test_a_prompt_that_leaves_its_cached_part_out_can_be_told_so(
+def test_input_tokens_without_cached_tokens_can_be_declared(
     llmlab: Program, signed_in: Workspace, tmp_path: Path
 ) -> None:
     file = tmp_path / "calls.csv"
@@ -410,8 +414,8 @@ def test_spend_logs_of_litellm(llmlab: Program, signed_in: Workspace, tmp_path: 
         | {"spend": 0, "metadata": {}},
     ]
     (tmp_path / "logs.json").write_text(json.dumps(rows))
-    told = imported(llmlab, tmp_path / "logs.json", "--from", "litellm")
-    assert (told["recorded"], told["skipped"]) == (3, 1)
+    result = imported(llmlab, tmp_path / "logs.json", "--from", "litellm")
+    assert (result["recorded"], result["skipped"]) == (3, 1)
     found = {event["status"]: event for event in signed_in.events() if event["cost"] or event["status"] == "error"}
     # 86*2.50 + 1920*1.25 + 300*10.00 = 5,615
     event = found["success"]
@@ -554,13 +558,13 @@ def test_usage_of_openai_becomes_as_many_calls_as_it_counts(
     llmlab: Program, signed_in: Workspace, tmp_path: Path
 ) -> None:
     (tmp_path / "usage.csv").write_text(OPENAI)
-    told = imported(llmlab, tmp_path / "usage.csv", "--from", "openai")
+    result = imported(llmlab, tmp_path / "usage.csv", "--from", "openai")
     # A day without requests, and one that is not over.
-    assert (told["rows"], told["recorded"], told["skipped"]) == (4, 4, 2)
+    assert (result["rows"], result["recorded"], result["skipped"]) == (4, 4, 2)
     priced = [event for event in signed_in.events() if event["cost"] is not None]
     counts = sorted((event["input_tokens"], event["output_tokens"]) for event in priced)
     assert counts == [(1000, 499), (1000, 500), (1001, 500)]
-    # 2901*2.50 + 100*1.25 + 1499*10.00 = 22,367.5 for the first line. Nobody lists what batches cost.
+    # 2901*2.50 + 100*1.25 + 1499*10.00 = 22,367.5 for the first line. Batches have no list price.
     assert total(signed_in) == (4, Decimal("0.0223675"))
     (batch,) = [event for event in signed_in.events() if event["cost"] is None]
     assert batch["model"] == "gpt-4o-2024-08-06 (batch)"
@@ -585,14 +589,14 @@ def test_usage_of_openai_becomes_as_many_calls_as_it_counts(
     assert imported(llmlab, tmp_path / "usage.json", "--from", "openai")["recorded"] == 0
 
 
-def test_days_of_ccusage_cost_what_it_says(llmlab: Program, signed_in: Workspace, tmp_path: Path) -> None:
+def test_days_of_ccusage_keep_its_costs(llmlab: Program, signed_in: Workspace, tmp_path: Path) -> None:
     part = {"modelName": "claude-sonnet-4-5-20250929", "inputTokens": 1200, "outputTokens": 800}
     part |= {"cacheCreationTokens": 50_000, "cacheReadTokens": 900_000, "cost": 0.47310000000000002}
     day = {"date": "2023-11-16", "totalCost": 0.4731, "modelsUsed": [], "modelBreakdowns": [part]}
     today = {**day, "date": datetime.now(timezone.utc).astimezone().date().isoformat()}
     (tmp_path / "ccusage.json").write_text(json.dumps({"daily": [day, today], "totals": {"totalCost": 1}}, indent=2))
-    told = imported(llmlab, tmp_path / "ccusage.json", "--from", "ccusage")
-    assert (told["recorded"], told["skipped"]) == (1, 1)
+    result = imported(llmlab, tmp_path / "ccusage.json", "--from", "ccusage")
+    assert (result["recorded"], result["skipped"]) == (1, 1)
     event = signed_in.event()
     assert (event["cost"], event["pricing"], event["timestamp"]) == (
         Decimal("0.4731"),

@@ -1,4 +1,4 @@
-"""Records what calls of language models cost in LLMLab, and keeps them within budgets.
+"""Records the cost of language model calls in LLMLab and enforces budgets.
 
 import llmlab
 
@@ -68,20 +68,20 @@ def configure(
     cache_seconds: float | None = None,
     policy_seconds: float | None = None,
 ) -> None:
-    """Puts settings to work; what is left out is what the environment says, else its default. README.md explains each.
+    """Sets the given settings; the others come from the environment or are defaults. README.md explains each.
 
-    May be called again: what was recorded before is sent by the settings of then. Raises ConfigurationError.
+    You can call it again: events recorded before are still sent with the previous settings. Raises ConfigurationError.
     """
     _runtime.configure(**{name: value for name, value in locals().items() if value is not None})
 
 
 def flush(timeout: float = 10.0) -> bool:
-    """Sends what has been recorded so far, waiting at most so many seconds; returns whether LLMLab has all of it."""
+    """Sends all recorded events and waits up to `timeout` seconds. Returns whether LLMLab has received all of them."""
     runtime = _runtime.current()
     return runtime is None or runtime.outbox.flush(timeout)
 
 
 def stats() -> Stats:
-    """What became of the calls that this process has recorded since `configure`."""
+    """Counts of the events that this process has recorded since `configure`."""
     runtime = _runtime.current()
     return Stats(0, 0, 0, 0, 0, 0) if runtime is None else runtime.outbox.stats()

@@ -1,4 +1,4 @@
-"""Answers that were given before, in memory: bounded in bytes and in age."""
+"""An in-memory cache of responses, limited in bytes and in age."""
 
 import hashlib
 import itertools
@@ -17,20 +17,20 @@ from llmlab._usage import Reading, read
 
 @dataclass
 class Saving:
-    """What a call cost when it was made: its event, and the tokens that a hit does not take again."""
+    """What a cache hit saves: the event of the original call and its tokens."""
 
     event_id: str
     model: str | None
     input_tokens: int
     output_tokens: int
-    # USD as LLMLab prices it, in decimal; found out after the first hit.
+    # Cost in USD as a decimal string; requested from LLMLab after the first hit.
     usd: str | None = None
 
 
 @dataclass
 class _Entry:
     pickled: bytes
-    kept_at: float
+    stored_at: float
     saving: Saving
 
 
@@ -39,7 +39,7 @@ _functions: "WeakKeyDictionary[Any, int]" = WeakKeyDictionary()
 
 
 def number_of(function: Any) -> int:
-    """A number for a function; another of the same name, or with other variables around it, has another one."""
+    """A number that identifies a function object. Functions of the same name, such as closures, get different ones."""
     try:
         return _functions.setdefault(function, next(_numbers))
     except TypeError:
@@ -47,11 +47,11 @@ def number_of(function: Any) -> int:
 
 
 class NotJson(TypeError):
-    """An argument that has no JSON form, so that nobody can tell whether two calls are the same."""
+    """An argument has no JSON form, so calls cannot be compared."""
 
 
 class ResponseCache:
-    """Answers by the hash of provider, model and arguments; the least recently used go first."""
+    """Responses by the hash of provider, model and arguments. Evicts the least recently used ones."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         self._limit = limit
@@ -61,7 +61,7 @@ class ResponseCache:
         self._lock = threading.Lock()
 
     def key(self, provider: str, model: str | None, arguments: Any) -> str | None:
-        """The name of a call; None if its arguments cannot be compared."""
+        """The cache key of a call; None if its arguments have no JSON form."""
         try:
             call = json.dumps([provider, model, arguments], sort_keys=True, default=_plain, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
@@ -69,23 +69,23 @@ class ResponseCache:
         return hashlib.sha256(call.encode()).hexdigest()
 
     def get(self, key: str) -> tuple[Any, Saving] | None:
-        """A copy of the answer kept under a key, and what it saves."""
+        """A copy of the cached response and what the hit saves; None if there is none."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
                 return None
-            if time.monotonic() - entry.kept_at > self._seconds:
+            if time.monotonic() - entry.stored_at > self._seconds:
                 self._drop(key)
                 return None
             self._entries.move_to_end(key)
-        return pickle.loads(entry.pickled), entry.saving  # noqa: S301 - it never left this process
+        return pickle.loads(entry.pickled), entry.saving  # noqa: S301 - data of this process only
 
     def put(self, key: str, answer: Any, event_id: str, model: str | None = None) -> None:
-        """Keeps an answer, unless it cannot be copied or is too large."""
+        """Stores a response, unless it cannot be pickled or is larger than an eighth of the cache."""
         try:
             pickled = pickle.dumps(answer)
         except Exception:
-            # Whatever an object raises when it does not want to be pickled.
+            # Objects may raise any exception when they are pickled.
             return
         if len(pickled) > self._limit // 8:
             return
@@ -101,7 +101,7 @@ class ResponseCache:
                 self._drop(next(iter(self._entries)))
 
     def after_fork(self) -> None:
-        """In the child nobody holds the lock any more."""
+        """Replaces the lock in the child process; its owner does not exist there."""
         self._lock = threading.Lock()
 
     def _drop(self, key: str) -> None:
@@ -109,7 +109,7 @@ class ResponseCache:
 
 
 def _plain(value: Any) -> Any:
-    """A pydantic model as JSON; nothing else is taken for what it may not be."""
+    """Converts pydantic models and mappings to JSON values. Raises NotJson for other types."""
     dump = getattr(type(value), "model_dump", None)
     if callable(dump):
         return dump(value, mode="json")

@@ -1,4 +1,4 @@
-"""One call of a model, from before it is made until what it used is on its way to LLMLab."""
+"""One model call: policy and budget checks before it, and its event after it."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from llmlab import _runtime
 from llmlab._errors import LLMLabError
 from llmlab._estimates import estimate_tokens
 from llmlab._ids import event_id, id_of_response, next_number
-from llmlab._logs import complain
+from llmlab._logs import warn
 from llmlab._usage import Reading, pick
 
 MISSING: Final = object()
@@ -18,7 +18,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class ObservedCall:
-    """One model call under way. Nothing in it ever raises into the user's call, except what `begin` may refuse."""
+    """One model call. Only `begin`, `abegin` and `cached` raise, and only if the call is refused."""
 
     __slots__ = (
         "_api_flavor",
@@ -62,7 +62,7 @@ class ObservedCall:
         self._tags = tags
         self._metadata = metadata
         self._api_flavor = api_flavor
-        # Only to guess its tokens, when money is to be held for the call and nobody said how many they are.
+        # Used only to estimate the prompt's tokens for a reservation without `input_tokens`.
         self._prompt = prompt
         self._runtime = _runtime.current()
         self._reservation_id: str | None = None
@@ -75,7 +75,7 @@ class ObservedCall:
 
     @property
     def id(self) -> str:
-        """The id of the event. It may become another one at the end, when the vendor's id of the call is known."""
+        """The id of the event. It changes at the end of the call if the provider's response has an id."""
         if self._id is None:
             self._id = event_id(self._timestamp, self._number)
         return self._id
@@ -83,51 +83,51 @@ class ObservedCall:
     # Before the call
 
     def begin(self) -> None:
-        """Starts the clock. With enforce_budget holds the money for the call.
+        """Starts the clock. With enforce_budget, reserves budget for the call.
 
-        Raises ModelDisabled and TokenLimitExceeded if the workspace's settings do not allow the call, BudgetExceeded if
-        a hard budget has not enough left, and Unreachable if LLMLab cannot be asked and that is to refuse calls.
+        Raises ModelDisabled or TokenLimitExceeded if the workspace's policy forbids the call, BudgetExceeded if a hard
+        budget has too little left, and Unreachable if LLMLab cannot be reached and `on_unreachable` is `refuse`.
         """
         runtime = self._runtime
         if runtime is not None:
             if runtime.settings.enforce_budget:
                 self._reservation_id = runtime.guard.admit(self._planned())
             else:
-                runtime.obey(self.model, self.input_tokens, self._max_output_tokens)
+                runtime.check_policy(self.model, self.input_tokens, self._max_output_tokens)
         self._start()
 
     async def abegin(self) -> None:
-        """The same for async callers, without blocking their loop."""
+        """Async version of `begin`. Does not block the event loop."""
         runtime = self._runtime
         if runtime is not None:
             if runtime.settings.enforce_budget:
-                self._reservation_id = await self._admitted()
+                self._reservation_id = await self._reserve()
             else:
-                runtime.obey(self.model, self.input_tokens, self._max_output_tokens)
+                runtime.check_policy(self.model, self.input_tokens, self._max_output_tokens)
         self._start()
 
-    async def _admitted(self) -> str | None:
+    async def _reserve(self) -> str | None:
         assert self._runtime is not None
         guard = self._runtime.guard
-        asked = guard.submit(self._planned())
+        reservation = guard.submit(self._planned())
         try:
-            return await asyncio.wrap_future(asked)
+            return await asyncio.wrap_future(reservation)
         except asyncio.CancelledError:
-            # Nobody will make the call that the money is held for.
-            asked.add_done_callback(guard.give_back)
+            # The call will not be made, so release its reservation.
+            reservation.add_done_callback(guard.release)
             raise
 
     def cached(self, arguments: Any) -> Any:
-        """The answer the same call was given before, or MISSING; to be asked before `begin`.
+        """The cached answer of an equal call, or MISSING. Call it before `begin`.
 
-        `arguments` is all that the answer depends on beside provider and model, as JSON would hold it or as pydantic
-        models; anything else is not cached. A hit is recorded as a call that cost nothing. Raises as `begin` does if
-        the workspace's settings do not allow the call.
+        `arguments` is everything that the answer depends on besides provider and model. It must consist of JSON values
+        and pydantic models; otherwise the call is not cached. A hit is recorded as a call that cost 0. Raises
+        ModelDisabled or TokenLimitExceeded if the workspace's policy forbids the call.
         """
         runtime = self._runtime
         if runtime is None or not runtime.caching:
             return MISSING
-        runtime.obey(self.model, self.input_tokens, self._max_output_tokens)
+        runtime.check_policy(self.model, self.input_tokens, self._max_output_tokens)
         try:
             self._cache_key = runtime.cache.key(self.provider, self.model, arguments)
             found = None if self._cache_key is None else runtime.cache.get(self._cache_key)
@@ -140,18 +140,18 @@ class ObservedCall:
             self._record({"model": model, "input_tokens": 0, "output_tokens": 0, "cost": 0, "saving": saving})
             return answer
         except Exception:
-            complain("cache", "A response could not be taken from the cache", fault=True)
+            warn("cache", "Could not read a response from the cache", traceback=True)
             return MISSING
 
     def keep(self, answer: Any) -> None:
-        """Puts the answer into the cache, if `cached` said MISSING; to be called after `finish`."""
+        """Caches the answer if `cached` returned MISSING. Call it after `finish`."""
         if self._runtime is not None and self._cache_key is not None:
             try:
                 self._runtime.cache.put(self._cache_key, answer, self.id, self.model)
             except Exception:
-                complain("cache", "A response could not be put into the cache", fault=True)
+                warn("cache", "Could not store a response in the cache", traceback=True)
 
-    # After it
+    # After the call
 
     def finish(
         self,
@@ -161,15 +161,15 @@ class ObservedCall:
         model: str | None = None,
         call_id: str | None = None,
     ) -> None:
-        """The call succeeded. Takes the vendor's own response body, or counts in LLMLab's names.
+        """Records a successful call, with the provider's response body or counts in LLMLab's names.
 
-        Of a response only the model and the usage are sent, never text. `call_id` is the vendor's id of the response:
-        the same call arriving by another way is then counted once.
+        Only the model and the usage of a response are sent, never text. `call_id` is the provider's id of the response;
+        if the same call is also recorded in another way, it counts once.
         """
         picked = None if response is None else pick(response)
         if model is None and picked is not None:
-            told = picked.get("model") or picked.get("modelVersion") or picked.get("model_version")
-            model = told if isinstance(told, str) else None
+            value = picked.get("model") or picked.get("modelVersion") or picked.get("model_version")
+            model = value if isinstance(value, str) else None
         self._end("success", Reading(picked, usage, model, call_id))
 
     def fail(
@@ -180,15 +180,15 @@ class ObservedCall:
         model: str | None = None,
         call_id: str | None = None,
     ) -> None:
-        """The call failed, having used nothing unless `usage` says what.
+        """Records a failed call, with 0 tokens unless `usage` is given.
 
-        Of the error only its kind is sent, for its text may quote the prompt.
+        Only the kind of the error is sent, because its text may quote the prompt.
         """
         status = "timeout" if _is_timeout(error) else "error"
         self._end(status, Reading(None, usage, model, call_id), {"error_message": _kind(error)})
 
     def past(self, status: str, found: Reading, given: dict[str, Any], id: str | None) -> str | None:
-        """Records a call that was made before, with the facts that are given; returns its id if it is recorded."""
+        """Records a call made earlier, with the given fields. Returns its id if it is recorded."""
         self._start()
         self._id = id
         if id is not None:
@@ -218,7 +218,7 @@ class ObservedCall:
         self._started = time.perf_counter()
 
     def _end(self, status: str, found: Reading, given: dict[str, Any] | None = None) -> bool:
-        """Records the call unless that has been done; returns whether it is."""
+        """Records the call unless it was recorded before. Returns whether it did."""
         if self._runtime is None or self._done:
             return False
         self._done = True
@@ -228,7 +228,7 @@ class ObservedCall:
                 facts.update(input_tokens=0, output_tokens=0)
                 facts.update(found.usage)
             elif found.response is not None:
-                # Cleaned when it is written for sending, which is not on the caller's time.
+                # Reduced to its usage later, in the sending thread, to save the caller's time.
                 facts["response"] = found.response
                 facts["api_flavor"] = self._api_flavor
             elif status != "success":
@@ -241,12 +241,12 @@ class ObservedCall:
                 facts.update(given)
             self._record(facts)
         except Exception:
-            complain("record", "A call could not be recorded", fault=True)
+            warn("record", "Could not record a call", traceback=True)
             return False
         return True
 
     def _record(self, facts: dict[str, Any]) -> None:
-        """Puts the event together and sends it on its way."""
+        """Builds the event and puts it in the outbox."""
         runtime = self._runtime
         assert runtime is not None
         settings = runtime.settings
@@ -277,7 +277,7 @@ def _is_timeout(error: BaseException) -> bool:
 
 
 def _kind(error: BaseException) -> str:
-    """An error without its text: its class, and the HTTP status and the code that vendors' errors carry."""
+    """The error without its text: its class, and the HTTP status and code of a provider's error."""
     kind = type(error).__name__
     if isinstance(error, LLMLabError):
         return kind

@@ -1,4 +1,4 @@
-"""What can go wrong, in one tree.
+"""The errors of the SDK.
 
 LLMLabError
   x ConfigurationError
@@ -8,22 +8,22 @@ LLMLabError
     x TokenLimitExceeded
   x Unreachable
 
-Tracking raises none of them. All but ConfigurationError are raised before a call is made, and only then.
+Recording a call raises none of them. All except ConfigurationError are raised before a call is made.
 """
 
 from decimal import Decimal
 
 
 class LLMLabError(Exception):
-    """Something is wrong with LLMLab or with how it is used."""
+    """Base class of all errors of the SDK."""
 
 
 class ConfigurationError(LLMLabError):
-    """A setting that cannot be used."""
+    """A setting is not valid."""
 
 
 class BudgetExceeded(LLMLabError):
-    """A hard budget has not enough left for the call. `remaining` is in USD."""
+    """A hard budget has too little left for the call. `remaining` is in USD."""
 
     def __init__(self, detail: str, budget_id: str | None, budget: str | None, remaining: Decimal | None) -> None:
         super().__init__(detail, budget_id, budget, remaining)
@@ -37,16 +37,16 @@ class BudgetExceeded(LLMLabError):
 
 
 class PolicyViolation(LLMLabError):
-    """The settings of the workspace do not allow the call."""
+    """The workspace's policy forbids the call."""
 
 
 class ModelDisabled(PolicyViolation):
-    """The settings of the workspace disable the model."""
+    """The workspace's policy disables the model."""
 
 
 class TokenLimitExceeded(PolicyViolation):
-    """The call may take more tokens than the settings of the workspace allow."""
+    """The call may use more tokens than the workspace's policy allows."""
 
 
 class Unreachable(LLMLabError):
-    """LLMLab cannot be asked, and `on_unreachable` is `refuse`."""
+    """LLMLab cannot be reached, and `on_unreachable` is `refuse`."""

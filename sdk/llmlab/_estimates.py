@@ -1,14 +1,14 @@
-"""How many tokens a text may have: one for three bytes of it, where the vendor has not said, or not yet.
+"""Token estimates for text whose usage the provider has not reported: one token per three bytes.
 
-That is a third more than English text has, and about what is true of scripts whose letters take two or three bytes:
-an estimate that holds money for a call should rather be too high.
+For English text this is about a third too high. For scripts with letters of two or three bytes it is about right. A
+reservation should rather be too high than too low.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 _BYTES_PER_TOKEN = 3
-# Names of roles and kinds, and what is in place of text: pictures, sound, files.
+# Keys whose values are not prompt text: roles, types, and references to images, audio and files.
 _NOT_TEXT = frozenset(
     {
         "data",
@@ -25,28 +25,28 @@ _NOT_TEXT = frozenset(
         "url",
     }
 )
-_DEEPEST = 32
+_MAX_DEPTH = 32
 
 
 def estimate_tokens(prompt: Any) -> int:
-    """How many tokens a prompt may have, however it is written. A whole number in it stands for a token."""
+    """The estimated tokens of a prompt: text, or nested lists, mappings and models. An integer counts as one token."""
     return tokens_of_bytes(_bytes(prompt))
 
 
 def tokens_of_bytes(size: int) -> int:
-    """So many bytes of text in tokens, rounded up."""
+    """The estimated tokens of a text with `size` bytes, rounded up."""
     return -(-size // _BYTES_PER_TOKEN)
 
 
 def bytes_of(text: str) -> int:
-    """How many bytes a text has in UTF-8."""
+    """The length of a text in UTF-8 bytes."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _bytes(value: Any, depth: int = 0) -> int:
     if isinstance(value, str):
         return bytes_of(value)
-    if isinstance(value, bytes) or value is None or isinstance(value, bool) or depth > _DEEPEST:
+    if isinstance(value, bytes) or value is None or isinstance(value, bool) or depth > _MAX_DEPTH:
         return 0
     if isinstance(value, int):
         return _BYTES_PER_TOKEN

@@ -1,4 +1,4 @@
-"""What stands before a call: the workspace's settings, and money held for it."""
+"""Checks before a call: the workspace's policy, and a reservation against budgets."""
 
 import json
 import threading
@@ -14,19 +14,19 @@ import httpx
 from llmlab._bounds import bounded
 from llmlab._errors import BudgetExceeded, LLMLabError, ModelDisabled, TokenLimitExceeded, Unreachable
 from llmlab._http import Http, detail, retry_after
-from llmlab._logs import complain
+from llmlab._logs import warn
 from llmlab._settings import Settings
 
-# What is held for a call of which nobody said how large it may get.
+# Token counts to reserve for a call of unknown size.
 ASSUMED_INPUT_TOKENS = 4_096
 ASSUMED_OUTPUT_TOKENS = 4_096
 _THREADS = 16
-_LONGEST_PAUSE_SECONDS = 5.0
+_MAX_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What of the workspace's settings an application has to obey."""
+    """The workspace's settings that apply to calls."""
 
     disabled_models: tuple[str, ...] = ()
     max_tokens_per_request: int | None = None
@@ -35,26 +35,26 @@ class Policy:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> "Policy":
-        """The policy as LLMLab tells it."""
+        """The policy from the answer of GET /api/settings/policy."""
         return cls(tuple(answer["disabled_models"]), answer["max_tokens_per_request"], answer["enable_caching"])
 
-    def obey(self, model: str | None, tokens: int) -> None:
-        """Raises ModelDisabled or TokenLimitExceeded for a call of at least so many tokens."""
+    def check(self, model: str | None, tokens: int) -> None:
+        """Raises ModelDisabled or TokenLimitExceeded for a call with at least `tokens` tokens."""
         if self.disabled_models and model is not None:
             disabled = self._disabled.get(model)
             if disabled is None:
                 if len(self._disabled) > 1000:
                     self._disabled.clear()
-                disabled = self._disabled[model] = any(fits(pattern, model) for pattern in self.disabled_models)
+                disabled = self._disabled[model] = any(matches(pattern, model) for pattern in self.disabled_models)
             if disabled:
                 raise ModelDisabled(f"The settings of this workspace disable the model {model!r}")
-        most = self.max_tokens_per_request
-        if most is not None and tokens > most:
-            raise TokenLimitExceeded(f"The settings of this workspace allow {most} tokens per request, not {tokens}")
+        limit = self.max_tokens_per_request
+        if limit is not None and tokens > limit:
+            raise TokenLimitExceeded(f"The settings of this workspace allow {limit} tokens per request, not {tokens}")
 
 
-def fits(pattern: str, name: str) -> bool:
-    """Whether a name is one of those the pattern stands for: * is anything, capital letters do not matter."""
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name matches a pattern, ignoring case. * matches any text."""
     first, *rest = pattern.lower().split("*")
     name = name.lower()
     if not rest:
@@ -72,7 +72,7 @@ def fits(pattern: str, name: str) -> bool:
 
 
 class Guard:
-    """Knows the policy, and holds money for calls."""
+    """Checks calls against the policy and reserves budget for them."""
 
     def __init__(self, settings: Settings, http: Http) -> None:
         self.policy: Policy | None = None
@@ -82,15 +82,15 @@ class Guard:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """In the child nobody holds a lock any more, and there are no threads."""
-        self._asking = threading.Lock()
-        self._making_threads = threading.Lock()
+        """Replaces locks and threads in the child process; their owners do not exist there."""
+        self._refreshing = threading.Lock()
+        self._starting_threads = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
         self._failures = 0
         self._quiet_until = 0.0
 
     def refresh(self) -> None:
-        """Learns the policy anew if it is time; keeps the old one if LLMLab cannot be asked."""
+        """Requests the policy if it is due. Keeps the previous one if LLMLab cannot be reached."""
         now = time.monotonic()
         if now < self.policy_due:
             return
@@ -100,30 +100,30 @@ class Guard:
             if response.is_success:
                 self.policy = Policy.of(response.json())
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            # Whoever sends the events says that LLMLab is away.
+            # The outbox warns when LLMLab cannot be reached.
             return
 
     def submit(self, planned: dict[str, Any]) -> "Future[str | None]":
-        """`admit` in a thread, for callers with an event loop."""
-        with self._making_threads:
+        """Runs `admit` in a thread, for callers with an event loop."""
+        with self._starting_threads:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="llmlab-guard")
             threads = self._threads
         return threads.submit(self.admit, planned)
 
     def admit(self, planned: dict[str, Any]) -> str | None:
-        """Obeys the policy and holds the money for a call; returns the reservation's id, or None without one.
+        """Checks the policy and reserves budget for a call. Returns the reservation's id, or None without one.
 
         Raises ModelDisabled, TokenLimitExceeded, BudgetExceeded and Unreachable.
         """
         if self.policy is None:
-            with self._asking:
-                if self.policy is None and not self._is_quiet():
+            with self._refreshing:
+                if self.policy is None and not self._is_paused():
                     self.refresh()
         if self.policy is not None:
-            self.policy.obey(planned["model"], (planned["input_tokens"] or 0) + (planned["max_output_tokens"] or 0))
-        if self._is_quiet():
-            self._without("LLMLab did not answer a moment ago")
+            self.policy.check(planned["model"], (planned["input_tokens"] or 0) + (planned["max_output_tokens"] or 0))
+        if self._is_paused():
+            self._skip_reservation("LLMLab did not answer a moment ago")
             return None
         known = bounded({key: value for key, value in planned.items() if value is not None})
         assumed = {
@@ -137,9 +137,9 @@ class Guard:
             )
             body = json.loads(response.content, parse_float=Decimal)
         except Exception as error:
-            # Whatever it is, it must not become an error of the user's call.
+            # No error here may reach the user's call.
             self._pause()
-            self._without(f"LLMLab cannot be reached: {type(error).__name__}")
+            self._skip_reservation(f"LLMLab cannot be reached: {type(error).__name__}")
             return None
         if response.status_code == 201:
             self._failures = 0
@@ -149,14 +149,14 @@ class Guard:
             self._failures = 0
             raise refusal
         self._pause(retry_after(response))
-        self._without(f"LLMLab cannot hold the money for a call: {detail(response)}")
+        self._skip_reservation(f"LLMLab could not reserve budget for a call: {detail(response)}")
         return None
 
-    def give_back(self, asked: "Future[str | None]") -> None:
-        """Gives back what an admission holds; without an answer it lapses by itself."""
-        if asked.cancelled() or asked.exception() is not None:
+    def release(self, admission: "Future[str | None]") -> None:
+        """Deletes the reservation of an admission. If that fails, it expires on the server."""
+        if admission.cancelled() or admission.exception() is not None:
             return
-        reservation = asked.result()
+        reservation = admission.result()
         if reservation is not None:
             try:
                 self._http.request("DELETE", f"/api/budgets/reservations/{reservation}", timeout=self._settings.timeout)
@@ -164,39 +164,39 @@ class Guard:
                 return
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Shuts down the threads."""
         if self._threads is not None:
             self._threads.shutdown(wait=False)
 
-    def _is_quiet(self) -> bool:
+    def _is_paused(self) -> bool:
         return time.monotonic() < self._quiet_until
 
-    def _pause(self, asked: float = 0.0) -> None:
-        """Leaves LLMLab alone for a while, so that not every call waits for it in vain."""
+    def _pause(self, retry_after: float = 0.0) -> None:
+        """Sends no reservations for a while, so that not every call waits for a timeout."""
         self._failures = min(self._failures + 1, 8)
-        self._quiet_until = time.monotonic() + max(min(0.25 * 2**self._failures, _LONGEST_PAUSE_SECONDS), asked)
+        self._quiet_until = time.monotonic() + max(min(0.25 * 2**self._failures, _MAX_PAUSE_SECONDS), retry_after)
 
-    def _without(self, why: str) -> None:
-        """Lets a call be made without a reservation. Raises Unreachable if that is not wanted."""
+    def _skip_reservation(self, reason: str) -> None:
+        """Allows a call without a reservation. Raises Unreachable if `on_unreachable` is `refuse`."""
         if self._settings.on_unreachable == "refuse":
-            raise Unreachable(why)
-        complain("guard", f"{why}; calls are made without asking whether the budget allows them")
+            raise Unreachable(reason)
+        warn("guard", f"{reason}; calls are made without a budget check")
 
 
 def _refusal(status: int, body: Any) -> LLMLabError | None:
     if not isinstance(body, dict):
         return None
-    said, reason = str(body.get("detail")), body.get("reason")
+    message, reason = str(body.get("detail")), body.get("reason")
     if status == 402:
         remaining = body.get("remaining")
         return BudgetExceeded(
-            said,
+            message,
             budget_id=body.get("budget_id"),
             budget=body.get("budget"),
             remaining=None if remaining is None else Decimal(remaining),
         )
     if status == 403 and reason == "model_disabled":
-        return ModelDisabled(said)
+        return ModelDisabled(message)
     if status == 403 and reason == "token_limit":
-        return TokenLimitExceeded(said)
+        return TokenLimitExceeded(message)
     return None

@@ -1,4 +1,4 @@
-"""The one HTTP client of a process, made when it is first needed."""
+"""The HTTP client of a process, created on first use."""
 
 import platform
 import threading
@@ -9,12 +9,12 @@ import httpx
 
 from llmlab._settings import Settings
 
-# Less than the five seconds after which servers hang up on an idle connection.
+# Shorter than five seconds, the usual idle timeout of servers.
 _KEEPALIVE_SECONDS = 3.0
 
 
 class Http:
-    """Requests to LLMLab, from any thread."""
+    """Sends requests to LLMLab. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -28,7 +28,7 @@ class Http:
         try:
             return client.request(method, path, timeout=timeout, **options)
         except httpx.RemoteProtocolError:
-            # The server hung up on a connection that had nothing to do.
+            # The server closed an idle connection.
             return client.request(method, path, timeout=timeout, **options)
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class Http:
             client.close()
 
     def after_fork(self) -> None:
-        """The connections belong to the parent; closing them is too."""
+        """Leaves the connections to the parent process, without closing them."""
         if self._client is not None:
             self._of_parent.append(self._client)
         self._lock = threading.Lock()
@@ -58,21 +58,21 @@ class Http:
 
 def _user_agent() -> str:
     try:
-        ours = version("llmlab-sdk")
+        own_version = version("llmlab-sdk")
     except PackageNotFoundError:
-        ours = "unknown"
-    return f"llmlab-sdk/{ours} Python/{platform.python_version()}"
+        own_version = "unknown"
+    return f"llmlab-sdk/{own_version} Python/{platform.python_version()}"
 
 
 def retry_after(response: httpx.Response) -> float:
-    """How many seconds the server asks to be left alone; 0 if it does not."""
+    """The seconds in the Retry-After header; 0 without one."""
     text = response.headers.get("retry-after", "")
     return float(text) if text.isdigit() else 0.0
 
 
 def detail(response: httpx.Response) -> str:
-    """What the server says is wrong."""
+    """The `detail` of an error answer."""
     try:
         return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):
-        return f"it answered with status {response.status_code}"
+        return f"HTTP status {response.status_code}"

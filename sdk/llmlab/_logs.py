@@ -1,16 +1,16 @@
-"""What the SDK has to say, once in a while."""
+"""Rate-limited warnings."""
 
 import logging
 import time
 
 log = logging.getLogger("llmlab")
-_SECONDS_BETWEEN = 60.0
-_said: dict[str, float] = {}
+_INTERVAL_SECONDS = 60.0
+_logged_at: dict[str, float] = {}
 
 
-def complain(about: str, message: str, *, fault: bool = False) -> None:
-    """Logs a warning, at most one a minute of each kind. `fault` adds the traceback of the error under way."""
+def warn(kind: str, message: str, *, traceback: bool = False) -> None:
+    """Logs a warning, at most one per minute and kind. `traceback` adds that of the current exception."""
     now = time.monotonic()
-    if now - _said.get(about, -_SECONDS_BETWEEN) >= _SECONDS_BETWEEN:
-        _said[about] = now
-        log.warning(message, exc_info=fault)
+    if now - _logged_at.get(kind, -_INTERVAL_SECONDS) >= _INTERVAL_SECONDS:
+        _logged_at[kind] = now
+        log.warning(message, exc_info=traceback)

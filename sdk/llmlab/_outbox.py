@@ -1,4 +1,4 @@
-"""Events on their way: a bounded queue, a thread that sends it in batches, and the disk while LLMLab is away."""
+"""The outbox: a bounded queue, a thread that sends batches, and a spool on disk while LLMLab is unreachable."""
 
 import json
 import random
@@ -18,7 +18,7 @@ from llmlab._bounds import bounded
 from llmlab._cache import Saving
 from llmlab._http import Http, detail, retry_after
 from llmlab._ids import event_id
-from llmlab._logs import complain
+from llmlab._logs import warn
 from llmlab._settings import Settings
 from llmlab._spool import Spool
 from llmlab._usage import counts, excerpt, has_usage
@@ -27,17 +27,17 @@ _BATCH_EVENTS = 500
 _BATCH_BYTES = 900_000
 _SEND_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 30.0
-# So long nobody waits for an answer after one that did not come.
+_MAX_PAUSE_SECONDS = 30.0
+# After a timeout, `send_now` queues events for this long instead of waiting for an answer.
 _QUIET_SECONDS = 5.0
-# Segments of processes that have ended are looked for this often.
-_LOOK_SECONDS = 60.0
+# Interval of the search for spool segments of processes that have ended.
+_SCAN_SECONDS = 60.0
 _METADATA_BYTES = 16 * 1024
 _NEVER = sys.maxsize
 
 
 class Stats(NamedTuple):
-    """What became of the events of this process. `waiting` are those in memory; `on_disk` was written in all."""
+    """Event counts of this process. `waiting` is the number in memory, `on_disk` the total written to disk so far."""
 
     sent: int
     waiting: int
@@ -47,21 +47,21 @@ class Stats(NamedTuple):
     unreadable: int
 
 
-class Away(Exception):
-    """LLMLab cannot take events now; `seconds` is how long it asks to be left alone."""
+class Unavailable(Exception):
+    """LLMLab does not accept events at the moment. `retry_after` is in seconds; `busy` means a rate limit."""
 
-    def __init__(self, why: str, seconds: float = 0.0, *, busy: bool = False) -> None:
-        super().__init__(why)
-        self.seconds = seconds
+    def __init__(self, reason: str, retry_after: float = 0.0, *, busy: bool = False) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
         self.busy = busy
 
 
 class Unreadable(ValueError):
-    """There is no usage in a response."""
+    """A response contains no usage."""
 
 
 class Outbox:
-    """Takes events without waiting, and sees to it that LLMLab gets each. `idle` is called now and then."""
+    """Accepts events without blocking and delivers each to LLMLab. The thread calls `idle` before each delivery."""
 
     def __init__(self, settings: Settings, http: Http, idle: Callable[[], None]) -> None:
         self._settings = settings
@@ -71,39 +71,39 @@ class Outbox:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Starts with nothing, as the child of a process does: the events are its parent's."""
+        """Starts empty. In a forked child, the events belong to the parent."""
         previous = getattr(self, "_spool", None)
         if previous is not None:
             previous.release()
         self._spool = Spool(self._settings.spool_dir, self._settings.spool_bytes, self._target)
         self._queue: deque[dict[str, Any]] = deque()
-        # Serialised, ahead of the queue: what could neither be sent nor be kept on disk, and what is being sent.
+        # Serialized events ahead of the queue: those neither sent nor written to disk, and those being sent.
         self._lines: deque[bytes] = deque()
         self._sending: list[bytes] = []
         self._limit = self._settings.queue_size
-        # Unlike an Event's, its put may be called by the garbage collector in the midst of another call of it.
+        # SimpleQueue.put is reentrant, unlike Event.set, and may be called from a garbage collector run.
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._wake_at = _NEVER
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
-        self._turn = threading.Condition()
-        self._asked = self._answered = 0
+        self._flushes = threading.Condition()
+        self._flush_requests = self._flushes_done = 0
         self._delivered = True
         self._failures = 0
         self._away_until = self._quiet_until = 0.0
-        self._look_at = 0.0
+        self._scan_at = 0.0
         self._spooled = True
         self._sent = self._on_disk = self._dropped = self._rejected = self._unreadable = 0
 
     # For callers
 
     def put(self, event: dict[str, Any]) -> None:
-        """Takes an event; drops it if the queue is full."""
+        """Queues an event, or drops it if the queue is full."""
         queue = self._queue
         if len(queue) >= self._limit:
             self._dropped += 1
-            complain("full", f"The queue is full: {self._dropped} calls have not been recorded so far")
+            warn("full", f"The queue is full: {self._dropped} calls were dropped so far")
             return
         queue.append(event)
         if len(queue) >= self._wake_at:
@@ -113,10 +113,10 @@ class Outbox:
             self.start()
 
     def start(self) -> None:
-        """Starts the thread, if it does not run yet."""
+        """Starts the thread if it is not running."""
         if self._thread is not None:
             return
-        # Who does not get the lock need not start it.
+        # If the lock is taken, another thread is starting it.
         if not self._starting.acquire(blocking=False):
             return
         try:
@@ -125,11 +125,11 @@ class Outbox:
                 try:
                     thread.start()
                 except RuntimeError:
-                    # The interpreter is about to end; closing sends what is there.
+                    # The interpreter is shutting down; `close` sends the queue.
                     return
                 self._thread = thread
                 if "multiprocessing.util" in sys.modules:
-                    # A child of multiprocessing ends without atexit.
+                    # Children of multiprocessing do not run atexit handlers.
                     from multiprocessing import parent_process, util
 
                     if parent_process() is not None:
@@ -138,29 +138,29 @@ class Outbox:
             self._starting.release()
 
     def unreadable(self) -> None:
-        """Counts a call whose usage nobody could read."""
+        """Counts a call that is not recorded because its response contains no usage."""
         self._unreadable += 1
-        complain(
+        warn(
             "unreadable",
-            f"{self._unreadable} calls have not been recorded so far, because no usage could be read from their "
-            "answers; give it with call.usage(...)",
+            f"{self._unreadable} calls were not recorded so far, because no usage could be read from their answers; "
+            "set it with call.usage(...)",
         )
 
     def flush(self, timeout: float) -> bool:
-        """Sends what there is; returns whether LLMLab has all of it. Tries once if LLMLab is away."""
+        """Sends all events; returns whether LLMLab has received them. Tries only once if LLMLab is unreachable."""
         self.start()
         if self._thread is None:
             self._deliver(forced=True)
             return not (self._queue or self._lines or self._spooled)
-        with self._turn:
-            self._asked += 1
-            mine = self._asked
+        with self._flushes:
+            self._flush_requests += 1
+            request = self._flush_requests
             self._wake.put(None)
-            done = self._turn.wait_for(lambda: self._answered >= mine, timeout)
+            done = self._flushes.wait_for(lambda: self._flushes_done >= request, timeout)
             return done and self._delivered
 
-    def tell(self, event: dict[str, Any], seconds: float) -> Decimal | None:
-        """Records an event now and returns its cost; after that time, or while LLMLab is away, it is queued instead."""
+    def send_now(self, event: dict[str, Any], seconds: float) -> Decimal | None:
+        """Sends an event at once and returns its cost. Queues it instead after a timeout or while unreachable."""
         if seconds > 0 and time.monotonic() >= max(self._away_until, self._quiet_until):
             try:
                 response = self._http.request(
@@ -175,13 +175,13 @@ class Outbox:
                     self._sent += 1
                     return None if cost is None else Decimal(cost)
             except (httpx.HTTPError, ValueError, KeyError, TypeError):
-                # Or the event cannot be written, as the queue will find too.
+                # If the event itself is invalid, the queue rejects it too.
                 self._quiet_until = time.monotonic() + _QUIET_SECONDS
         self.put(event)
         return None
 
     def close(self, timeout: float) -> None:
-        """Sends what there is and ends the thread; what is left when the time is over is kept on disk."""
+        """Sends all events and stops the thread. Writes events left after `timeout` seconds to disk."""
         thread = self._thread
         if thread is None and self._queue:
             self._deliver(forced=True)
@@ -189,13 +189,13 @@ class Outbox:
             self._closing = True
             self._wake.put(None)
             thread.join(timeout)
-        # A spool of its own: the thread may still be at the other one.
-        left = Spool(self._settings.spool_dir, self._settings.spool_bytes, self._target)
-        self._keep([*self._sending, *self._take_lines(), *self._take(_NEVER)], left)
-        left.release()
+        # A separate spool, because the thread may still use the other one.
+        spool = Spool(self._settings.spool_dir, self._settings.spool_bytes, self._target)
+        self._write([*self._sending, *self._take_lines(), *self._take(_NEVER)], spool)
+        spool.release()
 
     def stats(self) -> Stats:
-        """What became of the events."""
+        """Counts of the events since `configure`."""
         waiting = len(self._queue) + len(self._lines) + len(self._sending)
         return Stats(self._sent, waiting, self._on_disk, self._dropped, self._rejected, self._unreadable)
 
@@ -204,25 +204,25 @@ class Outbox:
     def _run(self, queue: deque[dict[str, Any]]) -> None:
         while True:
             self._wait()
-            asked, closing = self._asked, self._closing
+            requests, closing = self._flush_requests, self._closing
             try:
                 if not closing:
                     self._idle()
-                self._deliver(forced=asked != self._answered)
+                self._deliver(forced=requests != self._flushes_done)
             except Exception:
-                complain("outbox", "Events could not be sent", fault=True)
-                self._away_until = time.monotonic() + _LONGEST_PAUSE_SECONDS
-            with self._turn:
+                warn("outbox", "Could not send events", traceback=True)
+                self._away_until = time.monotonic() + _MAX_PAUSE_SECONDS
+            with self._flushes:
                 self._delivered = not (queue or self._lines or self._spooled)
-                self._answered = asked
-                self._turn.notify_all()
+                self._flushes_done = requests
+                self._flushes.notify_all()
             if closing:
-                # An event that comes all the same starts another thread.
+                # An event put after this starts a new thread.
                 self._closing, self._thread = False, None
                 return
 
     def _wait(self) -> None:
-        """Returns when there are events, and some time to gather more has passed; or when something else is due."""
+        """Blocks until there are events and the flush interval has passed, or until something else is due."""
         self._sleep(0)
         if self._is_urgent():
             return
@@ -236,7 +236,7 @@ class Outbox:
         self._wake_at = _NEVER
 
     def _sleep(self, seconds: float) -> None:
-        """Until woken, for at most so long; forgets how often it was."""
+        """Blocks until woken or for `seconds`, then clears all wake-ups."""
         try:
             if seconds > 0:
                 self._wake.get(timeout=seconds)
@@ -246,28 +246,28 @@ class Outbox:
             return
 
     def _is_urgent(self) -> bool:
-        return self._closing or self._asked != self._answered
+        return self._closing or self._flush_requests != self._flushes_done
 
     def _until_due(self) -> float:
         now = time.monotonic()
-        due = now + min(self._settings.policy_seconds, _LOOK_SECONDS)
+        due = now + min(self._settings.policy_seconds, _SCAN_SECONDS)
         if self._away_until > now and (self._lines or self._spooled):
             due = min(due, self._away_until)
         return max(due - now, 0.01)
 
     def _deliver(self, *, forced: bool) -> None:
-        """Sends what is on disk, then what is in memory; puts it on disk while LLMLab is away."""
+        """Sends events from disk, then from memory. Writes them to disk while LLMLab is unreachable."""
         now = time.monotonic()
         busy = False
         if now >= self._away_until or forced:
             try:
-                if now >= self._look_at or forced:
-                    self._look_at = now + _LOOK_SECONDS
-                    self._spooled = self._spool.anything()
+                if now >= self._scan_at or forced:
+                    self._scan_at = now + _SCAN_SECONDS
+                    self._spooled = self._spool.has_segments()
                 if self._spooled:
                     for lines in self._spool.replay():
                         self._send_all(lines)
-                    # What is still there is another process's, which sends it.
+                    # Segments left over are locked by another process, which sends them.
                     self._spooled = False
                 while self._queue or self._lines:
                     self._sending = self._next_batch()
@@ -275,32 +275,32 @@ class Outbox:
                     self._sending = []
                 self._failures = 0
                 self._away_until = 0.0
-            except Away as away:
+            except Unavailable as error:
                 self._lines.extendleft(reversed(self._sending))
                 self._sending = []
-                busy = away.busy
-                self._pause(away)
+                busy = error.busy
+                self._pause(error)
         if self._queue or self._lines:
-            # A server that is merely busy takes them soon.
+            # A rate limit ends soon, so events stay in memory.
             if not busy or self._closing or len(self._queue) > self._limit // 2:
                 lines = [*self._take_lines(), *self._take(_NEVER)]
-                self._lines.extend(lines[self._keep(lines, self._spool) :])
+                self._lines.extend(lines[self._write(lines, self._spool) :])
             self._limit = self._settings.queue_size - len(self._lines)
 
-    def _pause(self, away: Away) -> None:
-        pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS)
+    def _pause(self, error: Unavailable) -> None:
+        pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _MAX_PAUSE_SECONDS)
         self._failures = min(self._failures + 1, 16)
-        self._away_until = time.monotonic() + max(pause * random.uniform(0.5, 1.0), away.seconds)  # noqa: S311
-        complain("away", f"Events wait, because {away}")
+        self._away_until = time.monotonic() + max(pause * random.uniform(0.5, 1.0), error.retry_after)  # noqa: S311
+        warn("away", f"Events are queued: {error}")
 
-    def _keep(self, lines: list[bytes], spool: Spool) -> int:
-        """Puts events on disk; returns how many there was room for."""
+    def _write(self, lines: list[bytes], spool: Spool) -> int:
+        """Writes events to disk; returns the number written before the spool was full."""
         if not lines:
             return 0
-        kept = spool.append(lines)
-        self._on_disk += kept
-        self._spooled = self._spooled or kept > 0
-        return kept
+        written = spool.append(lines)
+        self._on_disk += written
+        self._spooled = self._spooled or written > 0
+        return written
 
     def _next_batch(self) -> list[bytes]:
         batch: list[bytes] = []
@@ -320,10 +320,10 @@ class Outbox:
             lines.append(self._lines.popleft())
         return lines
 
-    def _take(self, most: int) -> list[bytes]:
-        """The next events of the queue as JSON."""
+    def _take(self, limit: int) -> list[bytes]:
+        """Takes up to `limit` events from the queue as JSON."""
         lines: list[bytes] = []
-        while self._queue and len(lines) < most:
+        while self._queue and len(lines) < limit:
             event = self._queue.popleft()
             try:
                 self._price(event)
@@ -332,11 +332,11 @@ class Outbox:
                 self.unreadable()
             except Exception:
                 self._rejected += 1
-                complain("line", "A call could not be written as JSON", fault=True)
+                warn("line", "Could not convert a call to JSON", traceback=True)
         return lines
 
     def _price(self, event: dict[str, Any]) -> None:
-        """Asks once what a call that the cache has answered would have cost."""
+        """Requests the cost that a cache hit saved, once per cached response."""
         saving = event.get("saving")
         if saving is None or saving.usd is not None or time.monotonic() < self._away_until or self._closing:
             return
@@ -369,7 +369,7 @@ class Outbox:
             self._send(batch)
 
     def _send(self, batch: list[bytes]) -> None:
-        """Sends a batch. Raises Away, having dropped nothing."""
+        """Sends a batch. Raises Unavailable without dropping events."""
         if not batch:
             return
         try:
@@ -381,9 +381,9 @@ class Outbox:
                 headers={"Content-Type": "application/json"},
             )
         except httpx.HTTPError as error:
-            raise Away(f"LLMLab cannot be reached: {type(error).__name__}") from None
+            raise Unavailable(f"LLMLab cannot be reached: {type(error).__name__}") from None
         if response.status_code == 200:
-            self._sent_well(batch, response)
+            self._count_answer(batch, response)
         elif response.status_code in (400, 413, 422):
             if len(batch) == 1:
                 self._reject(detail(response))
@@ -392,51 +392,52 @@ class Outbox:
             self._send(batch[:half])
             self._send(batch[half:])
         else:
-            raise Away(f"LLMLab says: {detail(response)}", retry_after(response), busy=response.status_code == 429)
+            busy = response.status_code == 429
+            raise Unavailable(f"LLMLab answered: {detail(response)}", retry_after(response), busy=busy)
 
-    def _sent_well(self, batch: list[bytes], response: httpx.Response) -> None:
+    def _count_answer(self, batch: list[bytes], response: httpx.Response) -> None:
         try:
             rejected = response.json()["rejected"]
         except (ValueError, KeyError, TypeError):
-            raise Away("what answers is not LLMLab") from None
+            raise Unavailable("the server at this URL is not LLMLab") from None
         self._sent += len(batch) - len(rejected)
-        again = []
+        retries = []
         for rejection in rejected:
             line = _with_counts(batch[rejection["index"]])
             if line is None:
                 self._reject(rejection["detail"])
             else:
-                again.append(line)
-        if again:
-            self._send(again)
+                retries.append(line)
+        if retries:
+            self._send(retries)
 
-    def _reject(self, why: str) -> None:
+    def _reject(self, reason: str) -> None:
         self._rejected += 1
-        complain("rejected", f"LLMLab has refused {self._rejected} events so far, the last one because: {why}")
+        warn("rejected", f"LLMLab has refused {self._rejected} events so far. Latest reason: {reason}")
 
 
 def _line(event: Mapping[str, Any]) -> bytes:
-    """The event as JSON, within the bounds that LLMLab has."""
-    told = bounded({key: value for key, value in event.items() if value is not None})
-    timestamp, number = told["timestamp"], told.pop("number", 0)
+    """The event as one line of JSON, within LLMLab's limits. Raises Unreadable for a response without usage."""
+    body = bounded({key: value for key, value in event.items() if value is not None})
+    timestamp, number = body["timestamp"], body.pop("number", 0)
     if isinstance(timestamp, float):
-        told.setdefault("id", event_id(timestamp, number))
+        body.setdefault("id", event_id(timestamp, number))
         timestamp = datetime.fromtimestamp(timestamp, timezone.utc)
     if isinstance(timestamp, datetime):
-        told["timestamp"] = timestamp.isoformat()
-    if "latency_ms" in told:
-        told["latency_ms"] = round(min(max(told["latency_ms"], 0.0), 86_400_000.0), 3)
-    if "response" in told:
-        told["response"] = excerpt(told["response"])
-        if not has_usage(told["response"]):
+        body["timestamp"] = timestamp.isoformat()
+    if "latency_ms" in body:
+        body["latency_ms"] = round(min(max(body["latency_ms"], 0.0), 86_400_000.0), 3)
+    if "response" in body:
+        body["response"] = excerpt(body["response"])
+        if not has_usage(body["response"]):
             raise Unreadable
-    metadata = _metadata(told.pop("metadata", None), told.pop("saving", None))
+    metadata = _metadata(body.pop("metadata", None), body.pop("saving", None))
     if metadata:
-        told["metadata"] = metadata
-    cost = told.pop("cost", None)
-    text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        body["metadata"] = metadata
+    cost = body.pop("cost", None)
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     if cost is not None:
-        # As a number with all its digits, for which the json module has no form.
+        # Written by hand, because the json module cannot write a Decimal with all its digits.
         text = f'{{"cost":{Decimal(str(cost)):f},{text[1:]}'
     return text.encode("utf-8", "replace")
 
@@ -454,20 +455,20 @@ def _metadata(given: Mapping[str, Any] | None, saving: Saving | None) -> dict[st
     try:
         text = json.dumps(metadata, allow_nan=False)
         if len(text) > _METADATA_BYTES:
-            why = "is larger than 16 KiB"
+            reason = "it is larger than 16 KiB"
         elif "\\u0000" in text:
-            why = "holds NUL characters"
+            reason = "it contains NUL characters"
         else:
             return metadata
     except (TypeError, ValueError) as error:
-        why = f"has no JSON form: {error}"
-    complain("metadata", f"The metadata of a call is left out: it {why}")
+        reason = f"it has no JSON form: {error}"
+    warn("metadata", f"The metadata of a call is left out: {reason}")
     return {}
 
 
 def _with_counts(line: bytes) -> bytes | None:
-    """The event with counts in place of a response that LLMLab cannot read, as of a vendor it does not know."""
-    # The cost, if there is one, stands in front, with digits that a float would lose.
+    """The event with counts instead of a response that LLMLab cannot read, such as one from an unknown provider."""
+    # `_line` writes the cost first; it is kept as text, because a float would lose digits.
     cost, comma, rest = line.partition(b",") if line.startswith(b'{"cost":') else (b"{", b"", line[1:])
     event = json.loads(b"{" + rest)
     response = event.pop("response", {})

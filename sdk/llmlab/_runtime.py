@@ -1,4 +1,4 @@
-"""What a process has one of: its settings, and what works by them."""
+"""The state of the process: the settings and the objects that use them."""
 
 import atexit
 import os
@@ -9,13 +9,13 @@ from llmlab._cache import ResponseCache
 from llmlab._errors import ConfigurationError
 from llmlab._guard import Guard
 from llmlab._http import Http
-from llmlab._logs import complain, log
+from llmlab._logs import log, warn
 from llmlab._outbox import Outbox
 from llmlab._settings import Settings
 
 
 class Runtime:
-    """The settings at work."""
+    """The objects for one set of settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -26,26 +26,26 @@ class Runtime:
 
     @property
     def caching(self) -> bool:
-        """Whether the workspace lets calls be answered from a cache."""
+        """Whether the workspace's policy enables the response cache."""
         policy = self.guard.policy
         return policy is not None and policy.enable_caching
 
-    def obey(self, model: str | None, input_tokens: int | None, max_output_tokens: int | None) -> None:
-        """Raises ModelDisabled or TokenLimitExceeded by the policy, as far as it is known by now."""
+    def check_policy(self, model: str | None, input_tokens: int | None, max_output_tokens: int | None) -> None:
+        """Raises ModelDisabled or TokenLimitExceeded if the policy is known and forbids the call."""
         policy = self.guard.policy
         if policy is None:
             self.outbox.start()
         else:
-            policy.obey(model, (input_tokens or 0) + (max_output_tokens or 0))
+            policy.check(model, (input_tokens or 0) + (max_output_tokens or 0))
 
     def close(self) -> None:
-        """Sends what is left, or keeps it on disk."""
+        """Sends the remaining events, or writes them to disk."""
         self.outbox.close(self.settings.exit_timeout)
         self.guard.close()
         self.http.close()
 
     def after_fork(self) -> None:
-        """Makes the child's own: the parent keeps its events, its threads and its connections."""
+        """Resets the state of a forked child. Events, threads and connections stay with the parent."""
         self.http.after_fork()
         self.guard.after_fork()
         self.cache.after_fork()
@@ -59,19 +59,19 @@ _configured = False
 
 
 def current() -> Runtime | None:
-    """What is at work; None, with one warning, if there is no API key."""
+    """The runtime, configured from the environment on first use. None, with one warning, if there is no API key."""
     return _runtime if _configured else _from_environment()
 
 
 def configure(**given: Any) -> None:
-    """Puts settings to work. Raises ConfigurationError."""
+    """Replaces the runtime. Raises ConfigurationError."""
     global _runtime, _configured
     settings = Settings.of(**given)
     if settings.api_key is None and settings.enforce_budget:
         raise ConfigurationError("enforce_budget needs an api_key")
     new = None if settings.api_key is None else Runtime(settings)
     if new is None:
-        _warn()
+        _warn_without_key()
     with _lock:
         old, _runtime, _configured = _runtime, new, True
     if old is not None:
@@ -88,16 +88,16 @@ def _from_environment() -> Runtime | None:
                 if os.environ.get("LLMLAB_ON_UNREACHABLE", "").strip() == "refuse":
                     raise
                 _configured = True
-                log.warning("LLMLab is not used: %s", error)
+                log.warning("Calls are not recorded: %s", error)
     return _runtime
 
 
-def _warn() -> None:
-    log.warning("LLMLab is not used: set LLMLAB_API_KEY or call llmlab.configure(api_key=...)")
+def _warn_without_key() -> None:
+    log.warning("Calls are not recorded: set LLMLAB_API_KEY or call llmlab.configure(api_key=...)")
 
 
-def shut() -> None:
-    """Sends what is left and forgets the settings."""
+def shutdown() -> None:
+    """Sends the remaining events and discards the settings."""
     global _runtime, _configured
     with _lock:
         old, _runtime, _configured = _runtime, None, False
@@ -110,7 +110,7 @@ def _at_exit() -> None:
         if _runtime is not None:
             _runtime.close()
     except Exception:
-        complain("exit", "What was left could not be sent", fault=True)
+        warn("exit", "Could not send the remaining events", traceback=True)
 
 
 def _after_fork() -> None:

@@ -1,4 +1,4 @@
-"""Every setting: from `llmlab.configure`, else from the environment, else its default."""
+"""Settings from `llmlab.configure`, environment variables, or defaults, in this order."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from llmlab._errors import ConfigurationError
 
-_SPELT = {"base_url": "LLMLAB_URL"}
+_VARIABLES = {"base_url": "LLMLAB_URL"}
 
 
 def _spool_dir() -> Path | None:
@@ -22,7 +22,7 @@ def _spool_dir() -> Path | None:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings; each is also the environment variable `LLMLAB_` and its name in capitals, base_url LLMLAB_URL."""
+    """The settings. Environment variables are `LLMLAB_` and the name in capitals, but LLMLAB_URL for base_url."""
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str = "http://127.0.0.1:8000"
@@ -30,11 +30,11 @@ class Settings:
     tags: Mapping[str, str] = field(default_factory=dict)
     enforce_budget: bool = False
     on_unreachable: Literal["allow", "refuse"] = "allow"
-    # Seconds a call may wait for an answer of LLMLab before it is made.
+    # Timeout in seconds for requests to LLMLab before a call.
     timeout: float = 2.0
-    # Seconds in which events are gathered before they are sent.
+    # Seconds to collect events before they are sent.
     flush_interval: float = 2.0
-    # Seconds the end of the process may be held up.
+    # Maximum delay of the process exit in seconds.
     exit_timeout: float = 5.0
     queue_size: int = 10_000
     spool_dir: Path | None = field(default_factory=_spool_dir)
@@ -46,13 +46,13 @@ class Settings:
     def __post_init__(self) -> None:
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.netloc:
-            raise ConfigurationError(f"base_url must be an http or https address, not {self.base_url!r}")
+            raise ConfigurationError(f"base_url must be an http or https URL, not {self.base_url!r}")
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
-            raise ConfigurationError("api_key must be made of printable ASCII characters")
+            raise ConfigurationError("api_key must consist of printable ASCII characters")
         if self.on_unreachable not in ("allow", "refuse"):
             raise ConfigurationError(f"on_unreachable must be 'allow' or 'refuse', not {self.on_unreachable!r}")
         if len(self.tags) > 8:
-            raise ConfigurationError("at most 8 tags can be set")
+            raise ConfigurationError("tags must have at most 8 entries")
         for name in ("timeout", "flush_interval", "exit_timeout", "queue_size", "policy_seconds"):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not value > 0:
@@ -60,14 +60,14 @@ class Settings:
 
     @classmethod
     def of(cls, **given: Any) -> "Settings":
-        """These settings, and of the others what the environment says. Raises ConfigurationError."""
+        """The given settings, with the others from the environment or defaults. Raises ConfigurationError."""
         known = {setting.name: setting for setting in fields(cls)}
         unknown = given.keys() - known.keys()
         if unknown:
-            raise ConfigurationError(f"there is no setting {', '.join(sorted(unknown))}")
+            raise ConfigurationError(f"unknown setting: {', '.join(sorted(unknown))}")
         values = dict(given)
         for name in known.keys() - given.keys():
-            variable = _SPELT.get(name, f"LLMLAB_{name.upper()}")
+            variable = _VARIABLES.get(name, f"LLMLAB_{name.upper()}")
             text = os.environ.get(variable, "").strip()
             if text:
                 values[name] = _read(name, variable, text)
@@ -79,7 +79,7 @@ class Settings:
 
 
 def _read(name: str, variable: str, text: str) -> Any:
-    """A setting as the environment spells it."""
+    """Parses a setting from an environment variable."""
     default = cast("Any", Settings.__dataclass_fields__[name]).default
     try:
         if name == "tags":
@@ -90,5 +90,5 @@ def _read(name: str, variable: str, text: str) -> Any:
         if isinstance(default, (int, float)):
             return type(default)(text)
     except (KeyError, ValueError):
-        raise ConfigurationError(f"{variable} cannot be read: {text!r}") from None
+        raise ConfigurationError(f"{variable} has an invalid value: {text!r}") from None
     return text

@@ -1,7 +1,7 @@
-"""Events on disk while LLMLab is away: JSON lines in segments, each written and replayed by one process at a time.
+"""Events on disk while LLMLab is unreachable: segments of JSON Lines, each used by one process at a time.
 
-Whoever writes or replays a segment holds a lock on it (flock), which ends with the process. A segment that was sent but
-not yet removed is sent again by the next process: the events have ids, so that is harmless.
+The process that writes or replays a segment holds a lock on it (flock), which ends with the process. A segment that was
+sent but not removed is sent again by the next process. The events have ids, so they count once.
 """
 
 import hashlib
@@ -11,18 +11,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from llmlab._logs import complain
+from llmlab._logs import warn
 
 try:
     import fcntl
-except ImportError:  # Windows has no flock; there nothing is spooled.
+except ImportError:  # Windows has no flock, so events are not spooled there.
     fcntl = None  # type: ignore[assignment]
 
 _SEGMENT_BYTES = 2**20
 
 
 class Spool:
-    """The spool of one address and API key, under a folder that several of them share."""
+    """The spool for one URL and API key, in its own folder under `directory`."""
 
     def __init__(self, directory: Path | None, limit: int, target: str) -> None:
         self._limit = limit
@@ -34,7 +34,7 @@ class Spool:
         self._room = 0
 
     def append(self, lines: Sequence[bytes]) -> int:
-        """Writes events, oldest first; returns how many there was room for."""
+        """Writes events, oldest first; returns the number written before the limit was reached."""
         if self._directory is None:
             return 0
         try:
@@ -49,19 +49,19 @@ class Spool:
                 self._room -= len(line) + 1
         except OSError as error:
             self.release()
-            complain("spool", f"Events cannot be kept on disk in {self._directory}: {error}")
+            warn("spool", f"Could not write events to {self._directory}: {error}")
             return 0
         return len(lines)
 
-    def anything(self) -> bool:
-        """Whether events of any process are on disk."""
+    def has_segments(self) -> bool:
+        """Whether there are events of any process on disk."""
         return any(True for _ in self._segments())
 
     def replay(self) -> Iterator[list[bytes]]:
-        """The events of each segment nobody else is at, oldest first; it is removed when the next is asked for."""
+        """The events of each unlocked segment, oldest first. A segment is removed when the next one is requested."""
         self.release()
         for path in self._segments():
-            # A segment of another process may be gone by now.
+            # Another process may have removed its segment by now.
             with suppress(FileNotFoundError), path.open("rb") as segment:
                 assert fcntl is not None
                 try:
@@ -70,12 +70,12 @@ class Spool:
                     continue
                 if not os.path.samestat(os.fstat(segment.fileno()), path.stat()):
                     continue
-                # What the end of a process has cut off is no event.
+                # Skip an incomplete line from a process that was killed.
                 yield [line.rstrip(b"\n") for line in segment if line.endswith(b"}\n")]
                 path.unlink()
 
     def release(self) -> None:
-        """Ends the segment being written, so that it can be replayed."""
+        """Closes the current segment, so that it can be replayed."""
         if self._segment is not None:
             os.close(self._segment)
             self._segment = None
@@ -101,7 +101,7 @@ class Spool:
             path = directory / f"{time.time_ns():020d}-{os.getpid()}.jsonl"
             segment = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             fcntl.flock(segment, fcntl.LOCK_EX)
-            # Another process may have taken it for one without an owner, and removed it.
+            # Another process may have removed the file before it was locked.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(segment), path.stat()):
                     break

@@ -1,4 +1,4 @@
-"""How users' code says that it calls a model: a decorator, a context manager, and a function for what is past."""
+"""The tracking API: a decorator, a context manager, and a function that records a past call."""
 
 import functools
 import inspect
@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from llmlab._cache import number_of
 from llmlab._calls import MISSING, ObservedCall
-from llmlab._logs import complain
+from llmlab._logs import warn
 from llmlab._usage import Reading, Stream, read
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -19,12 +19,12 @@ Tokens = int | Callable[..., int | None] | None
 
 
 class Tracked(ObservedCall):
-    """A call within `with llmlab.track(...)`: say `call.response(...)` or `call.usage(...)` before its end."""
+    """A call in a `with llmlab.track(...)` block. Use `call.response(...)` or `call.usage(...)` in the block."""
 
     __slots__ = ()
 
     def response(self, answer: Any) -> Any:
-        """Reads model and usage from the vendor's answer, and hands the answer back."""
+        """Reads model and usage from the provider's answer, and returns the answer."""
         self._found = _read(answer) or self._found
         return answer
 
@@ -38,7 +38,7 @@ class Tracked(ObservedCall):
         cache_write_1h_tokens: int = 0,
         reasoning_tokens: int = 0,
     ) -> None:
-        """Says what the call used. `input_tokens` is the whole prompt, its cached part included."""
+        """Sets the token counts of the call. `input_tokens` is the whole prompt, including cached tokens."""
         counts = {
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
@@ -82,9 +82,9 @@ def track(
     max_output_tokens: int | None = None,
     api_flavor: str | None = None,
 ) -> Tracked:
-    """A context manager around one call of a model; `async with` works too.
+    """A context manager for one model call; `async with` works too.
 
-    `input_tokens` and `max_output_tokens` are what to hold money for when budgets are enforced.
+    With `enforce_budget`, budget is reserved for `input_tokens` and `max_output_tokens`.
     """
     return Tracked(
         provider,
@@ -110,13 +110,13 @@ def track_cost(
     cache: bool = True,
     api_flavor: str | None = None,
 ) -> Callable[[Function], Function]:
-    """A decorator for a function that makes one call of a model; it may be async, a generator, or both.
+    """A decorator for a function that makes one model call: plain, async, a generator or an async generator.
 
-    The function's answer is handed on as it is. Its usage is read from the vendor's response object, from a mapping
-    that has one, from the second part of a pair `(result, usage)`, or from the chunks that a generator yields.
-    `input_tokens` and `max_output_tokens` are what to hold money for when budgets are enforced: numbers, or functions
-    of the same arguments. Unless `cache` is false, answers may come from the cache when the workspace has that enabled;
-    those of generators never do. A generator that its reader leaves early is a success that cost what had arrived.
+    The return value is passed on unchanged. The usage is read from the provider's response object, from a mapping that
+    contains one, from the second part of a pair `(result, usage)`, or from the chunks of a generator. With
+    `enforce_budget`, budget is reserved for `input_tokens` and `max_output_tokens`: numbers, or functions of the same
+    arguments. Unless `cache` is false, answers may come from the cache if the workspace enables it; those of generators
+    never do. A generator closed early is recorded as a success with the usage received so far.
     """
 
     def of(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Tracked:
@@ -129,7 +129,7 @@ def track_cost(
             input_tokens=_tokens(input_tokens, arguments, options),
             max_output_tokens=_tokens(max_output_tokens, arguments, options),
             api_flavor=api_flavor,
-            # Names that the user chose say nothing of what is in them.
+            # Argument names could be mistaken for keys without text, so only the values are used.
             prompt=[arguments, *options.values()],
         )
 
@@ -139,7 +139,7 @@ def track_cost(
         if inspect.isasyncgenfunction(function):
 
             async def tracked(*arguments: Any, **options: Any) -> AsyncGenerator[Any, Any]:
-                call, seen = of(function, arguments, options), Stream()
+                call, stream = of(function, arguments, options), Stream()
                 await call.abegin()
                 inner = function(*arguments, **options)
                 step = inner.asend(None)
@@ -149,7 +149,7 @@ def track_cost(
                             item = await step
                         except StopAsyncIteration:
                             break
-                        _look(seen, item)
+                        _add(stream, item)
                         try:
                             sent = yield item
                         except GeneratorExit:
@@ -160,22 +160,22 @@ def track_cost(
                         else:
                             step = inner.asend(sent)
                 except BaseException as error:
-                    _cut_short(call, seen, error)
+                    _end_early(call, stream, error)
                     raise
-                _finish(call, seen)
+                _finish(call, stream)
 
         elif inspect.isgeneratorfunction(function):
 
             def tracked(*arguments: Any, **options: Any) -> Generator[Any, Any, Any]:
-                call, seen = of(function, arguments, options), Stream()
+                call, stream = of(function, arguments, options), Stream()
                 call.begin()
                 try:
-                    value = yield from _watched(function(*arguments, **options), seen)
+                    value = yield from _watched(function(*arguments, **options), stream)
                 except BaseException as error:
-                    _cut_short(call, seen, error)
+                    _end_early(call, stream, error)
                     raise
-                _look(seen, value)
-                _finish(call, seen)
+                _add(stream, value)
+                _finish(call, stream)
                 return value
 
         elif inspect.iscoroutinefunction(function):
@@ -226,10 +226,10 @@ def log_call(
     timestamp: datetime | None = None,
     id: str | None = None,
 ) -> str | None:
-    """Records a call that has been made; returns its id in LLMLab, or None if it is not recorded.
+    """Records a past call. Returns its id in LLMLab, or None if it is not recorded.
 
-    Takes the token counts, of which `input_tokens` is the whole prompt, or the vendor's `response`. `cost` is USD, if
-    you know better than LLMLab's price list. `id` makes it harmless to record the same call again.
+    Takes token counts (`input_tokens` is the whole prompt) or the provider's `response`. `cost` in USD overrides
+    LLMLab's price. Calls with the same `id` count once.
     """
     call = ObservedCall(provider, model, project=project, tags=tags, metadata=metadata)
     found = (_read(response) if response is not None else None) or NOTHING
@@ -254,33 +254,33 @@ def _read(answer: Any) -> Reading | None:
     try:
         return read(answer)
     except Exception:
-        complain("read", "The usage of an answer could not be read", fault=True)
+        warn("read", "Could not read the usage of an answer", traceback=True)
         return None
 
 
-def _look(seen: Stream, chunk: Any) -> None:
+def _add(stream: Stream, chunk: Any) -> None:
     try:
-        seen.look(chunk)
+        stream.add(chunk)
     except Exception:
-        complain("read", "The usage of a chunk could not be read", fault=True)
+        warn("read", "Could not read the usage of a chunk", traceback=True)
 
 
-def _finish(call: ObservedCall, seen: Stream) -> None:
-    found = seen.reading() or NOTHING
+def _finish(call: ObservedCall, stream: Stream) -> None:
+    found = stream.reading() or NOTHING
     call.finish(response=found.response, usage=found.usage, model=found.model, call_id=found.call_id)
 
 
-def _cut_short(call: ObservedCall, seen: Stream, error: BaseException) -> None:
-    """A stream that ends early has cost what its last report says, at least the prompt.
+def _end_early(call: ObservedCall, stream: Stream, error: BaseException) -> None:
+    """Records a stream that ended early, with the usage received so far, or at least the prompt.
 
-    It is a success if its reader chose to leave it, and an error if it broke.
+    It is a success if the caller closed it, and an error otherwise.
     """
-    found = seen.reading()
+    found = stream.reading()
     if isinstance(error, GeneratorExit):
         if found is None and call.input_tokens is not None:
             call.finish(usage={"input_tokens": call.input_tokens, "output_tokens": 0})
         else:
-            _finish(call, seen)
+            _finish(call, stream)
     elif found is not None:
         call.fail(error, usage=found.counts, model=found.model, call_id=found.call_id)
     else:
@@ -293,16 +293,16 @@ def _tokens(given: Tokens, arguments: tuple[Any, ...], options: dict[str, Any]) 
     try:
         return given(*arguments, **options)
     except Exception:
-        complain("tokens", "How many tokens a call may take could not be told", fault=True)
+        warn("tokens", "Could not compute the token counts of a call", traceback=True)
         return None
 
 
-def _watched(inner: Generator[Any, Any, Any], seen: Stream) -> Generator[Any, Any, Any]:
-    """`yield from`, with a look at what is yielded."""
+def _watched(inner: Generator[Any, Any, Any], stream: Stream) -> Generator[Any, Any, Any]:
+    """Like `yield from`, but adds each item to the stream."""
     try:
         item = next(inner)
         while True:
-            _look(seen, item)
+            _add(stream, item)
             try:
                 sent = yield item
             except GeneratorExit:

@@ -1,11 +1,11 @@
-"""What a vendor's answer says of the tokens it took, and nothing else of it.
+"""Reads the token usage of a provider's answer.
 
-Whatever came back from a call is read as one of these, in this order:
+The answer is read as the first of these that applies:
 
-1. a pair whose second part is a usage: what the user's function returns as `(result, usage)`;
-2. an object or a mapping with a usage in it, under one of the names of `_PLACES`;
-3. an event of a stream that wraps such an object in `message` or `response`;
-4. a mapping that is itself a usage, in LLMLab's names or a vendor's.
+1. a pair `(result, usage)` whose second part is a usage;
+2. an object or mapping that contains a usage under one of the names in `_PLACES`;
+3. a stream event that wraps such an object in `message` or `response`;
+4. a mapping that is itself a usage, in LLMLab's names or a provider's.
 
 Objects may be pydantic models, dataclasses or anything with attributes.
 """
@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-# Where vendors put their usage: attribute or key, and its name on the wire.
+# Attributes and keys that contain the usage, with the name in the provider's JSON.
 _PLACES = (
     ("usage", "usage"),
     ("usage_metadata", "usageMetadata"),
@@ -27,9 +27,8 @@ _IDS = ("id", "response_id", "responseId")
 _WRAPPERS = ("message", "response")
 _NESTED = ("response", "result")
 _PICKED = ("model", "model_version", "modelVersion", "usage", "usage_metadata", "usageMetadata", "usage_info", "meta")
-# What a usage is not.
-_NO_USAGE = (str, bytes, bool, int, float, list, tuple)
-_OURS = frozenset(
+_NOT_USAGE = (str, bytes, bool, int, float, list, tuple)
+_COUNT_NAMES = frozenset(
     {
         "input_tokens",
         "output_tokens",
@@ -39,14 +38,14 @@ _OURS = frozenset(
         "reasoning_tokens",
     }
 )
-# The only words in a usage that say what its numbers count.
-_WORDS = frozenset({"modality", "ttl"})
-_LONGEST_WORD = 16
-_DEEPEST = 5
+# Keys of a usage whose values are text and tell what its numbers count.
+_TEXT_KEYS = frozenset({"modality", "ttl"})
+_MAX_TEXT_LENGTH = 16
+_MAX_DEPTH = 5
 
 
 class Reading(NamedTuple):
-    """What was found: model and usage of an answer as they came, for `excerpt` to clean, or counts in our names."""
+    """The model and usage of an answer: the raw response for `excerpt`, or counts in LLMLab's names."""
 
     response: Mapping[str, Any] | None = None
     usage: Mapping[str, int] | None = None
@@ -55,12 +54,12 @@ class Reading(NamedTuple):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """The counts in our names, however they were read; empty if there are none."""
+        """The counts in LLMLab's names; empty if there are none."""
         return self.usage if self.usage is not None else counts(excerpt(self.response or {}))
 
 
 def read(answer: Any) -> Reading | None:
-    """The usage that came with an answer; None if there is none that can be read."""
+    """The usage of an answer; None if it has none that can be read."""
     if isinstance(answer, tuple) and len(answer) == 2:
         return _pair(*answer)
     if isinstance(answer, Mapping) and not isinstance(answer, dict):
@@ -77,7 +76,7 @@ def read(answer: Any) -> Reading | None:
 
 
 class Stream:
-    """The usage of a stream of chunks: each may count anew, so the largest of every count is kept."""
+    """The usage of a stream. Chunks may repeat counts, so the largest value of each is kept."""
 
     def __init__(self) -> None:
         self._response: dict[str, Any] | None = None
@@ -85,20 +84,20 @@ class Stream:
         self._model: str | None = None
         self._call_id: str | None = None
 
-    def look(self, chunk: Any) -> None:
-        """Takes in a chunk."""
+    def add(self, chunk: Any) -> None:
+        """Adds the usage of a chunk."""
         found = read(chunk)
         if found is None:
             return
         self._model = found.model or self._model
         self._call_id = self._call_id or found.call_id
         if found.response is not None:
-            self._response = cast("dict[str, Any]", most(self._response or {}, excerpt(found.response)))
+            self._response = cast("dict[str, Any]", merge(self._response or {}, excerpt(found.response)))
         if found.usage is not None:
-            self._usage = cast("dict[str, int]", most(self._usage, found.usage))
+            self._usage = cast("dict[str, int]", merge(self._usage, found.usage))
 
     def reading(self) -> Reading | None:
-        """What all the chunks together say."""
+        """The usage of all chunks; None if no chunk had one."""
         if self._usage:
             return Reading(usage=self._usage, model=self._model, call_id=self._call_id)
         if self._response is not None:
@@ -106,17 +105,17 @@ class Stream:
         return None
 
 
-def most(one: Any, other: Any) -> Any:
-    """Two reports of the same usage as one: the larger of each number, and what only one of them has."""
+def merge(one: Any, other: Any) -> Any:
+    """Merges two reports of the same usage: the larger of each number, and all keys of both."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return {**one, **{key: most(one[key], value) if key in one else value for key, value in other.items()}}
+        return {**one, **{key: merge(one[key], value) if key in one else value for key, value in other.items()}}
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return max(one, other)
     return other
 
 
 def pick(response: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a vendor's response body the parts that `excerpt` looks at: the rest need not be kept until then."""
+    """The parts of a provider's response that `excerpt` reads, to free the rest early."""
     picked = {name: response[name] for name in _PICKED if name in response}
     for name in _NESTED:
         if isinstance(inner := response.get(name), Mapping):
@@ -125,31 +124,31 @@ def pick(response: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def excerpt(response: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a vendor's response body its model and usage as on the wire, never text."""
+    """The model and usage of a provider's response, named as in its JSON. Contains no text of prompts or answers."""
     kept: dict[str, Any] = {}
-    for name, spelt in _MODELS:
+    for name, json_name in _MODELS:
         if isinstance(model := response.get(name), str) and model:
-            kept[spelt] = model
-    for name, spelt in _PLACES:
+            kept[json_name] = model
+    for name, json_name in _PLACES:
         usage = _mapping(response.get(name))
-        if usage is not None and spelt == "meta":
+        if usage is not None and json_name == "meta":
             usage = {key: value for key, value in usage.items() if key in ("billed_units", "tokens")}
-        if usage is not None and (told := _on_the_wire(usage)):
-            kept[spelt] = told
+        if usage is not None and (numbers := _json_numbers(usage)):
+            kept[json_name] = numbers
     for name in _NESTED:
-        if isinstance(inner := response.get(name), Mapping) and (told := excerpt(inner)):
-            kept[name] = told
+        if isinstance(inner := response.get(name), Mapping) and (nested := excerpt(inner)):
+            kept[name] = nested
     return kept
 
 
-def has_usage(told: Mapping[str, Any]) -> bool:
-    """Whether an excerpt has a usage in it."""
-    return any(spelt in told for _, spelt in _PLACES) or any(has_usage(told[name]) for name in _NESTED if name in told)
+def has_usage(kept: Mapping[str, Any]) -> bool:
+    """Whether an excerpt contains a usage."""
+    return any(name in kept for _, name in _PLACES) or any(has_usage(kept[name]) for name in _NESTED if name in kept)
 
 
 def counts(response: Mapping[str, Any]) -> dict[str, int]:
-    """The counts of a response body in our names, as well as they can be told without its vendor."""
-    usage = next((response[spelt] for _, spelt in _PLACES if isinstance(response.get(spelt), Mapping)), None)
+    """The counts of a response in LLMLab's names, derived from the names of its fields."""
+    usage = next((response[name] for _, name in _PLACES if isinstance(response.get(name), Mapping)), None)
     if usage is None:
         inner = next((response[name] for name in _NESTED if isinstance(response.get(name), dict)), None)
         return {} if inner is None else counts(inner)
@@ -164,28 +163,28 @@ def _pair(result: Any, usage: Any) -> Reading | None:
     if given:
         return Reading(usage=given)
     found = _container(usage)
-    if found is None and (told := _mapping(usage)) is not None:
-        # Perhaps the vendor's own usage, taken off its response.
-        found = Reading({"usageMetadata" if _is_google(told) else "usage": told})
+    if found is None and (mapping := _mapping(usage)) is not None:
+        # It may be the provider's own usage without its response.
+        found = Reading({"usageMetadata" if _is_google(mapping) else "usage": mapping})
     return found if found is not None and found.counts else read(result)
 
 
 def _container(answer: Any) -> Reading | None:
-    """Finds the usage in an answer and looks no further: the caller waits."""
-    if answer is None or isinstance(answer, _NO_USAGE):
+    """Finds the usage in an answer without converting it, because this runs in the caller's thread."""
+    if answer is None or isinstance(answer, _NOT_USAGE):
         return None
     found: dict[str, Any] = {}
-    for name, spelt in _PLACES:
+    for name, json_name in _PLACES:
         usage = _get(answer, name)
-        if usage is not None and not isinstance(usage, _NO_USAGE) and not callable(usage):
-            found[spelt] = dict(usage) if isinstance(usage, dict) else usage
+        if usage is not None and not isinstance(usage, _NOT_USAGE) and not callable(usage):
+            found[json_name] = dict(usage) if isinstance(usage, dict) else usage
             break
     else:
         return None
     model = None
-    for name, spelt in _MODELS:
+    for name, json_name in _MODELS:
         if isinstance(value := _get(answer, name), str) and value:
-            found[spelt] = model = value
+            found[json_name] = model = value
             break
     for name in _IDS:
         if isinstance(value := _get(answer, name), str) and value:
@@ -200,7 +199,7 @@ def _get(answer: Any, name: str) -> Any:
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:
-    """A usage as a mapping, with the names it has on the wire."""
+    """The usage as a mapping with the names in the provider's JSON; None if it is not an object."""
     if value is None or isinstance(value, (str, bytes, int, float, Sequence)):
         return None
     if isinstance(value, Mapping):
@@ -215,17 +214,17 @@ def _mapping(value: Any) -> Mapping[str, Any] | None:
 
 
 def _as_counts(value: Any) -> dict[str, int] | None:
-    """A mapping or an object that holds counts in our names only, or the two of them that most others use."""
-    told = _mapping(value)
-    if told is None:
+    """Counts from an object with only LLMLab's names, or only prompt, completion and total tokens; else None."""
+    usage = _mapping(value)
+    if usage is None:
         return None
-    told = {key: count for key, count in told.items() if isinstance(key, str) and count is not None}
-    if "input_tokens" not in told and "prompt_tokens" not in told:
+    usage = {key: count for key, count in usage.items() if isinstance(key, str) and count is not None}
+    if "input_tokens" not in usage and "prompt_tokens" not in usage:
         return None
-    if told.keys() <= _OURS and all(_is_count(count) for count in told.values()):
-        return {key: int(count) for key, count in told.items()}
-    if told.keys() <= {"prompt_tokens", "completion_tokens", "total_tokens"}:
-        return _counts(told)
+    if usage.keys() <= _COUNT_NAMES and all(_is_count(count) for count in usage.values()):
+        return {key: int(count) for key, count in usage.items()}
+    if usage.keys() <= {"prompt_tokens", "completion_tokens", "total_tokens"}:
+        return _counts(usage)
     return None
 
 
@@ -262,7 +261,7 @@ def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
             "cache_write_tokens": written,
         }
     if has("input_tokens", "output_tokens"):
-        # Anthropic's input leaves out the cached parts; OpenAI's has them in it.
+        # Anthropic's input_tokens do not include cached tokens; OpenAI's do.
         read, written = count("cache_read_input_tokens"), count("cache_creation_input_tokens")
         hour = count("cache_creation", "ephemeral_1h_input_tokens")
         return {
@@ -284,28 +283,28 @@ def _is_google(usage: Mapping[str, Any]) -> bool:
     return any(key in usage for key in ("prompt_token_count", "promptTokenCount", "total_token_count"))
 
 
-def _on_the_wire(usage: Mapping[str, Any]) -> dict[str, Any]:
+def _json_numbers(usage: Mapping[str, Any]) -> dict[str, Any]:
     return cast("dict[str, Any]", _numbers(usage, _is_google(usage), 0) or {})
 
 
 def _numbers(value: Any, camel: bool, depth: int) -> Any:
-    """The numbers in a value, with their names; None for what holds none."""
+    """The numbers in a value with their keys, in camel case if `camel`; None if it contains no number."""
     if _is_count(value):
         return value
-    if depth >= _DEEPEST:
+    if depth >= _MAX_DEPTH:
         return None
     if isinstance(value, Mapping):
         found: dict[str, Any] = {}
         for key, inner in value.items():
             if not isinstance(key, str):
                 continue
-            if key in _WORDS and isinstance(inner, str):
-                told: Any = str.__str__(inner)[:_LONGEST_WORD]
+            if key in _TEXT_KEYS and isinstance(inner, str):
+                kept: Any = str.__str__(inner)[:_MAX_TEXT_LENGTH]
             else:
-                told = _numbers(inner, camel, depth + 1)
-            if told is not None:
-                found[re.sub("_([a-z])", lambda letter: letter[1].upper(), key) if camel else key] = told
+                kept = _numbers(inner, camel, depth + 1)
+            if kept is not None:
+                found[re.sub("_([a-z])", lambda letter: letter[1].upper(), key) if camel else key] = kept
         return found or None
     if isinstance(value, (list, tuple)):
-        return [told for inner in value if (told := _numbers(inner, camel, depth + 1)) is not None] or None
-    return _numbers(told, camel, depth) if (told := _mapping(value)) is not None else None
+        return [kept for inner in value if (kept := _numbers(inner, camel, depth + 1)) is not None] or None
+    return _numbers(mapping, camel, depth) if (mapping := _mapping(value)) is not None else None

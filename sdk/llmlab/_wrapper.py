@@ -1,4 +1,4 @@
-"""Calls through one function that also says what they took and cost."""
+"""A wrapper that makes a call and returns its latency, tokens and cost."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from llmlab._errors import ConfigurationError
 from llmlab._track import NOTHING, Tracked
 from llmlab._usage import Reading
 
-# The module of a vendor's client, and what LLMLab calls the vendor.
+# LLMLab's provider name by the module of the client.
 _VENDORS = {
     "openai": "openai",
     "anthropic": "anthropic",
@@ -25,7 +25,7 @@ _VENDORS = {
 
 
 class Metrics(TypedDict):
-    """Time and tokens of a call, and USD as LLMLab recorded it; None where it is not known."""
+    """Latency, tokens and cost in USD of a call; None where unknown."""
 
     latency_ms: float
     prompt_tokens: int | None
@@ -35,7 +35,7 @@ class Metrics(TypedDict):
 
 
 class CallResult(TypedDict):
-    """What became of a call: what the function returned or what it raised, and the id of the event in LLMLab."""
+    """The result of a call: the return value or the exception, metrics, and the id of the event in LLMLab."""
 
     success: bool
     response: Any
@@ -44,8 +44,8 @@ class CallResult(TypedDict):
     log_id: str | None
 
 
-class _AskedCall(Tracked):
-    """A call whose event waits, so that the answer to it can be asked for."""
+class _WrappedCall(Tracked):
+    """A call that holds back its event, so that it can be sent with a request for its cost."""
 
     __slots__ = ("_event",)
 
@@ -53,15 +53,15 @@ class _AskedCall(Tracked):
         super().__init__(provider, model, **options)
         self._event: dict[str, Any] | None = None
 
-    def ask(self, seconds: float) -> Decimal | None:
-        """Records the event; returns its cost if LLMLab says so within that time."""
+    def send(self, seconds: float) -> Decimal | None:
+        """Sends the event. Returns its cost if LLMLab answers within `seconds`."""
         event, self._event = self._event, None
         if event is None or self._runtime is None:
             return None
-        return self._runtime.outbox.tell(event, seconds)
+        return self._runtime.outbox.send_now(event, seconds)
 
     def reading(self) -> Reading:
-        """What was read of the answer."""
+        """The model and usage read from the answer."""
         return self._found or NOTHING
 
     @property
@@ -77,11 +77,11 @@ class _AskedCall(Tracked):
 
 
 class LLMObservabilityWrapper:
-    """Makes calls through functions of yours, records each, and says what it took.
+    """Makes calls through your functions, records each call, and returns its metrics.
 
-    The provider is told from the client's class unless it is named; `client` is used for nothing else, and may be
-    the provider's name. `cost_timeout` is how many seconds to wait for LLMLab to say what a call cost, after it has
-    been answered; with 0 `estimated_cost` is always None.
+    The provider is derived from the class of `client` unless you set `provider`. `client` has no other use, and may be
+    the provider's name. `cost_timeout` is the time in seconds to wait for LLMLab's cost after the answer; with 0,
+    `estimated_cost` is always None.
     """
 
     def __init__(
@@ -102,10 +102,10 @@ class LLMObservabilityWrapper:
         self._cost_timeout = cost_timeout
 
     def call_llm(self, fn: Callable[..., Any], prompt: Any, **options: Any) -> CallResult:
-        """Calls `fn(prompt, **options)`, which returns the vendor's response; says what became of it.
+        """Calls `fn(prompt, **options)`, which returns the provider's response.
 
-        What `fn` raises is not raised again: it is the `error` of the result. What LLMLab refuses is raised, before
-        `fn` is called: BudgetExceeded, ModelDisabled, TokenLimitExceeded, Unreachable.
+        An exception of `fn` is not raised again, but returned as `error`. Before `fn` is called, raises BudgetExceeded,
+        ModelDisabled, TokenLimitExceeded or Unreachable.
         """
         call = self._call(prompt)
         if (answer := call.cached([number_of(fn), prompt, options])) is not MISSING:
@@ -120,18 +120,18 @@ class LLMObservabilityWrapper:
             error = raised
         except BaseException as raised:
             call.fail(raised)
-            call.ask(0)
+            call.send(0)
             raise
         latency = (time.perf_counter() - started) * 1000
         call.__exit__(None, error, None)
         log_id = call.log_id
-        cost = call.ask(self._cost_timeout)
+        cost = call.send(self._cost_timeout)
         if error is None:
             call.keep(answer)
         return _result(call, answer, error, latency, cost, log_id)
 
     async def acall_llm(self, fn: Callable[..., Awaitable[Any]], prompt: Any, **options: Any) -> CallResult:
-        """The same for an async function."""
+        """Async version of `call_llm`."""
         call = self._call(prompt)
         if (answer := call.cached([number_of(fn), prompt, options])) is not MISSING:
             return _hit(call, answer)
@@ -145,27 +145,27 @@ class LLMObservabilityWrapper:
             error = raised
         except BaseException as raised:
             call.fail(raised)
-            call.ask(0)
+            call.send(0)
             raise
         latency = (time.perf_counter() - started) * 1000
         call.__exit__(None, error, None)
         log_id = call.log_id
-        cost = await asyncio.to_thread(call.ask, self._cost_timeout)
+        cost = await asyncio.to_thread(call.send, self._cost_timeout)
         if error is None:
             call.keep(answer)
         return _result(call, answer, error, latency, cost, log_id)
 
-    def _call(self, prompt: Any) -> _AskedCall:
-        return _AskedCall(self.provider, self.model, prompt=prompt, **self._options)
+    def _call(self, prompt: Any) -> _WrappedCall:
+        return _WrappedCall(self.provider, self.model, prompt=prompt, **self._options)
 
 
-def _hit(call: _AskedCall, answer: Any) -> CallResult:
+def _hit(call: _WrappedCall, answer: Any) -> CallResult:
     call.response(answer)
     return _result(call, answer, None, 0.0, Decimal(0), call.id)
 
 
 def _result(
-    call: _AskedCall, answer: Any, error: Exception | None, latency: float, cost: Decimal | None, log_id: str | None
+    call: _WrappedCall, answer: Any, error: Exception | None, latency: float, cost: Decimal | None, log_id: str | None
 ) -> CallResult:
     counts = call.reading().counts
     prompt, completion = counts.get("input_tokens"), counts.get("output_tokens")
@@ -191,4 +191,4 @@ def _provider_of(client: Any) -> str:
         vendor = _VENDORS.get(kind.__module__.split(".")[0])
         if vendor is not None:
             return "azure" if "Azure" in kind.__name__ else vendor
-    raise ConfigurationError(f"which provider {type(client).__name__} calls is not known; name it: provider=...")
+    raise ConfigurationError(f"unknown client {type(client).__name__}; set its provider with provider=...")

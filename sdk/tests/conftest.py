@@ -19,30 +19,30 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def nowhere() -> str:
-    """An address at which nothing listens."""
+    """A URL without a server."""
     return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test starts unconfigured, and what a test has left goes with it."""
+    """Every test starts unconfigured, and its runtime is shut down afterwards."""
     for name in list(os.environ):
         if name.startswith("LLMLAB_"):
             monkeypatch.delenv(name)
-    _logs._said.clear()
+    _logs._logged_at.clear()
     yield
-    _runtime.shut()
+    _runtime.shutdown()
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
-    """Where events wait on disk."""
+    """The folder for events on disk."""
     return tmp_path / "spool"
 
 
 @pytest.fixture
 def configure(workspace: Workspace, spool: Path) -> Callable[..., None]:
-    """llmlab.configure for the test's workspace, with what is said besides."""
+    """Calls llmlab.configure for the test's workspace, with additional settings."""
 
     def configure(**settings: Any) -> None:
         _runtime.configure(

@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing counted twice: while LLMLab is away, when the queue is full, over forks, at the end."""
+"""Events are neither lost nor counted twice: while LLMLab is unreachable, with a full queue, after forks, at exit."""
 
 import gc
 import json
@@ -30,12 +30,12 @@ def log(number: int, **facts: Any) -> str | None:
 
 
 def lines(spool: Path) -> list[dict[str, Any]]:
-    """What is on disk, oldest first."""
+    """The events on disk, oldest first."""
     return [json.loads(line) for path in sorted(spool.glob("*/*")) for line in path.read_text().splitlines()]
 
 
 def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program that uses the SDK, in a process of its own."""
+    """Runs a program that uses the SDK, in a separate process."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
         env=environment(PYTHONPATH=str(SDK), **variables),
@@ -56,7 +56,7 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
         server.stop()
 
 
-# While LLMLab is away
+# While LLMLab is unreachable
 
 
 def test_an_llmlab_that_stops_for_a_while_gets_every_call_once(own_server: Server, spool: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_llmlab_that_stops_for_a_while_gets_every_call_once(own_server: Serve
     assert lines(spool) == []
 
 
-def test_events_wait_on_disk_in_order_and_for_nobody_else(
+def test_events_wait_on_disk_in_order_and_only_for_their_owner(
     configure: Configure, nowhere: str, spool: Path, workspace: Workspace
 ) -> None:
     configure(base_url=nowhere)
@@ -114,7 +114,7 @@ def test_what_is_on_disk_is_sent_first_and_in_order(double: Double, configure: C
     assert lines(spool) == []
 
 
-def test_a_busy_llmlab_is_left_alone_for_as_long_as_it_asks(
+def test_retry_after_is_respected(
     double: Double, configure: Configure, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     double.answers = [(429, {"Retry-After": "7"}, b"{}")]
@@ -124,13 +124,13 @@ def test_a_busy_llmlab_is_left_alone_for_as_long_as_it_asks(
     log(0)
     assert not llmlab.flush()
     assert 6 < runtime.outbox._away_until - time.monotonic() <= 7
-    # It will take them soon, so they need not go to disk.
+    # A rate limit ends soon, so events are not written to disk.
     assert (llmlab.stats().waiting, lines(spool)) == (1, [])
     assert llmlab.flush()
     assert len(double.batches()) == 2
 
 
-def test_pauses_grow_and_differ(nowhere: str, configure: Configure) -> None:
+def test_backoff_grows_with_jitter(nowhere: str, configure: Configure) -> None:
     configure(base_url=nowhere)
     runtime = _runtime.current()
     assert runtime is not None
@@ -150,7 +150,7 @@ def test_a_refused_key_loses_nothing(configure: Configure, workspace: Workspace,
     assert len(lines(spool)) == 1
 
 
-def test_events_of_a_process_that_is_gone_are_sent_by_the_next(
+def test_events_of_an_ended_process_are_sent_by_the_next(
     workspace: Workspace, spool: Path, nowhere: str, configure: Configure
 ) -> None:
     code = """
@@ -158,7 +158,7 @@ def test_events_of_a_process_that_is_gone_are_sent_by_the_next(
         for number in range(50):
             llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
     """
-    # The spool belongs to an address; what listens there comes and goes.
+    # The spool belongs to a URL; the server there may change.
     environment = {"LLMLAB_API_KEY": workspace.key, "LLMLAB_SPOOL_DIR": str(spool)}
     run(code, LLMLAB_URL=nowhere, **environment)
     assert len(lines(spool)) == 50
@@ -179,17 +179,17 @@ def test_several_processes_share_the_spool_and_send_each_event_once(
     target = "target"
     writer, other = (Spool(spool, 10**6, target) for _ in range(2))
     writer.append([b'{"n":0}', b'{"n":1}'])
-    # The writer is still at its segment.
+    # The writer still holds the lock on its segment.
     assert list(other.replay()) == []
     writer.release()
     replaying = other.replay()
     assert next(replaying) == [b'{"n":0}', b'{"n":1}']
     assert list(writer.replay()) == []
     assert list(replaying) == []
-    assert not writer.anything()
+    assert not writer.has_segments()
 
 
-def test_a_line_cut_off_by_the_end_of_a_process_is_no_event(spool: Path) -> None:
+def test_an_incomplete_line_is_skipped(spool: Path) -> None:
     writer = Spool(spool, 10**6, "target")
     writer.append([b'{"n":0}'])
     writer.release()
@@ -227,13 +227,13 @@ def test_without_a_disk_events_wait_in_memory(configure: Configure, double: Doub
 # The queue
 
 
-def test_a_full_queue_drops_calls_and_says_so_and_the_caller_gets_his_answer(
+def test_a_full_queue_drops_calls_with_a_warning_and_answers_are_returned(
     configure: Configure, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure(queue_size=100, flush_interval=60)
     runtime = _runtime.current()
     assert runtime is not None
-    # The thread that would send is held up.
+    # Block the sending thread.
     held = threading.Event()
     runtime.outbox._idle = held.wait  # type: ignore[assignment]
 
@@ -268,7 +268,7 @@ def test_many_threads_lose_nothing(configure: Configure, workspace: Workspace) -
 
 def test_calls_that_end_in_the_garbage_collector_are_recorded(configure: Configure, workspace: Workspace) -> None:
     class Forgotten:
-        """Ends its call whenever it is collected, whatever the thread is doing then."""
+        """Ends its call when it is garbage collected, at any point in the thread."""
 
         def __init__(self) -> None:
             self.itself = self
@@ -310,7 +310,7 @@ def test_one_bad_event_does_not_take_others_with_it(
     assert "LLMLab has refused" in caplog.text
 
 
-def test_large_events_are_sent_in_batches_that_llmlab_takes(configure: Configure, workspace: Workspace) -> None:
+def test_large_events_are_sent_in_batches_within_the_body_limit(configure: Configure, workspace: Workspace) -> None:
     configure()
     for number in range(150):
         llmlab.log_call(
@@ -320,7 +320,7 @@ def test_large_events_are_sent_in_batches_that_llmlab_takes(configure: Configure
     assert workspace.count() == 150
 
 
-# Forks and ends
+# Forks and exits
 
 
 def test_a_child_has_its_own_events_and_the_parents_are_sent_once(workspace: Workspace, spool: Path) -> None:
@@ -344,7 +344,7 @@ def test_a_child_has_its_own_events_and_the_parents_are_sent_once(workspace: Wor
     assert workspace.count() == 24
 
 
-def test_a_child_of_multiprocessing_sends_what_it_has(workspace: Workspace, spool: Path) -> None:
+def test_a_child_of_multiprocessing_sends_its_events(workspace: Workspace, spool: Path) -> None:
     code = """
         import multiprocessing, llmlab
         def work(number):
@@ -360,7 +360,7 @@ def test_a_child_of_multiprocessing_sends_what_it_has(workspace: Workspace, spoo
     assert workspace.count() == 2
 
 
-def test_the_end_of_a_process_sends_what_is_left(workspace: Workspace, spool: Path) -> None:
+def test_remaining_events_are_sent_at_exit(workspace: Workspace, spool: Path) -> None:
     code = """
         import llmlab
         for number in range(1_200):
@@ -372,7 +372,7 @@ def test_the_end_of_a_process_sends_what_is_left(workspace: Workspace, spool: Pa
     assert workspace.count() == 1_200
 
 
-def test_the_end_of_a_process_does_not_wait_for_an_llmlab_that_hangs(spool: Path) -> None:
+def test_the_exit_does_not_wait_for_a_hanging_server(spool: Path) -> None:
     code = """
         import socket, llmlab
         silent = socket.create_server(("127.0.0.1", 0))

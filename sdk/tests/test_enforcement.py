@@ -1,4 +1,4 @@
-"""With enforce_budget no more is spent than a hard budget has; what the workspace's settings forbid is not called."""
+"""With enforce_budget, hard budgets are not exceeded; calls that the workspace's settings forbid are not made."""
 
 import asyncio
 import pickle
@@ -13,7 +13,7 @@ import pytest
 
 import llmlab
 from llmlab import _runtime
-from llmlab._guard import fits
+from llmlab._guard import matches
 from tests.workspace import Double, Workspace
 from utils.patterns import Pattern
 
@@ -28,13 +28,13 @@ def budget(workspace: Workspace, cents: int) -> dict[str, Any]:
 
 
 def state(workspace: Workspace) -> tuple[Decimal | int, Decimal | int]:
-    """What the only budget has spent and what it holds."""
+    """The spent and the reserved amount of the only budget."""
     (found,) = workspace.ask("GET", "/api/budgets")["budgets"]
     return found["current_spend"], found["reserved"]
 
 
 def known_policy() -> None:
-    """Waits until the settings of the workspace have been heard of."""
+    """Waits until the SDK has read the workspace's settings."""
     runtime = _runtime.current()
     assert runtime is not None
     runtime.guard.policy_due = 0
@@ -77,7 +77,9 @@ def test_fifty_threads_make_exactly_the_calls_a_budget_has_room_for(configure: C
     assert workspace.count() == 20
 
 
-async def test_many_coroutines_do_too_and_the_loop_goes_on(configure: Configure, workspace: Workspace) -> None:
+async def test_many_coroutines_stay_within_a_budget_without_blocking_the_loop(
+    configure: Configure, workspace: Workspace
+) -> None:
     budget(workspace, 5)
     configure(enforce_budget=True, timeout=120)
     ticks = 0
@@ -99,23 +101,21 @@ async def test_many_coroutines_do_too_and_the_loop_goes_on(configure: Configure,
     assert ticks > 10
 
 
-def test_what_is_refused_says_which_budget_and_what_is_left(configure: Configure, workspace: Workspace) -> None:
+def test_a_refusal_names_the_budget_and_the_remaining_amount(configure: Configure, workspace: Workspace) -> None:
     made = budget(workspace, 1)
     configure(enforce_budget=True)
     with pytest.raises(llmlab.BudgetExceeded, match=r"The budget 'hard' has 0\.01 USD left") as refused:
         llmlab.track("openai", "gpt-4o", input_tokens=8_000, max_output_tokens=0).begin()
     assert (refused.value.budget_id, refused.value.budget) == (made["id"], "hard")
     assert refused.value.remaining == Decimal("0.01")
-    # As one that comes back from another process.
+    # Like an error that is passed between processes.
     copy = pickle.loads(pickle.dumps(refused.value))
     assert (str(copy), copy.remaining) == (str(refused.value), Decimal("0.01"))
     assert llmlab.flush()
     assert workspace.count() == 0
 
 
-def test_a_failed_call_gives_its_money_back_and_a_cheap_one_the_rest(
-    configure: Configure, workspace: Workspace
-) -> None:
+def test_reservations_are_released_after_failed_and_cheaper_calls(configure: Configure, workspace: Workspace) -> None:
     budget(workspace, 10)
     configure(enforce_budget=True)
     with pytest.raises(KeyError), llmlab.track("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=0):
@@ -130,7 +130,7 @@ def test_a_failed_call_gives_its_money_back_and_a_cheap_one_the_rest(
     assert state(workspace) == (Decimal("0.01"), 0)
 
 
-def test_a_call_of_unknown_size_holds_what_it_is_assumed_to_take(configure: Configure, workspace: Workspace) -> None:
+def test_a_call_of_unknown_size_reserves_the_assumed_tokens(configure: Configure, workspace: Workspace) -> None:
     budget(workspace, 100)
     configure(enforce_budget=True)
 
@@ -148,9 +148,7 @@ def test_a_call_of_unknown_size_holds_what_it_is_assumed_to_take(configure: Conf
         block.usage(1, 1)
 
 
-async def test_money_held_for_a_call_that_is_cancelled_is_given_back(
-    configure: Configure, workspace: Workspace
-) -> None:
+async def test_the_reservation_of_a_cancelled_call_is_released(configure: Configure, workspace: Workspace) -> None:
     budget(workspace, 10)
     configure(enforce_budget=True)
     asking = asyncio.create_task(
@@ -166,7 +164,7 @@ async def test_money_held_for_a_call_that_is_cancelled_is_given_back(
     assert state(workspace) == (0, 0)
 
 
-def test_generators_ask_before_they_begin(configure: Configure, workspace: Workspace) -> None:
+def test_generators_reserve_before_they_start(configure: Configure, workspace: Workspace) -> None:
     budget(workspace, 1)
     configure(enforce_budget=True)
 
@@ -179,10 +177,10 @@ def test_generators_ask_before_they_begin(configure: Configure, workspace: Works
         next(stream())
 
 
-# When LLMLab cannot be asked
+# While LLMLab is unreachable
 
 
-def test_calls_are_allowed_while_llmlab_is_away_unless_they_shall_not(
+def test_calls_are_allowed_while_llmlab_is_unreachable_unless_refused(
     configure: Configure, nowhere: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     made: list[int] = []
@@ -190,7 +188,7 @@ def test_calls_are_allowed_while_llmlab_is_away_unless_they_shall_not(
     for _ in range(3):
         cent(made)
     assert len(made) == 3
-    assert caplog.text.count("without asking whether the budget allows") == 1
+    assert caplog.text.count("calls are made without a budget check") == 1
     configure(enforce_budget=True, base_url=nowhere, on_unreachable="refuse")
     for _ in range(3):
         with pytest.raises(llmlab.Unreachable):
@@ -200,11 +198,11 @@ def test_calls_are_allowed_while_llmlab_is_away_unless_they_shall_not(
 
 def test_a_refused_key_counts_as_unreachable(configure: Configure) -> None:
     configure(enforce_budget=True, api_key="llmlab_sk_wrong", on_unreachable="refuse")
-    with pytest.raises(llmlab.Unreachable, match="LLMLab cannot hold the money for a call: "):
+    with pytest.raises(llmlab.Unreachable, match="LLMLab could not reserve budget for a call: "):
         cent([])
 
 
-def test_an_llmlab_that_is_away_is_not_asked_for_every_call(configure: Configure, double: Double) -> None:
+def test_an_unreachable_server_is_not_asked_for_every_call(configure: Configure, double: Double) -> None:
     configure(enforce_budget=True, base_url=double.url, flush_interval=60)
     made: list[int] = []
     for _ in range(50):
@@ -228,7 +226,7 @@ def test_it_is_asked_again_after_a_while(configure: Configure, workspace: Worksp
 # The workspace's settings
 
 
-@pytest.mark.parametrize("enforced", [False, True], ids=["told", "enforced"])
+@pytest.mark.parametrize("enforced", [False, True], ids=["policy", "budget"])
 def test_a_disabled_model_is_not_called(enforced: bool, configure: Configure, workspace: Workspace) -> None:
     workspace.ask("PUT", "/api/settings", {"disabled_models": ["GPT-4o*"], "claude_haiku_45_enabled": False})
     configure(enforce_budget=enforced)
@@ -243,7 +241,7 @@ def test_a_disabled_model_is_not_called(enforced: bool, configure: Configure, wo
         call.usage(1, 1)
 
 
-@pytest.mark.parametrize("enforced", [False, True], ids=["told", "enforced"])
+@pytest.mark.parametrize("enforced", [False, True], ids=["policy", "budget"])
 async def test_a_call_of_too_many_tokens_is_not_made(
     enforced: bool, configure: Configure, workspace: Workspace
 ) -> None:
@@ -269,7 +267,7 @@ def test_llmlab_refuses_by_settings_that_have_just_changed(configure: Configure,
         cent([])
 
 
-def test_changed_settings_are_heard_of_in_the_background(configure: Configure, workspace: Workspace) -> None:
+def test_settings_are_updated_in_the_background(configure: Configure, workspace: Workspace) -> None:
     configure()
     known_policy()
     cent([])
@@ -283,5 +281,5 @@ def test_changed_settings_are_heard_of_in_the_background(configure: Configure, w
 
 @pytest.mark.parametrize("pattern", ["gpt-4o", "GPT*", "*4o*", "a*b*c", "*", "*-mini", "gpt-4o*mini"])
 @pytest.mark.parametrize("name", ["gpt-4o", "Gpt-4o-mini", "abc", "aXbYc", "ab", "gpt-4omini"])
-def test_patterns_mean_what_they_mean_to_llmlab(pattern: str, name: str) -> None:
-    assert fits(pattern, name) == Pattern(pattern).fits(name)
+def test_patterns_match_like_those_of_the_server(pattern: str, name: str) -> None:
+    assert matches(pattern, name) == Pattern(pattern).fits(name)

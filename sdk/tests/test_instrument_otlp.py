@@ -1,4 +1,4 @@
-"""The same calls observed twice in one process: by the SDK, and by other people's instrumentation and exporter."""
+"""The same calls recorded twice in one process: by the SDK, and by OpenTelemetry instrumentation and exporter."""
 
 import subprocess
 import sys
@@ -41,12 +41,12 @@ def test_a_call_that_arrives_by_the_sdk_and_by_otlp_is_counted_once(
     assert done.returncode == 0, done.stderr
     events = workspace.events()
     if provider == "openai":
-        # Both were told of every call: a refused one has no id, and so is there twice.
+        # Both record every call. A refused call has no id, so it is recorded twice.
         assert sorted("span_id" in event["metadata"] for event in events if event["status"] == "error") == [False, True]
     good = [event for event in events if event["status"] == "success"]
     assert len(good) == len(vendors.ids) == 2
     for id in vendors.ids:
         assert workspace.ask("GET", f"/api/events/{provider}:{id}")["status"] == "success"
     total = workspace.ask("GET", "/api/costs/summary?days=1")["total_cost"]
-    # Which of the two told of a stream first decides: OpenLLMetry counts one token of Anthropic's twice.
+    # The first record of a stream counts: OpenLLMetry counts one token of Anthropic's twice.
     assert total in (cost, cost + Decimal("0.000015"))

@@ -1,4 +1,4 @@
-"""What instrumenting leaves as it was: the clients' functions, and what they answer."""
+"""Instrumenting and uninstrumenting leave the clients' functions and answers unchanged."""
 
 import asyncio
 import subprocess
@@ -59,7 +59,7 @@ METHODS: list[tuple[Any, str]] = [
 
 @pytest.fixture(scope="module")
 def vendors() -> Iterator[Vendors]:
-    """The vendors' server."""
+    """The server that simulates the vendors."""
     with Vendors() as vendors:
         yield vendors
 
@@ -79,7 +79,7 @@ def instrumented(configure: Callable[..., None]) -> None:
 
 
 def know_policy() -> None:
-    """Waits until the settings of the workspace have been heard of."""
+    """Waits until the SDK has read the workspace's settings."""
     runtime = _runtime.current()
     assert runtime is not None
     runtime.guard.policy_due = 0
@@ -88,11 +88,11 @@ def know_policy() -> None:
 
 
 def functions() -> list[Any]:
-    """The clients' functions as they are now."""
+    """The current functions of the clients."""
     return [getattr(owner, name) for owner, name in METHODS]
 
 
-def test_uninstrumenting_brings_the_very_same_functions_back() -> None:
+def test_uninstrumenting_restores_the_same_functions() -> None:
     before = functions()
     llmlab.instrument()
     assert all(now is not then for now, then in zip(functions(), before, strict=True))
@@ -129,11 +129,11 @@ def test_one_vendor_may_be_named() -> None:
     llmlab.instrument("anthropic")
     changed = [METHODS[place] for place, now in enumerate(functions()) if now is not before[place]]
     assert changed == [(anthropic.Anthropic, "request"), (anthropic.AsyncAnthropic, "request")]
-    with pytest.raises(llmlab.ConfigurationError, match="there is no vendor openia; there are anthropic, cohere"):
+    with pytest.raises(llmlab.ConfigurationError, match="unknown vendor openia; supported are anthropic, cohere"):
         llmlab.instrument("openia")
 
 
-def test_somebody_elses_wrapper_around_ours_stays(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
+def test_another_wrapper_around_ours_stays(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
     ours = openai.OpenAI.request
     owner = next(kind for kind in openai.OpenAI.__mro__ if "request" in vars(kind))
 
@@ -172,9 +172,7 @@ assert not hasattr(anthropic.Anthropic.request, "__wrapped__")
     subprocess.run([sys.executable, "-c", program], check=True, cwd="sdk")
 
 
-def test_a_stream_nobody_ends_is_recorded_when_the_process_ends(
-    vendors: Vendors, workspace: Workspace, spool: Any
-) -> None:
+def test_an_open_stream_is_recorded_at_exit(vendors: Vendors, workspace: Workspace, spool: Any) -> None:
     program = f"""
 import llmlab, openai
 llmlab.configure(api_key={workspace.key!r}, base_url={workspace.url!r}, spool_dir={str(spool)!r})
@@ -189,12 +187,12 @@ while next(stream).type != "response.output_text.delta":
     assert (event["input_tokens"], event["output_tokens"], event["metadata"]) == (14, 2, {"estimated": True})
 
 
-# What is answered
+# Answers
 
 
-def test_the_usage_that_nobody_asked_for_is_hidden(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
+def test_usage_that_was_not_requested_is_hidden(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
     with clients.openai_client(vendors.url) as client:
-        stream = client.chat.completions.create(model="gpt-4o", messages=clients.said("Hi"), stream=True)
+        stream = client.chat.completions.create(model="gpt-4o", messages=clients.chat_messages("Hi"), stream=True)
         assert type(stream) is openai.Stream
         chunks = list(stream)
     assert vendors.requests[-1][1]["stream_options"] == {"include_usage": True}
@@ -204,12 +202,10 @@ def test_the_usage_that_nobody_asked_for_is_hidden(vendors: Vendors, workspace: 
     assert workspace.event()["cost"] == Decimal("0.007")
 
 
-def test_the_usage_that_somebody_asked_for_is_theirs(
-    vendors: Vendors, workspace: Workspace, instrumented: None
-) -> None:
+def test_requested_usage_is_passed_on(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
     with clients.openai_client(vendors.url) as client:
         *_, last = client.chat.completions.create(
-            model="gpt-4o", messages=clients.said("Hi"), stream=True, stream_options={"include_usage": True}
+            model="gpt-4o", messages=clients.chat_messages("Hi"), stream=True, stream_options={"include_usage": True}
         )
     assert last.choices == []
     assert last.usage is not None
@@ -218,13 +214,14 @@ def test_the_usage_that_somebody_asked_for_is_theirs(
     assert workspace.event()["cost"] == Decimal("0.007")
 
 
-def test_usage_that_somebody_does_not_want_is_not_asked_for(
-    vendors: Vendors, workspace: Workspace, instrumented: None
-) -> None:
+def test_declined_usage_is_not_requested(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
     with clients.openai_client(vendors.url) as client:
         list(
             client.chat.completions.create(
-                model="gpt-4o", messages=clients.said("Hi"), stream=True, stream_options={"include_usage": False}
+                model="gpt-4o",
+                messages=clients.chat_messages("Hi"),
+                stream=True,
+                stream_options={"include_usage": False},
             )
         )
     assert vendors.requests[-1][1]["stream_options"] == {"include_usage": False}
@@ -237,16 +234,16 @@ def test_usage_that_somebody_does_not_want_is_not_asked_for(
 
 def test_raw_responses_are_raw(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
     with clients.openai_client(vendors.url) as client:
-        raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=clients.said("Hi"))
+        raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=clients.chat_messages("Hi"))
         assert raw.status_code == 200
         assert type(raw.parse()) is ChatCompletion
         raw_stream = client.chat.completions.with_raw_response.create(
-            model="gpt-4o", messages=clients.said("Hi"), stream=True
+            model="gpt-4o", messages=clients.chat_messages("Hi"), stream=True
         )
         assert [chunk.usage for chunk in raw_stream.parse()] == [None] * 6
     with clients.anthropic_client(vendors.url) as client_of_anthropic:
         message = client_of_anthropic.messages.with_raw_response.create(
-            model=clients.CLAUDE, max_tokens=600, messages=clients.said("Hi")
+            model=clients.CLAUDE, max_tokens=600, messages=clients.chat_messages("Hi")
         )
         assert message.parse().usage.output_tokens == 500
     assert llmlab.flush()
@@ -257,9 +254,9 @@ def test_raw_responses_are_raw(vendors: Vendors, workspace: Workspace, instrumen
 def test_responses_may_be_streamed_by_hand(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
     with clients.openai_client(vendors.url) as client:
         create = client.chat.completions.with_streaming_response.create
-        with create(model="gpt-4o", messages=clients.said("Hi")) as response:
+        with create(model="gpt-4o", messages=clients.chat_messages("Hi")) as response:
             assert response.parse().choices[0].message.content == "Hello world"
-        with create(model="gpt-4o", messages=clients.said("Hi"), stream=True) as response:
+        with create(model="gpt-4o", messages=clients.chat_messages("Hi"), stream=True) as response:
             lines = list(response.iter_lines())
     assert len([line for line in lines if line.startswith("data: {")]) == 6
     assert lines[-2:] == ["data: [DONE]", ""]
@@ -271,7 +268,7 @@ def test_async_responses_may_be_streamed_by_hand(vendors: Vendors, workspace: Wo
     async def call() -> list[str]:
         async with clients.openai_async(vendors.url) as client:
             create = client.chat.completions.with_streaming_response.create
-            async with create(model="gpt-4o", messages=clients.said("Hi"), stream=True) as response:
+            async with create(model="gpt-4o", messages=clients.chat_messages("Hi"), stream=True) as response:
                 return [line async for line in response.iter_lines()]
 
     assert len([line for line in asyncio.run(call()) if line.startswith("data: {")]) == 6
@@ -286,7 +283,7 @@ def test_a_stream_that_is_closed_keeps_its_prompt(
     prompt = "never-ends, and has forty letters in it."
     with clients.anthropic_client(vendors.url) as client:
         stream = client.messages.create(
-            model=clients.CLAUDE, max_tokens=600, messages=clients.said(prompt), stream=True
+            model=clients.CLAUDE, max_tokens=600, messages=clients.chat_messages(prompt), stream=True
         )
         while next(stream).type != "content_block_delta":
             pass
@@ -309,7 +306,7 @@ def test_helpers_that_call_on_the_users_behalf_are_tracked(
     vendors: Vendors, workspace: Workspace, instrumented: None
 ) -> None:
     with clients.openai_client(vendors.url) as client:
-        with client.chat.completions.stream(model="gpt-4o", messages=clients.said("Hi")) as stream:
+        with client.chat.completions.stream(model="gpt-4o", messages=clients.chat_messages("Hi")) as stream:
             assert stream.get_final_completion().choices[0].message.content == "Hello world"
         with client.responses.stream(model="gpt-4o", input="Hi") as events:
             assert events.get_final_response().output_text == "Hello world"
@@ -342,7 +339,7 @@ def test_embeddings_and_other_calls(vendors: Vendors, workspace: Workspace, inst
 
 def test_azure_is_azure(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
     with openai.AzureOpenAI(api_key="key", azure_endpoint=vendors.url, api_version="2024-10-21") as client:
-        client.chat.completions.create(model="our-deployment", messages=clients.said("Hi"))
+        client.chat.completions.create(model="our-deployment", messages=clients.chat_messages("Hi"))
     assert llmlab.flush()
     event = workspace.event()
     # 600*2.50 + 400*1.25 + 500*10.00 = 7,000
@@ -351,7 +348,7 @@ def test_azure_is_azure(vendors: Vendors, workspace: Workspace, instrumented: No
 
 def test_an_old_version_of_azure_is_not_asked_for_usage(vendors: Vendors, instrumented: None) -> None:
     with openai.AzureOpenAI(api_key="key", azure_endpoint=vendors.url, api_version="2024-02-01") as client:
-        list(client.chat.completions.create(model="gpt-4o", messages=clients.said("Hi"), stream=True))
+        list(client.chat.completions.create(model="gpt-4o", messages=clients.chat_messages("Hi"), stream=True))
     assert "stream_options" not in vendors.requests[-1][1]
 
 
@@ -384,13 +381,13 @@ def test_a_budget_is_asked_before_the_vendor_is(
     with clients.openai_client(vendors.url) as client:
         # 2*2.50 + 900*10.00 = 9,005 millionths fit; the call then cost 7,000.
         create = client.chat.completions.create
-        create(model="gpt-4o", messages=clients.said("12345678"), max_tokens=900)
+        create(model="gpt-4o", messages=clients.chat_messages("12345678"), max_tokens=900)
         assert llmlab.flush()
         before = len(vendors.requests)
         with pytest.raises(llmlab.BudgetExceeded):
-            create(model="gpt-4o", messages=clients.said("12345678"), max_tokens=900)
+            create(model="gpt-4o", messages=clients.chat_messages("12345678"), max_tokens=900)
         # 1*2.50 + 2*10.00
-        create(model="gpt-4o", messages=clients.said("1"), max_tokens=2)
+        create(model="gpt-4o", messages=clients.chat_messages("1"), max_tokens=2)
     assert len(vendors.requests) == before + 1
     assert llmlab.flush()
     assert len(workspace.events()) == 2
@@ -443,7 +440,7 @@ def test_the_same_question_is_answered_from_the_cache(
     before = len(vendors.requests)
     assert [way.whole(vendors.url, f"{vendor} again"), way.whole(vendors.url, f"{vendor} again")] == ["Hello world"] * 2
     assert len(vendors.requests) == before + 1
-    assert way.whole(vendors.url, f"{vendor} anew") == "Hello world"
+    assert way.whole(vendors.url, f"{vendor} changed") == "Hello world"
     assert "".join(way.stream(vendors.url, f"{vendor} again")) == "Hello world"
     assert len(vendors.requests) == before + 3
     assert llmlab.flush()
@@ -470,7 +467,7 @@ def test_a_mistake_of_ours_never_reaches_the_call(
     monkeypatch.setattr(
         {
             "_options": "llmlab.instruments.openai._plan",
-            "_take": "llmlab.instruments.requests.plain",
+            "_take": "llmlab.instruments.requests.as_dict",
             "Tap.through": "llmlab.instruments.streams.Tap._read",
             "CompletionReader.read": "llmlab.instruments.openai.CompletionReader.read",
         }[place],
@@ -481,7 +478,7 @@ def test_a_mistake_of_ours_never_reaches_the_call(
     assert clients.chat(vendors.url, "Hi") == "Hello world"
     pieces = []
     with clients.openai_client(vendors.url) as client:
-        for chunk in client.chat.completions.create(model="gpt-4o", messages=clients.said("Hi"), stream=True):
+        for chunk in client.chat.completions.create(model="gpt-4o", messages=clients.chat_messages("Hi"), stream=True):
             pieces += [choice.delta.content or "" for choice in chunk.choices]
     assert "".join(pieces) == "Hello world"
 

@@ -1,4 +1,4 @@
-"""The genuine clients, instrumented, against the vendors' wire formats and a running LLMLab."""
+"""The real clients, instrumented, with the vendors' wire formats and a running LLMLab."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 @pytest.fixture(scope="module")
 def vendors() -> Iterator[Vendors]:
-    """The vendors' server."""
+    """The server that simulates the vendors."""
     with Vendors() as vendors:
         yield vendors
 
@@ -117,9 +117,9 @@ def test_a_call_that_fails_is_one_error_that_costs_nothing(
     assert "Slow down" not in event["error_message"]
 
 
-# What is known when "Hello " was read. Anthropic has told the prompt's 1,000 tokens, Google all that was used so far
-# (400 of 1,000 tokens from the cache; 400 out). Of the others the prompt's 40 bytes are 14 tokens, and the 6
-# that were read are 2:
+# The usage after reading "Hello ". Anthropic has reported the 1,000 tokens of the prompt, and Google the usage so far
+# (1,000 tokens in, 400 of them from the cache; 400 out). For the others, the 40 bytes of the prompt are 14 tokens, and
+# the 6 bytes read are 2:
 CUT = {
     # 14*2.50 + 2*10.00 = 55
     "chat": (14, 2, Decimal("0.000055")),
@@ -137,7 +137,7 @@ PROMPT_OF_40 = "never-ends, and has forty letters in it."
 
 
 def assert_cut(workspace: Workspace, name: str) -> None:
-    """The only call kept its prompt and what was read of the answer, and says that somebody had to estimate."""
+    """The only call has the cost of its prompt and of the text read, and is marked as estimated."""
     assert llmlab.flush()
     event = workspace.event()
     assert event["status"] == "success"

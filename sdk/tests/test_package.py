@@ -1,4 +1,4 @@
-"""The package as users get it: its public names, its README, and its wheel in an environment that has nothing else."""
+"""The package as users get it: public names, README, and the wheel in an environment with only its dependencies."""
 
 import ast
 import inspect
@@ -74,7 +74,7 @@ def test_the_core_needs_only_httpx_and_everything_python_3_10(path: Path) -> Non
 
 
 def needed(name: str, found: dict[str, Path]) -> None:
-    """Adds the files of a distribution and of all it needs, each with the folder they are in."""
+    """Adds the files of a distribution and its dependencies, with their paths."""
     installed = distribution(name)
     for file in installed.files or ():
         found[str(file)] = Path(str(installed.locate_file(file)))
@@ -87,7 +87,7 @@ def needed(name: str, found: dict[str, Path]) -> None:
 
 
 def installed(folders: list[Path], home: Path, needs: set[str], tmp: Path) -> Path:
-    """A virtual environment with the wheels of these projects and what they say they need, made without a network."""
+    """A virtual environment with the wheels of these projects and their declared dependencies, built offline."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     for folder in folders:
         source = tmp / folder.name
@@ -99,8 +99,8 @@ def installed(folders: list[Path], home: Path, needs: set[str], tmp: Path) -> Pa
     python, wheels = home / "bin" / "python", sorted(tmp.glob("*.whl"))
     subprocess.run([*pip, "--python", python, "install", "--no-index", "--no-deps", *wheels], check=True, timeout=120)
     site = next((home / "lib").glob("python*")) / "site-packages"
-    told = "".join(path.read_text() for path in site.glob("llmlab_*.dist-info/METADATA"))
-    assert {Requirement(need).name for need in re.findall(r"^Requires-Dist: (.+)$", told, re.MULTILINE)} == needs
+    metadata = "".join(path.read_text() for path in site.glob("llmlab_*.dist-info/METADATA"))
+    assert {Requirement(need).name for need in re.findall(r"^Requires-Dist: (.+)$", metadata, re.MULTILINE)} == needs
     found: dict[str, Path] = {}
     for name in needs - {"llmlab-sdk"}:
         needed(name, found)
@@ -113,7 +113,7 @@ def installed(folders: list[Path], home: Path, needs: set[str], tmp: Path) -> Pa
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The SDK, and nothing it does not need."""
+    """The SDK and its dependencies only."""
     return installed([SDK], tmp_path_factory.mktemp("home"), {"httpx"}, tmp_path_factory.mktemp("wheels"))
 
 
@@ -174,7 +174,7 @@ def test_the_command_line_works_from_the_wheels_alone(
     assert (package / "py.typed").exists()
 
 
-def test_the_wheel_says_that_it_is_typed(environment: Path) -> None:
+def test_the_wheel_is_marked_as_typed(environment: Path) -> None:
     (package,) = (environment / "lib").glob("python*/site-packages/llmlab")
     assert (package / "py.typed").exists()
     assert not (package.parent / "tests").exists()

@@ -1,4 +1,4 @@
-"""When the workspace lets it, a call that was made before is answered from memory and recorded as free."""
+"""With enable_caching, a repeated call is answered from memory and recorded as free."""
 
 from collections.abc import Callable, Generator
 from decimal import Decimal
@@ -85,7 +85,7 @@ async def test_async_functions_are_cached_and_streams_are_not(caching: None) -> 
     assert vendor.calls == 3
 
 
-def test_what_cannot_be_compared_or_shall_not_be_cached_is_called(caching: None) -> None:
+def test_incomparable_and_excluded_calls_are_not_cached(caching: None) -> None:
     vendor = Vendor()
 
     @llmlab.track_cost("openai", "gpt-4o")
@@ -107,7 +107,7 @@ def test_what_cannot_be_compared_or_shall_not_be_cached_is_called(caching: None)
         with pytest.raises(KeyError):
             failing("hi")
     assert vendor.calls == 6
-    # The same arguments to another function are another call, and so they are with other variables around it.
+    # The same arguments to another function, or to another closure, are a different call.
     call("hi")
     assert vendor.calls == 7
 

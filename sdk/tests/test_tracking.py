@@ -1,4 +1,4 @@
-"""Calls of every kind reach LLMLab with the tokens the vendor counted, and answers are handed on as they are."""
+"""Calls of every kind reach LLMLab with the vendor's token counts, and answers are passed on unchanged."""
 
 import asyncio
 import dataclasses
@@ -20,7 +20,7 @@ from tests.workspace import Workspace
 Configure = Callable[..., None]
 # 1,000 and 500 tokens of gpt-4o cost 0.0075 USD.
 ANSWER = {"id": "chatcmpl-0123456789", "model": "gpt-4o", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
-# Shorter ones are not taken for those of a vendor.
+# Shorter ids do not count as those of a vendor.
 ID = "an id of a vendor "
 COST = Decimal("0.0075")
 
@@ -200,7 +200,7 @@ async def test_a_stream_cut_short_keeps_what_it_has_cost(configure: Configure, w
     assert found == {"gpt-4o": (100, 1, "success"), "gpt-4o-mini": (4, 0, "success")}
 
 
-def test_a_stream_that_is_left_before_anybody_said_what_it_took_is_not_recorded_as_free(
+def test_a_stream_closed_before_its_usage_is_known_is_not_recorded_as_free(
     configure: Configure, workspace: Workspace
 ) -> None:
     configure()
@@ -290,7 +290,7 @@ async def test_what_a_function_raises_is_raised_and_recorded_without_its_text(
     }
 
 
-def test_a_call_whose_usage_nobody_can_read_is_not_recorded_as_free(
+def test_a_call_with_unreadable_usage_is_not_recorded_as_free(
     configure: Configure, workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure()
@@ -355,7 +355,7 @@ def test_the_same_call_seen_twice_is_counted_once(configure: Configure, workspac
     assert workspace.count() == 1
 
 
-def test_short_ids_are_not_trusted_to_be_the_calls_own(configure: Configure, workspace: Workspace) -> None:
+def test_short_ids_are_ignored(configure: Configure, workspace: Workspace) -> None:
     configure()
     for _ in range(2):
         llmlab.log_call("openai", response={**ANSWER, "id": "chatcmpl-123"})
@@ -381,7 +381,7 @@ def test_a_seeded_random_does_not_make_the_same_ids(configure: Configure, worksp
     assert workspace.count() == 2
 
 
-def test_what_lies_beyond_the_bounds_is_cut_to_them(
+def test_values_beyond_the_limits_are_truncated(
     configure: Configure, workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure()
@@ -405,7 +405,7 @@ def test_what_lies_beyond_the_bounds_is_cut_to_them(
 # Settings
 
 
-def test_without_a_key_nothing_is_sent_and_one_warning_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_key_nothing_is_sent_and_one_warning_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     @llmlab.track_cost("openai")
     def call() -> dict[str, Any]:
         return ANSWER
@@ -415,11 +415,11 @@ def test_without_a_key_nothing_is_sent_and_one_warning_says_so(caplog: pytest.Lo
         assert llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=1) is None
     assert llmlab.flush()
     assert [record.getMessage() for record in caplog.records] == [
-        "LLMLab is not used: set LLMLAB_API_KEY or call llmlab.configure(api_key=...)"
+        "Calls are not recorded: set LLMLAB_API_KEY or call llmlab.configure(api_key=...)"
     ]
 
 
-def test_the_environment_says_what_configure_does_not(
+def test_the_environment_sets_what_configure_does_not(
     monkeypatch: pytest.MonkeyPatch, workspace: Workspace, spool: Any
 ) -> None:
     monkeypatch.setenv("LLMLAB_API_KEY", workspace.key)
@@ -449,7 +449,7 @@ def test_settings_that_cannot_be_used_are_refused(settings: dict[str, Any]) -> N
         llmlab.configure(**settings)
 
 
-def test_a_broken_environment_is_said_once_and_breaks_no_call(
+def test_an_invalid_environment_is_logged_once_and_breaks_no_call(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LLMLAB_API_KEY", "k")
@@ -457,7 +457,7 @@ def test_a_broken_environment_is_said_once_and_breaks_no_call(
     for _ in range(2):
         assert llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=1) is None
     assert [record.getMessage() for record in caplog.records] == [
-        "LLMLab is not used: LLMLAB_ENFORCE_BUDGET cannot be read: 'maybe'"
+        "Calls are not recorded: LLMLAB_ENFORCE_BUDGET has an invalid value: 'maybe'"
     ]
 
 

@@ -1,4 +1,4 @@
-"""The wrapper says what became of a call, and what it cost."""
+"""The wrapper returns the answer or the error of a call, and its metrics."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,7 +20,7 @@ class AzureOpenAI:
 
 
 class Mine(AzureOpenAI):
-    """A client of the user's own making."""
+    """A client class of the user."""
 
 
 def answer(prompt: str, **options: Any) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_an_unpriced_call_has_no_cost(configure: Configure) -> None:
     assert (result["metrics"]["total_tokens"], result["metrics"]["estimated_cost"]) == (3, None)
 
 
-def test_without_llmlab_the_answer_comes_and_the_event_waits(
+def test_while_llmlab_is_unreachable_the_answer_is_returned_and_the_event_queued(
     configure: Configure, nowhere: str, workspace: Workspace
 ) -> None:
     configure(base_url=nowhere, flush_interval=60)
@@ -110,7 +110,7 @@ def test_without_llmlab_the_answer_comes_and_the_event_waits(
     assert llmlab.stats().waiting == 2
 
 
-def test_nobody_waits_for_an_llmlab_that_has_just_not_answered(configure: Configure, double: Double) -> None:
+def test_after_a_timeout_the_next_call_does_not_wait(configure: Configure, double: Double) -> None:
     configure(base_url=double.url, flush_interval=60)
     wrapper = llmlab.LLMObservabilityWrapper("openai", "gpt-4o")
     for _ in range(3):
@@ -138,7 +138,7 @@ def test_unconfigured_it_still_calls() -> None:
     assert (result["success"], result["log_id"], result["metrics"]["total_tokens"]) == (True, None, 1500)
 
 
-def test_the_provider_is_told_from_the_client() -> None:
+def test_the_provider_is_derived_from_the_client() -> None:
     assert llmlab.LLMObservabilityWrapper(Mine(), "gpt-4o").provider == "azure"
-    with pytest.raises(llmlab.ConfigurationError, match="name it"):
+    with pytest.raises(llmlab.ConfigurationError, match="set its provider"):
         llmlab.LLMObservabilityWrapper(object(), "gpt-4o")

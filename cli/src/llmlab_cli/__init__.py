@@ -1,1 +1,1 @@
-"""The command line of LLMLab. It asks the server over HTTP and computes no totals of its own."""
+"""The command line of LLMLab. All figures come from the server over HTTP; no totals are computed here."""

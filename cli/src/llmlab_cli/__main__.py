@@ -1,4 +1,4 @@
-"""`python -m llmlab_cli` is the program too."""
+"""Runs the program with `python -m llmlab_cli`."""
 
 from llmlab_cli.main import run
 

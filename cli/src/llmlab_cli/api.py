@@ -1,4 +1,4 @@
-"""Requests to LLMLab. What goes wrong becomes a Failure with a sentence."""
+"""Requests to LLMLab. Every error becomes a Failure whose text is a full sentence."""
 
 import platform
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from llmlab_cli import exact
 from llmlab_cli.errors import Failure, NotAllowed, Unavailable
 from llmlab_cli.settings import Settings
 
-_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 def own_version() -> str:
@@ -25,20 +25,20 @@ def own_version() -> str:
 
 
 class Api:
-    """LLMLab, as one caller reaches it."""
+    """An HTTP client for one LLMLab server and one caller."""
 
     def __init__(self, url: str, token: str | None) -> None:
         self.url = url
         headers = {"User-Agent": f"llmlab-cli/{own_version()} Python/{platform.python_version()}"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        self.client = httpx.Client(base_url=url, headers=headers, timeout=_SECONDS)
+        self.client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS)
 
     @classmethod
     def of(cls, settings: Settings) -> "Api":
-        """By the settings. Raises NotAllowed if they name no API key."""
+        """A client for these settings. Raises NotAllowed if they contain no API key."""
         if settings.api_key is None:
-            raise NotAllowed("There is no API key yet: run llmlab init, or set LLMLAB_API_KEY.")
+            raise NotAllowed("No API key is set. Run llmlab init, or set LLMLAB_API_KEY.")
         return cls(settings.url, settings.api_key)
 
     def __enter__(self) -> "Api":
@@ -48,11 +48,11 @@ class Api:
         self.client.close()
 
     def get(self, path: str, **query: Any) -> Any:
-        """What a GET answers, money as Decimal. Parameters that are None are left out."""
+        """The JSON answer to a GET, amounts as Decimal. Parameters that are None are left out."""
         return self.ask("GET", path, params={key: value for key, value in query.items() if value is not None})
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
-        """What a request is answered, None if that is nothing. Raises Failure."""
+        """The JSON answer to a request, or None if its body is empty. Raises Failure."""
         try:
             response = self.client.request(method, path, **options)
         except httpx.HTTPError as error:
@@ -62,11 +62,11 @@ class Api:
         try:
             return exact.loads(response.content) if response.content else None
         except ValueError:
-            raise Failure(f"What answers at {self.url} is not LLMLab.") from None
+            raise Failure(f"The server at {self.url} is not LLMLab.") from None
 
     @contextmanager
     def stream(self, path: str, *, headers: dict[str, str] | None = None, **query: Any) -> Iterator[httpx.Response]:
-        """An answer that is read as it comes. Raises Failure, also if it is cut short."""
+        """A streamed answer. Raises Failure, also if the connection is lost while reading."""
         params = {key: value for key, value in query.items() if value is not None}
         try:
             with self.client.stream("GET", path, params=params, headers=headers) as response:
@@ -78,24 +78,24 @@ class Api:
             raise self.unreachable(error) from None
 
     def unreachable(self, error: httpx.HTTPError) -> Unavailable:
-        """The failure of a request that got no whole answer."""
+        """The failure for a request that did not get a complete answer."""
         if isinstance(error, httpx.TimeoutException):
             return Unavailable(f"LLMLab at {self.url} did not answer in time.")
         if isinstance(error, httpx.ConnectError):
-            return Unavailable(f"LLMLab cannot be reached at {self.url}. Is it running?")
-        return Unavailable(f"The connection to LLMLab at {self.url} broke off.")
+            return Unavailable(f"Cannot connect to LLMLab at {self.url}. Is it running?")
+        return Unavailable(f"The connection to LLMLab at {self.url} was lost.")
 
 
 def refusal(response: httpx.Response) -> Failure:
-    """The failure that an answer with an error tells of."""
-    said, status = sentence(detail(response)), response.status_code
+    """The failure for an error answer."""
+    message, status = sentence(detail(response)), response.status_code
     if status == 401:
-        return NotAllowed(f"LLMLab does not know this API key. {said}")
+        return NotAllowed(f"The API key is not valid. {message}")
     if status == 403:
-        return NotAllowed(said)
-    return Unavailable(said) if status == 429 or status >= 500 else Failure(said)
+        return NotAllowed(message)
+    return Unavailable(message) if status == 429 or status >= 500 else Failure(message)
 
 
 def sentence(text: str) -> str:
-    """The text with a capital letter and a full stop."""
+    """The text with a capital first letter and a full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -1,27 +1,27 @@
-"""What can go wrong, each with the exit code it ends the program with. Its text is a sentence for people."""
+"""The errors of the command line and their exit codes. Each message is a full sentence."""
 
 import click
 
 
 class Failure(click.ClickException):
-    """What was asked for could not be done."""
+    """The command failed."""
 
     exit_code = 1
 
 
 class NotAllowed(Failure):
-    """LLMLab does not know who this is, or does not let them."""
+    """Not signed in, or not allowed."""
 
     exit_code = 3
 
 
 class Unavailable(Failure):
-    """LLMLab cannot be reached, is busy, or cut its answer short."""
+    """LLMLab is unreachable or busy, or the connection was lost."""
 
     exit_code = 4
 
 
 class PartlyRefused(Failure):
-    """Some rows of an import were refused; the others are in."""
+    """The import finished, but some rows were refused."""
 
     exit_code = 5

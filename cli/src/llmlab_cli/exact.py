@@ -1,4 +1,4 @@
-"""JSON with every digit: numbers with a point are Decimals on the way in, and written out as they came."""
+"""JSON that keeps every digit: decimal numbers are read as Decimal and written unchanged."""
 
 import json
 from decimal import Decimal
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def loads(text: str | bytes) -> Any:
-    """What a JSON text says. Raises ValueError."""
+    """Parses JSON. Raises ValueError."""
     return json.loads(text, parse_float=Decimal)
 
 
 def dumps(value: Any, indent: int | None = None, depth: int = 0) -> str:
-    """The value as JSON; with an indent as lines for people."""
+    """The value as JSON; with an indent, one item per line."""
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, dict):

@@ -22,21 +22,21 @@ _INTERRUPTED = 130
 
 EPILOG = """\b
 Exit codes:
-  0    done
-  1    LLMLab refused, or something went wrong
-  2    the command was not used as it is meant to be
+  0    success
+  1    the request was refused, or another error
+  2    invalid usage
   3    not signed in, or not allowed
-  4    LLMLab cannot be reached, is busy, or broke off
-  5    an import went through, but some of its rows were refused
+  4    LLMLab is unreachable or busy, or the connection was lost
+  5    the import finished, but some rows were refused
   130  stopped with Ctrl-C"""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 @click.version_option(own_version(), prog_name="llmlab")
 def cli() -> None:
-    """What language models cost: asked for, watched, brought in and taken out.
+    """Query, watch, import and export what language models cost.
 
-    Start with llmlab init. Every command has --help, and --json for programs.
+    Start with llmlab init. Every command has --help and --json.
     """
 
 
@@ -45,7 +45,7 @@ for command in (init, status, costs, budget, optimize, tail, import_file, export
 
 
 def run() -> None:
-    """Runs the program; what goes wrong is said in a sentence on standard error, as JSON if the command was to."""
+    """Runs the program. Errors go to standard error: as one sentence, or as JSON with --json."""
     as_json = "--json" in sys.argv[1:]
     try:
         code = cli.main(standalone_mode=False, prog_name="llmlab")
@@ -55,15 +55,12 @@ def run() -> None:
     except click.ClickException as error:
         code = error.exit_code
         if as_json:
-            told = {"error": error.format_message(), "exit_code": code}
-            click.echo(json.dumps(told), err=True)
+            click.echo(json.dumps({"error": error.format_message(), "exit_code": code}), err=True)
         elif isinstance(error, click.UsageError):
             error.show()
         else:
             click.echo(f"Error: {clean(error.format_message())}", err=True)
     except Exception as error:
         code = 1
-        click.echo(
-            f"Error: something went wrong that should not: {type(error).__name__}: {clean(str(error))}", err=True
-        )
+        click.echo(f"Error: unexpected {type(error).__name__}: {clean(str(error))}", err=True)
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,4 +1,4 @@
-"""What is printed: tables for people and JSON for programs on standard output, all else on standard error."""
+"""Printing: tables and JSON to standard output, notes to standard error."""
 
 import re
 import sys
@@ -11,15 +11,16 @@ from rich.table import Table
 
 from llmlab_cli import exact
 
-_WIDE = 400
-# What a terminal would obey instead of showing.
+# Width in columns when the output is not a terminal, so that lines are not wrapped.
+_PIPE_WIDTH = 400
+# Characters that control a terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where to print. Colours only on a terminal, and not with NO_COLOR; what a pipe gets is not cut to a width."""
+    """The console for a stream. Uses colors only on a terminal and without NO_COLOR."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WIDE
+    width = None if stream.isatty() else _PIPE_WIDTH
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=not stream.isatty())
 
 
@@ -39,17 +40,17 @@ def note(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-    """Prints a table; the columns named in `right` are numbers."""
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    """Prints a table; the columns named in `right` are aligned right."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(cell(value) for value in row))
-    console().print(shown)
+        grid.add_row(*(cell(value) for value in row))
+    console().print(grid)
 
 
 def cell(value: Any) -> str:
-    """A value as it stands in a table."""
+    """A value formatted for a table."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -62,15 +63,20 @@ def cell(value: Any) -> str:
 
 
 def usd(value: Any) -> str:
-    """USD with every digit; what has no price is said to have none."""
+    """An amount in USD with every digit, such as `$1.07`; `unpriced` for None."""
     return "unpriced" if value is None else f"${Decimal(value):,f}"
 
 
 def when(time: Any) -> str:
-    """A time of an answer, to the second."""
+    """A timestamp of an answer in UTC, to the second."""
     return "-" if time is None else clean(str(time))[:19].replace("T", " ")
 
 
+def plural(number: int, noun: str) -> str:
+    """A count with its noun, such as `1 call` or `1,200 calls`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def clean(text: str) -> str:
-    """The text without what a terminal would obey."""
+    """The text with terminal control characters replaced by `?`."""
     return _CONTROL.sub("?", text)

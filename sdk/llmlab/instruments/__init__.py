@@ -1,10 +1,10 @@
-"""Patches the clients of model vendors, so that each call of theirs is tracked. What they answer stays as it is.
+"""Patches the clients of providers to record every call. Their answers stay unchanged.
 
-Calls are observed where the client makes them, so one that it tries again is one event; the event's id is the vendor's
-id of the answer. A stream of OpenAI chat completions is asked for its usage (`stream_options={"include_usage": True}`)
-unless the caller says otherwise; the extra event, which holds nothing else, is kept from the caller. What a vendor has
-not told of a stream that was cut short is estimated, a token for three bytes of text, and `"estimated": true` is in the
-metadata of the event. Before a call, when something depends on how long it is, its prompt is estimated the same way.
+A call with retries of the client is one event, and its id is the provider's id of the answer. Streams of OpenAI chat
+completions are requested with `stream_options={"include_usage": True}` unless the caller sets that option; the extra
+usage chunk is hidden from the caller. Missing usage of a stream that ended early is estimated at one token per three
+bytes of text, with `"estimated": true` in the metadata of the event. Prompts are estimated the same way before a call
+if a budget or a token limit applies.
 """
 
 import sys
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 from llmlab._errors import ConfigurationError
-from llmlab._logs import complain
+from llmlab._logs import warn
 from llmlab.instruments import anthropic, cohere, google, mistral, openai
 from llmlab.instruments.imports import WhenImported
 from llmlab.instruments.patches import Patch
@@ -26,7 +26,7 @@ _PATCHES: dict[str, Callable[[], list[Patch]]] = {
     "mistral": mistral.patches,
     "openai": openai.patches,
 }
-# The module whose import brings the vendor's client.
+# Vendors by the module whose import loads their client.
 _MODULES = {
     "anthropic": "anthropic",
     "cohere": "cohere",
@@ -41,10 +41,10 @@ _applied: dict[str, list[Patch]] = {}
 
 
 def instrument(*vendors: str) -> None:
-    """Tracks every call of the vendors' clients: anthropic, cohere, google, mistral and openai, or those named.
+    """Records every call of the clients of anthropic, cohere, google, mistral and openai, or of the named ones.
 
-    A client that is imported later is patched then; one that is not installed is left out. Instrumenting twice changes
-    nothing. Raises ConfigurationError for the name of no vendor.
+    A client imported later is patched on import. Clients that are not installed are ignored. Calling it twice has no
+    effect. Raises ConfigurationError for an unknown name.
     """
     with _lock:
         _wanted.update(_known(vendors))
@@ -56,7 +56,7 @@ def instrument(*vendors: str) -> None:
 
 
 def uninstrument(*vendors: str) -> None:
-    """Puts the functions of the vendors' clients back, or those of all. Calls under way are still tracked."""
+    """Restores the functions of the named clients, or of all. Calls in progress are still recorded."""
     with _lock:
         for vendor in _known(vendors):
             _wanted.discard(vendor)
@@ -69,7 +69,7 @@ def uninstrument(*vendors: str) -> None:
 def _known(vendors: tuple[str, ...]) -> tuple[str, ...]:
     unknown = sorted(set(vendors) - _PATCHES.keys())
     if unknown:
-        raise ConfigurationError(f"there is no vendor {', '.join(unknown)}; there are {', '.join(_PATCHES)}")
+        raise ConfigurationError(f"unknown vendor {', '.join(unknown)}; supported are {', '.join(_PATCHES)}")
     return vendors or tuple(_PATCHES)
 
 
@@ -81,9 +81,9 @@ def _patch(module: str) -> None:
         try:
             patches = _PATCHES[vendor]()
         except Exception as error:
-            # Nothing of `mistralai` is there yet if its client is a module of its own.
+            # `mistralai` is empty at first if its client is the module `mistralai.client`.
             if module != "mistralai":
-                complain(vendor, f"Calls of {module} are not tracked: {error}")
+                warn(vendor, f"Calls of {module} are not recorded: {error}")
             return
         _applied[vendor] = [patch for patch in patches if _apply(patch, module)]
 
@@ -92,7 +92,7 @@ def _apply(patch: Patch, module: str) -> bool:
     try:
         patch.apply()
     except AttributeError as error:
-        complain(module, f"Some calls of {module} are not tracked: {error}")
+        warn(module, f"Some calls of {module} are not recorded: {error}")
         return False
     return True
 

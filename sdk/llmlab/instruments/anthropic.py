@@ -1,4 +1,4 @@
-"""Anthropic: messages, also those of Bedrock, Vertex and Foundry through its clients."""
+"""Anthropic: messages, also through its clients for Bedrock, Vertex and Foundry."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from llmlab.instruments.patches import Patch
 from llmlab.instruments.readers import Reader
 from llmlab.instruments.requests import client_patches
 
-# By the name of the client, as LLMLab's price list calls them.
+# Providers in LLMLab's price list, by a part of the client's class name.
 _RESELLERS = {"Bedrock": "aws", "Vertex": "google", "GoogleCloud": "google", "Foundry": "azure"}
 _PROMPT = ("system", "messages", "tools")
 
 
 def patches() -> list[Patch]:
-    """What to patch. Raises ImportError for a version that is made otherwise."""
+    """The patches for the client. Raises ImportError for unsupported versions."""
     from anthropic import Anthropic, AsyncAnthropic
 
     return client_patches(Anthropic, AsyncAnthropic, _plan)
@@ -26,7 +26,7 @@ def _plan(client: Any, options: Any, cacheable: Any) -> Observation | None:
         return None
     vendor = _vendor(client)
     if vendor == "aws" and body.get("stream"):
-        # Bedrock streams in a binary format of its own.
+        # Bedrock streams use a binary format.
         return None
     return Observation(
         vendor,
@@ -45,13 +45,13 @@ def _vendor(client: Any) -> str:
 
 
 class MessageReader(Reader):
-    """Messages. A stream starts with the prompt's counts, and tells the output's near its end."""
+    """Messages. A stream reports prompt tokens at its start and output tokens near its end."""
 
     def read(self, data: Mapping[str, Any]) -> bool:
         kind = data.get("type")
         if kind == "content_block_delta":
             delta = data.get("delta") or {}
-            self._wrote(delta.get("text"), delta.get("thinking"), delta.get("partial_json"))
+            self._add_text(delta.get("text"), delta.get("thinking"), delta.get("partial_json"))
         elif kind == "error":
             self.error = str((data.get("error") or {}).get("type") or "error")
         elif kind == "message_delta":
@@ -69,7 +69,7 @@ class MessageReader(Reader):
 
 
 class BedrockReader(MessageReader):
-    """Messages of Bedrock, whose answers name the model without the region that its price depends on."""
+    """Messages of Bedrock. Their answers name the model without the region, on which its price depends."""
 
     def _identify(self, data: Mapping[str, Any]) -> None:
         self.call_id = data.get("id") or self.call_id

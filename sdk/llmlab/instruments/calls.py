@@ -1,4 +1,4 @@
-"""Wrappers of methods that answer a whole call, sync and async."""
+"""Wrappers for client methods that make one call, sync and async."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,21 +12,21 @@ Take = Callable[[Observation, Any], None]
 
 
 def observed(plan: Plan, take: Take) -> Callable[[Function, Gate], Function]:
-    """Wraps a method. `plan` says by its arguments what to observe, `take` gives the observation what is answered."""
+    """Wraps a method. `plan` makes an observation from its arguments, `take` passes it the answer."""
 
     def wrap(original: Function, gate: Gate) -> Function:
         def method(client: Any, *arguments: Any, **named: Any) -> Any:
-            seen = gate.observe(plan, client, arguments, named)
-            if seen is None:
+            observation = gate.observe(plan, client, arguments, named)
+            if observation is None:
                 return original(client, *arguments, **named)
-            if (known := seen.begin()) is not MISSING:
-                return known
+            if (cached := observation.begin()) is not MISSING:
+                return cached
             try:
                 answer = original(client, *arguments, **named)
             except BaseException as error:
-                seen.failed(error)
+                observation.failed(error)
                 raise
-            guarded(take, seen, answer)
+            guarded(take, observation, answer)
             return answer
 
         return method
@@ -35,21 +35,21 @@ def observed(plan: Plan, take: Take) -> Callable[[Function, Gate], Function]:
 
 
 def aobserved(plan: Plan, take: Take) -> Callable[[Function, Gate], Function]:
-    """The same for async methods."""
+    """Async version of `observed`."""
 
     def wrap(original: Function, gate: Gate) -> Function:
         async def method(client: Any, *arguments: Any, **named: Any) -> Any:
-            seen = gate.observe(plan, client, arguments, named)
-            if seen is None:
+            observation = gate.observe(plan, client, arguments, named)
+            if observation is None:
                 return await original(client, *arguments, **named)
-            if (known := await seen.abegin()) is not MISSING:
-                return known
+            if (cached := await observation.abegin()) is not MISSING:
+                return cached
             try:
                 answer = await original(client, *arguments, **named)
             except BaseException as error:
-                seen.failed(error)
+                observation.failed(error)
                 raise
-            guarded(take, seen, answer)
+            guarded(take, observation, answer)
             return answer
 
         return method

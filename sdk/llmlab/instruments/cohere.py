@@ -1,4 +1,4 @@
-"""Cohere: chat, chat_stream and embed of both versions of its API. It charges the units it calls billed."""
+"""Cohere: chat, chat_stream and embed of both API versions. Costs are based on its billed units."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -7,17 +7,17 @@ from typing import Any
 from llmlab.instruments.calls import aobserved, observed
 from llmlab.instruments.observation import Gate, Observation, guarded
 from llmlab.instruments.patches import Function, Patch
-from llmlab.instruments.readers import Reader, plain
+from llmlab.instruments.readers import Reader, as_dict
 from llmlab.instruments.streams import watch
 
 _PROMPT = ("messages", "message", "chat_history", "preamble", "documents", "tools", "tool_results", "texts", "inputs")
-# What Cohere's client passes for an argument that was not given.
+# Cohere's default for omitted arguments.
 _OMITTED = ...
 _IDS = ("id", "response_id", "generation_id")
 
 
 def patches() -> list[Patch]:
-    """What to patch. Raises ImportError for a version that is made otherwise."""
+    """The patches for the client. Raises ImportError for unsupported versions."""
     from cohere.raw_base_client import AsyncRawBaseCohere, RawBaseCohere
     from cohere.v2.raw_client import AsyncRawV2Client, RawV2Client
 
@@ -38,7 +38,7 @@ def _plan(_: Any, __: tuple[Any, ...], named: Mapping[str, Any], is_stream: bool
     model, limit = named.get("model"), named.get("max_tokens")
     return Observation(
         "cohere",
-        # Neither the call nor its answer say which model Cohere takes by itself.
+        # Neither the call nor its answer names Cohere's default model.
         model if isinstance(model, str) else "default",
         ChatReader(),
         prompt=[named.get(name) for name in _PROMPT],
@@ -47,30 +47,30 @@ def _plan(_: Any, __: tuple[Any, ...], named: Mapping[str, Any], is_stream: bool
     )
 
 
-def _take(seen: Observation, answer: Any) -> None:
+def _take(observation: Observation, answer: Any) -> None:
     data = answer.data
-    told = {name: getattr(data, name, None) for name in ("id", "response_id", "generation_id")}
+    ids = {name: getattr(data, name, None) for name in _IDS}
     usage = getattr(data, "usage", None) or getattr(data, "meta", None)
-    seen.answered({**told, "usage": plain(usage)}, answer)
+    observation.answered({**ids, "usage": as_dict(usage)}, answer)
 
 
 def _streamed(original: Function, gate: Gate) -> Function:
     @contextmanager
     def chat_stream(client: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
-        seen = gate.observe(_plan, client, arguments, named, True)
-        if seen is None:
+        observation = gate.observe(_plan, client, arguments, named, True)
+        if observation is None:
             with original(client, *arguments, **named) as answer:
                 yield answer
             return
-        seen.begin()
+        observation.begin()
         with ExitStack() as stack:
-            stack.callback(seen.end)
+            stack.callback(observation.end)
             try:
                 answer = stack.enter_context(original(client, *arguments, **named))
             except BaseException as error:
-                seen.failed(error)
+                observation.failed(error)
                 raise
-            guarded(_follow, seen, answer)
+            guarded(_follow, observation, answer)
             yield answer
 
     return chat_stream
@@ -79,39 +79,39 @@ def _streamed(original: Function, gate: Gate) -> Function:
 def _astreamed(original: Function, gate: Gate) -> Function:
     @asynccontextmanager
     async def chat_stream(client: Any, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
-        seen = gate.observe(_plan, client, arguments, named, True)
-        if seen is None:
+        observation = gate.observe(_plan, client, arguments, named, True)
+        if observation is None:
             async with original(client, *arguments, **named) as answer:
                 yield answer
             return
-        await seen.abegin()
+        await observation.abegin()
         async with AsyncExitStack() as stack:
-            stack.callback(seen.end)
+            stack.callback(observation.end)
             try:
                 answer = await stack.enter_async_context(original(client, *arguments, **named))
             except BaseException as error:
-                seen.failed(error)
+                observation.failed(error)
                 raise
-            guarded(_follow, seen, answer)
+            guarded(_follow, observation, answer)
             yield answer
 
     return chat_stream
 
 
-def _follow(seen: Observation, answer: Any) -> None:
-    watch(answer._response, seen)
+def _follow(observation: Observation, answer: Any) -> None:
+    watch(answer._response, observation)
 
 
 class ChatReader(Reader):
-    """Chats and embeddings. A stream tells the usage in its last event; no answer tells its model."""
+    """Chats and embeddings. A stream reports its usage in the last event; answers do not name the model."""
 
     def read(self, data: Mapping[str, Any]) -> bool:
         kind = str(data.get("type") or data.get("event_type") or "")
         self.call_id = self.call_id or next((data[name] for name in _IDS if data.get(name)), None)
         if kind == "content-delta":
-            self._wrote(((data.get("delta") or {}).get("message") or {}).get("content", {}).get("text"))
+            self._add_text(((data.get("delta") or {}).get("message") or {}).get("content", {}).get("text"))
         elif kind == "text-generation":
-            self._wrote(data.get("text"))
+            self._add_text(data.get("text"))
         ended = data
         if kind == "message-end":
             ended = data.get("delta") or {}

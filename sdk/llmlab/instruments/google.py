@@ -1,6 +1,6 @@
 """Google GenAI: generate_content and generate_content_stream, for the Gemini API and Vertex AI.
 
-Each request is a call of its own, as Google charges it: a function called on the model's behalf leads to another one.
+Each request is one call, as Google bills it. Automatic function calling makes several requests.
 """
 
 import json
@@ -10,11 +10,11 @@ from typing import Any
 from llmlab.instruments.calls import aobserved, observed
 from llmlab.instruments.observation import Gate, Observation, guarded
 from llmlab.instruments.patches import Function, Patch
-from llmlab.instruments.readers import Reader, plain
+from llmlab.instruments.readers import Reader, as_dict
 
 
 def patches() -> list[Patch]:
-    """What to patch. Raises ImportError for a version that is made otherwise."""
+    """The patches for the client. Raises ImportError for unsupported versions."""
     from google.genai.models import AsyncModels, Models
 
     return [
@@ -40,20 +40,20 @@ def _plan(_: Any, __: tuple[Any, ...], named: Mapping[str, Any], is_stream: bool
     )
 
 
-def _take(seen: Observation, answer: Any) -> None:
+def _take(observation: Observation, answer: Any) -> None:
     body = getattr(answer.sdk_http_response, "body", None)
-    # Asked for the HTTP response, Google's client does not parse it.
-    told = json.loads(body) if body and answer.usage_metadata is None else _told(answer)
-    seen.answered({**told, "ended": True}, answer)
+    # With should_return_http_response, Google's client does not parse the body.
+    data = json.loads(body) if body and answer.usage_metadata is None else _data_of(answer)
+    observation.answered({**data, "ended": True}, answer)
 
 
-def _told(answer: Any) -> dict[str, Any]:
-    """What of an answer is read, with the names it has on the wire."""
+def _data_of(answer: Any) -> dict[str, Any]:
+    """The parts of an answer that the reader needs, with the names in Google's JSON."""
     candidates = answer.candidates or ()
     return {
         "responseId": answer.response_id,
         "modelVersion": answer.model_version,
-        "usageMetadata": plain(answer.usage_metadata),
+        "usageMetadata": as_dict(answer.usage_metadata),
         "text": [part.text for candidate in candidates if candidate.content for part in candidate.content.parts or ()],
         "ended": bool(answer.prompt_feedback) or any(candidate.finish_reason for candidate in candidates),
     }
@@ -61,67 +61,67 @@ def _told(answer: Any) -> dict[str, Any]:
 
 def _streamed(original: Function, gate: Gate) -> Function:
     def stream(client: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
-        seen = gate.observe(_plan, client, arguments, named, True)
-        if seen is None:
+        observation = gate.observe(_plan, client, arguments, named, True)
+        if observation is None:
             yield from original(client, *arguments, **named)
             return
-        seen.begin()
+        observation.begin()
         try:
             for chunk in original(client, *arguments, **named):
-                guarded(_look, seen, chunk)
+                guarded(_read, observation, chunk)
                 yield chunk
         except Exception as error:
-            seen.failed(error)
+            observation.failed(error)
             raise
         finally:
-            seen.end()
+            observation.end()
 
     return stream
 
 
 def _astreamed(original: Function, gate: Gate) -> Function:
     async def stream(client: Any, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
-        seen = gate.observe(_plan, client, arguments, named, True)
-        if seen is None:
+        observation = gate.observe(_plan, client, arguments, named, True)
+        if observation is None:
             chunks: AsyncIterator[Any] = await original(client, *arguments, **named)
             return chunks
-        await seen.abegin()
+        await observation.abegin()
         try:
             chunks = await original(client, *arguments, **named)
         except BaseException as error:
-            seen.failed(error)
+            observation.failed(error)
             raise
-        followed = _followed(seen, chunks)
-        seen.follow(followed)
+        followed = _followed(observation, chunks)
+        observation.follow(followed)
         return followed
 
     return stream
 
 
-async def _followed(seen: Observation, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _followed(observation: Observation, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
     try:
         async for chunk in chunks:
-            guarded(_look, seen, chunk)
+            guarded(_read, observation, chunk)
             yield chunk
     except Exception as error:
-        seen.failed(error)
+        observation.failed(error)
         raise
     finally:
-        seen.end()
+        observation.end()
 
 
-def _look(seen: Observation, chunk: Any) -> None:
-    seen.reader.read(_told(chunk))
+def _read(observation: Observation, chunk: Any) -> None:
+    observation.reader.read(_data_of(chunk))
 
 
 class ContentReader(Reader):
-    """Generated content. Every event of a stream counts all that was used so far."""
+    """Generated content. Each event of a stream reports the total usage so far."""
 
     def read(self, data: Mapping[str, Any]) -> bool:
         self.call_id = data.get("responseId") or self.call_id
         self.model = data.get("modelVersion") or self.model
         self._count(data.get("usageMetadata"))
-        self._wrote(*data.get("text") or ())
+        self._add_text(*data.get("text") or ())
         self.complete = self.complete or (bool(self.usage) and bool(data.get("ended")))
         return False
 

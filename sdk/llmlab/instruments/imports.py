@@ -1,4 +1,4 @@
-"""Does something as soon as a module is imported, without importing it."""
+"""Import hooks: run a function after a module is imported."""
 
 import importlib.util
 import threading
@@ -10,36 +10,36 @@ from typing import Any
 
 
 class WhenImported(MetaPathFinder):
-    """Calls `react(name)` after each of the modules named has been imported. It finds no module itself."""
+    """Calls `callback(name)` after each of the named modules is imported. The other finders find the modules."""
 
-    def __init__(self, names: Sequence[str], react: Callable[[str], None]) -> None:
+    def __init__(self, names: Sequence[str], callback: Callable[[str], None]) -> None:
         self._names = frozenset(names)
-        self._react = react
-        self._asking = threading.local()
+        self._callback = callback
+        self._searching = threading.local()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What the other finders find, with a loader that tells when it has loaded the module."""
-        if fullname not in self._names or getattr(self._asking, "name", None) == fullname:
+        """The spec from the other finders, with a loader that runs the callback afterwards."""
+        if fullname not in self._names or getattr(self._searching, "name", None) == fullname:
             return None
-        self._asking.name = fullname
+        self._searching.name = fullname
         try:
             spec = importlib.util.find_spec(fullname)
         finally:
-            self._asking.name = None
+            self._searching.name = None
         if spec is not None and spec.loader is not None:
-            self._tell(fullname, spec.loader)
+            self._add_callback(fullname, spec.loader)
         return spec
 
-    def _tell(self, name: str, loader: Loader) -> None:
+    def _add_callback(self, name: str, loader: Loader) -> None:
         load = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
             vars(loader).pop("exec_module", None)
             load(module)
-            self._react(name)
+            self._callback(name)
 
-        # On this one loader of this one module.
+        # Set on the instance, because other modules share the class of the loader.
         target: Any = loader
         target.exec_module = exec_module

@@ -8,14 +8,14 @@ from typing import Any
 from llmlab.instruments.calls import aobserved, observed
 from llmlab.instruments.observation import Observation
 from llmlab.instruments.patches import Patch
-from llmlab.instruments.readers import Reader, plain
+from llmlab.instruments.readers import Reader, as_dict
 from llmlab.instruments.streams import watch
 
 _PROMPT = ("messages", "prompt", "suffix", "inputs", "tools")
 
 
 def patches() -> list[Patch]:
-    """What to patch. Raises ImportError for a version that is made otherwise."""
+    """The patches for the client. Raises ImportError for unsupported versions."""
     embeddings = _resource("embeddings", "Embeddings")
     wanted = [
         Patch(embeddings, "create", observed(_plan, _take)),
@@ -32,9 +32,9 @@ def patches() -> list[Patch]:
 
 
 def _resource(module: str, name: str) -> type:
-    # Before version 2, `mistralai` itself was the client.
-    where = "mistralai.client" if "mistralai.client" in sys.modules else "mistralai"
-    found: type = getattr(importlib.import_module(f"{where}.{module}"), name)
+    # Before version 2, the client was `mistralai` itself.
+    package = "mistralai.client" if "mistralai.client" in sys.modules else "mistralai"
+    found: type = getattr(importlib.import_module(f"{package}.{module}"), name)
     return found
 
 
@@ -42,7 +42,7 @@ def _plan(_: Any, __: tuple[Any, ...], named: Mapping[str, Any], is_stream: bool
     limit = named.get("max_tokens")
     return Observation(
         "mistral",
-        # An agent's calls do not say its model.
+        # Calls of an agent do not name its model.
         named.get("model") or f"agent:{named['agent_id']}",
         ChunkReader(),
         prompt=[named.get(name) for name in _PROMPT],
@@ -56,16 +56,16 @@ def _plan_stream(client: Any, arguments: tuple[Any, ...], named: Mapping[str, An
     return _plan(client, arguments, named, is_stream=True)
 
 
-def _take(seen: Observation, answer: Any) -> None:
-    seen.answered({"id": answer.id, "model": answer.model, "usage": plain(answer.usage)}, answer)
+def _take(observation: Observation, answer: Any) -> None:
+    observation.answered({"id": answer.id, "model": answer.model, "usage": as_dict(answer.usage)}, answer)
 
 
-def _take_stream(seen: Observation, stream: Any) -> None:
-    watch(stream.response, seen)
+def _take_stream(observation: Observation, stream: Any) -> None:
+    watch(stream.response, observation)
 
 
 class ChunkReader(Reader):
-    """Completions and embeddings. A stream tells the usage in its last event."""
+    """Completions and embeddings. A stream reports its usage in the last event."""
 
     def read(self, data: Mapping[str, Any]) -> bool:
         self._identify(data)
@@ -73,8 +73,8 @@ class ChunkReader(Reader):
             delta = choice.get("delta") or {}
             content = delta.get("content")
             parts = content if isinstance(content, list) else [{"text": content}]
-            self._wrote(*(part.get("text") for part in parts))
-            self._wrote(*((call.get("function") or {}).get("arguments") for call in delta.get("tool_calls") or ()))
+            self._add_text(*(part.get("text") for part in parts))
+            self._add_text(*((call.get("function") or {}).get("arguments") for call in delta.get("tool_calls") or ()))
         if data.get("usage"):
             self._count(data["usage"])
             self.complete = True

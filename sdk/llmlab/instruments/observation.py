@@ -1,4 +1,4 @@
-"""One call of a vendor's client under observation. Nothing here raises into the user's call but a refusal."""
+"""The observation of one client call. Only `begin` and `abegin` raise, and only if the call is refused."""
 
 import atexit
 import weakref
@@ -8,12 +8,12 @@ from typing import Any
 from llmlab import _runtime
 from llmlab._calls import MISSING, ObservedCall
 from llmlab._estimates import estimate_tokens, tokens_of_bytes
-from llmlab._logs import complain
+from llmlab._logs import warn
 from llmlab.instruments.readers import Reader
 
 
 class VendorError(Exception):
-    """An error that a vendor sent instead of going on with its stream, by its code."""
+    """An error code that a provider sent in a stream."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -21,10 +21,10 @@ class VendorError(Exception):
 
 
 class Observation:
-    """Follows one call from its start to its one end: what the vendor reported, or else an estimate of it.
+    """Follows one call from start to end, and records the reported or estimated usage once.
 
-    `prompt` holds all the text that is sent. `cacheable` is all that the answer depends on, None for an answer that
-    cannot be kept. `hides_usage` says that the caller did not ask for the usage in the stream.
+    `prompt` contains all text of the request. `cacheable` is everything that the answer depends on, or None if the
+    answer cannot be cached. `hides_usage` removes the usage chunk, which the caller did not request, from the stream.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Observation:
         self._prompt = prompt
         self._cacheable = cacheable
         self._ends = [None]
-        # Read when the event is made, so that what becomes known until then is in it.
+        # Read when the event is built, so that it contains notes added until then.
         self._notes: dict[str, Any] = {}
         self._call = ObservedCall(
             provider,
@@ -56,33 +56,33 @@ class Observation:
         )
 
     def begin(self) -> Any:
-        """Starts the call, which may be refused. Returns the answer it was given before, or MISSING."""
-        if self._cacheable is not None and (kept := self._call.cached(self._cacheable)) is not MISSING:
-            return kept[0]
+        """Starts the call. Returns the cached answer, or MISSING. Raises like `ObservedCall.begin`."""
+        if self._cacheable is not None and (cached := self._call.cached(self._cacheable)) is not MISSING:
+            return cached[0]
         self._call.begin()
         return MISSING
 
     async def abegin(self) -> Any:
-        """The same for async callers."""
-        if self._cacheable is not None and (kept := self._call.cached(self._cacheable)) is not MISSING:
-            return kept[0]
+        """Async version of `begin`."""
+        if self._cacheable is not None and (cached := self._call.cached(self._cacheable)) is not MISSING:
+            return cached[0]
         await self._call.abegin()
         return MISSING
 
-    def answered(self, told: Mapping[str, Any], answer: Any = None) -> None:
-        """The whole answer is there: what it tells of the call, and what to give the next caller who asks the same."""
-        self.reader.read(told)
+    def answered(self, data: Mapping[str, Any], answer: Any = None) -> None:
+        """Records a complete answer. `data` is for the reader, `answer` is the object to cache."""
+        self.reader.read(data)
         self.end()
         if answer is not None and self._cacheable is not None:
             self._call.keep((answer, self.reader.counts))
 
     def follow(self, stream: Any) -> None:
-        """The call ends when nobody has the stream any more, if not before, and at the latest with the process."""
+        """Ends the call when the stream is garbage collected or the process exits, if it has not ended before."""
         weakref.finalize(stream, self.end).atexit = False
         _open.add(self)
 
     def end(self) -> None:
-        """The call is over, or nobody reads on. Only its first end counts."""
+        """Records the call. Only the first end of a call counts."""
         if not self._first():
             return
         try:
@@ -94,19 +94,19 @@ class Observation:
             else:
                 self._call.finish(usage=self._estimate(), model=reader.model, call_id=self._call_id)
         except Exception:
-            complain("instruments", "A call could not be recorded", fault=True)
+            warn("instruments", "Could not record a call", traceback=True)
 
     def failed(self, error: BaseException) -> None:
-        """The call ended with an error, perhaps in the middle of its stream."""
+        """Records a call that failed, also in the middle of a stream."""
         if not self._first():
             return
         try:
             self._fail(error)
         except Exception:
-            complain("instruments", "A failed call could not be recorded", fault=True)
+            warn("instruments", "Could not record a failed call", traceback=True)
 
     def _first(self) -> bool:
-        # One step, so that an end in another thread, or by the garbage collector in this one, is a second end.
+        # `pop` is atomic: a second end in another thread or in the garbage collector finds the list empty.
         try:
             self._ends.pop()
         except IndexError:
@@ -114,12 +114,12 @@ class Observation:
         return True
 
     def _fail(self, error: BaseException) -> None:
-        begun = bool(self.reader.usage or self.reader.text)
-        usage = self._estimate() if begun else None
+        started = bool(self.reader.usage or self.reader.text)
+        usage = self._estimate() if started else None
         self._call.fail(error, usage=usage, model=self.reader.model, call_id=self._call_id)
 
     def _estimate(self) -> dict[str, int]:
-        """The usage as far as the vendor told it, the rest by the text; the event says so in its metadata."""
+        """The reported usage, completed with estimates from the text. Marks the event as estimated in its metadata."""
         self._notes["estimated"] = True
         counts = self.reader.counts or {"input_tokens": estimate_tokens(self._prompt)}
         return {**counts, "output_tokens": max(counts.get("output_tokens", 0), tokens_of_bytes(self.reader.text))}
@@ -131,36 +131,36 @@ class Observation:
 
 
 class Gate:
-    """Lets calls be observed until it is shut."""
+    """A switch that stops the observation of calls when the patch is removed."""
 
     def __init__(self) -> None:
         self.open = True
 
     def observe(self, plan: Callable[..., Observation | None], *arguments: Any) -> Observation | None:
-        """What `plan` makes of the call's arguments; None when it is none of our business."""
+        """The observation that `plan` makes from the call's arguments; None if the call is not recorded."""
         try:
             return plan(*arguments) if self.open and _runtime.current() is not None else None
         except Exception:
-            complain("instruments", "A call could not be observed", fault=True)
+            warn("instruments", "Could not observe a call", traceback=True)
             return None
 
 
-def guarded(look: Callable[..., object], *arguments: Any) -> None:
-    """Looks at an answer; a mistake in doing so stays here."""
+def guarded(read: Callable[..., object], *arguments: Any) -> None:
+    """Calls `read` and logs its exceptions, so that they do not reach the user's call."""
     try:
-        look(*arguments)
+        read(*arguments)
     except Exception:
-        complain("instruments", "An answer could not be read", fault=True)
+        warn("instruments", "Could not read an answer", traceback=True)
 
 
 def is_caching() -> bool:
-    """Whether answers are kept to be given again."""
+    """Whether responses are cached."""
     runtime = _runtime.current()
     return runtime is not None and runtime.caching
 
 
 def _is_limited() -> bool:
-    """Whether anything depends on how long the prompt is: counting it takes its time."""
+    """Whether a budget or a token limit applies. Only then is the prompt estimated, which takes time."""
     runtime = _runtime.current()
     if runtime is None:
         return False
@@ -172,9 +172,9 @@ _open: "weakref.WeakSet[Observation]" = weakref.WeakSet()
 
 
 def _at_exit() -> None:
-    for seen in list(_open):
-        seen.end()
+    for observation in list(_open):
+        observation.end()
 
 
-# Before what is left is sent: last registered, first called.
+# Registered after the runtime's handler, so it runs before that sends the remaining events.
 atexit.register(_at_exit)

@@ -1,7 +1,7 @@
-"""OpenAI: chat completions, completions, responses and embeddings; Azure's and compatible vendors' through its client.
+"""OpenAI: chat completions, completions, responses and embeddings, also of Azure and compatible providers.
 
-OpenAI tells the usage of a stream of chat completions only when asked to. Unless the caller says otherwise it is asked,
-and the extra event, which holds nothing else, is kept from the caller.
+OpenAI reports the usage of streamed chat completions only on request. Unless the caller sets `include_usage`, it is
+requested, and the extra usage chunk is hidden from the caller.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from llmlab.instruments.patches import Patch
 from llmlab.instruments.readers import Reader
 from llmlab.instruments.requests import client_patches
 
-# By the end of the host's name, as LLMLab's price list calls them. Any other host is taken for OpenAI's.
+# Providers in LLMLab's price list, by the end of the host name. Other hosts count as OpenAI.
 _VENDORS = {
     "amazonaws.com": "aws",
     "azure-api.net": "azure",
@@ -33,12 +33,12 @@ _FLAVORS = {"/chat/completions": "chat", "/completions": "chat", "/responses": "
 _PROMPTS = ("messages", "prompt", "input", "instructions", "tools", "functions")
 _TEXTS = ("content", "refusal", "reasoning", "reasoning_content")
 _LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
-# The first version of Azure's API that knows stream_options.
+# The first version of Azure's API with stream_options.
 _AZURE_USAGE_SINCE = "2024-09"
 
 
 def patches() -> list[Patch]:
-    """What to patch. Raises ImportError for a version that is made otherwise."""
+    """The patches for the client. Raises ImportError for unsupported versions."""
     from openai import AsyncOpenAI, OpenAI
 
     return client_patches(OpenAI, AsyncOpenAI, _plan)
@@ -49,7 +49,9 @@ def _plan(client: Any, options: Any, cacheable: Any) -> Observation | None:
     if flavor is None or options.method.lower() != "post" or not isinstance(body, Mapping):
         return None
     vendor = _vendor(client)
-    hides = flavor == "chat" and bool(body.get("stream")) and _may_ask(client, vendor) and _ask(options)
+    hides = (
+        flavor == "chat" and bool(body.get("stream")) and _supports_usage(client, vendor) and _request_usage(options)
+    )
     limit = next((limit for name in _LIMITS if isinstance(limit := body.get(name), int)), None)
     return Observation(
         vendor,
@@ -57,22 +59,22 @@ def _plan(client: Any, options: Any, cacheable: Any) -> Observation | None:
         ResponseReader() if flavor == "responses" else CompletionReader(),
         prompt=[body.get(name) for name in _PROMPTS],
         max_output_tokens=None if limit is None else limit * (body.get("n") or 1),
-        # The others have one flavour each.
+        # Other providers have only one flavor.
         api_flavor=flavor if vendor in ("openai", "azure") else None,
         cacheable=cacheable,
         hides_usage=hides,
     )
 
 
-def _ask(options: Any) -> bool:
-    """Asks for the usage of a stream; returns whether the caller had not said."""
+def _request_usage(options: Any) -> bool:
+    """Requests the usage of a stream; returns False if the caller has set `include_usage`."""
     extra = getattr(options, "extra_json", None) or {}
-    where = "extra_json" if "stream_options" in extra else "json_data"
-    body = getattr(options, where)
-    said = body.get("stream_options") or {}
-    if "include_usage" in said:
+    attribute = "extra_json" if "stream_options" in extra else "json_data"
+    body = getattr(options, attribute)
+    stream_options = body.get("stream_options") or {}
+    if "include_usage" in stream_options:
         return False
-    setattr(options, where, {**body, "stream_options": {**said, "include_usage": True}})
+    setattr(options, attribute, {**body, "stream_options": {**stream_options, "include_usage": True}})
     return True
 
 
@@ -88,8 +90,8 @@ def _vendor_at(kind: type, host: str) -> str:
     return next((vendor for end, vendor in _VENDORS.items() if host == end or host.endswith("." + end)), "openai")
 
 
-def _may_ask(client: Any, vendor: str) -> bool:
-    # Mistral refuses the option, and tells the usage unasked; so do older versions of Azure's API.
+def _supports_usage(client: Any, vendor: str) -> bool:
+    # Mistral and older versions of Azure's API reject the option, and report the usage anyway.
     if vendor == "mistral":
         return False
     version = getattr(client, "_api_version", None) if vendor == "azure" else None
@@ -105,10 +107,12 @@ class CompletionReader(Reader):
             self.error = _code(data["error"])
         choices = data.get("choices")
         for choice in choices or ():
-            self._wrote(choice.get("text"))
+            self._add_text(choice.get("text"))
             if delta := choice.get("delta"):
-                self._wrote(*(delta.get(name) for name in _TEXTS))
-                self._wrote(*((call.get("function") or {}).get("arguments") for call in delta.get("tool_calls") or ()))
+                self._add_text(*(delta.get(name) for name in _TEXTS))
+                self._add_text(
+                    *((call.get("function") or {}).get("arguments") for call in delta.get("tool_calls") or ())
+                )
         if not data.get("usage"):
             return False
         self._count(data["usage"])
@@ -117,24 +121,24 @@ class CompletionReader(Reader):
 
 
 class ResponseReader(Reader):
-    """The Responses API. Its stream tells the usage in its last event."""
+    """The Responses API. A stream reports its usage in the last event."""
 
     def read(self, data: Mapping[str, Any]) -> bool:
         kind = str(data.get("type") or "")
-        told = data.get("response") if kind.startswith("response.") else data
-        self._wrote(data.get("delta"))
+        response = data.get("response") if kind.startswith("response.") else data
+        self._add_text(data.get("delta"))
         if kind == "error" or (data.get("error") and not kind):
             self.error = _code(data.get("error") or data)
-        elif isinstance(told, Mapping):
-            self._identify(told)
-            if told.get("usage"):
-                self._count(told["usage"])
+        elif isinstance(response, Mapping):
+            self._identify(response)
+            if response.get("usage"):
+                self._count(response["usage"])
                 self.complete = True
             if kind == "response.failed":
-                self.error = _code(told.get("error"))
+                self.error = _code(response.get("error"))
         return False
 
 
 def _code(error: Any) -> str:
-    told = error if isinstance(error, Mapping) else {}
-    return str(told.get("code") or told.get("type") or "error")
+    fields = error if isinstance(error, Mapping) else {}
+    return str(fields.get("code") or fields.get("type") or "error")

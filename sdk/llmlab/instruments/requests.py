@@ -1,5 +1,7 @@
-"""Clients made as OpenAI's and Anthropic's are: each call is one `request(cast_to, options)`, retries and all, and
-answers a model, a stream over an HTTP response, or a wrapper around one that was not parsed.
+"""Patches for clients with the design of OpenAI's and Anthropic's.
+
+Each call, including its retries, is one `request(cast_to, options)`. It returns a model, a stream over an HTTP
+response, or a wrapper around a response that was not parsed.
 """
 
 import json
@@ -9,14 +11,14 @@ from typing import Any
 from llmlab.instruments.calls import aobserved, observed
 from llmlab.instruments.observation import Observation, is_caching
 from llmlab.instruments.patches import Patch
-from llmlab.instruments.readers import plain
+from llmlab.instruments.readers import as_dict
 from llmlab.instruments.streams import watch
 
 _RAW = "x-stainless-raw-response"
 
 
 def client_patches(client: type, aclient: type, plan: Callable[[Any, Any, Any], Observation | None]) -> list[Patch]:
-    """Patches both clients. `plan(client, options, cacheable)` says what to observe."""
+    """The patches for both clients. `plan(client, options, cacheable)` makes the observation."""
 
     def planned(client: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Observation | None:
         return plan(client, *_options(*arguments, **named))
@@ -28,7 +30,7 @@ def client_patches(client: type, aclient: type, plan: Callable[[Any, Any, Any], 
 
 
 def _options(cast_to: Any, options: Any, *_: Any, stream: bool = False, **__: Any) -> tuple[Any, Any]:
-    """The options of a request, and all that its answer depends on: None if the answer is more than a model."""
+    """The options of a request, and everything that its answer depends on, or None if it cannot be cached."""
     if stream or not is_caching():
         return options, None
     headers = _given(options.headers)
@@ -44,20 +46,20 @@ def _options(cast_to: Any, options: Any, *_: Any, stream: bool = False, **__: An
 
 
 def _given(arguments: Any) -> dict[str, Any]:
-    """The arguments without those that stand for nothing."""
+    """The arguments without placeholders for omitted ones."""
     if not isinstance(arguments, Mapping):
         return {}
     return {name: value for name, value in arguments.items() if type(value).__name__ not in ("NotGiven", "Omit")}
 
 
-def _take(seen: Observation, answer: Any) -> None:
+def _take(observation: Observation, answer: Any) -> None:
     if hasattr(answer, "model_dump"):
-        told = {"id": getattr(answer, "id", None), "model": getattr(answer, "model", None)}
-        seen.answered({**told, "usage": plain(getattr(answer, "usage", None))}, answer)
+        data = {"id": getattr(answer, "id", None), "model": getattr(answer, "model", None)}
+        observation.answered({**data, "usage": as_dict(getattr(answer, "usage", None))}, answer)
         return
-    # A wrapper has the HTTP response as `http_response`, a stream as `response`.
+    # The HTTP response is `http_response` of a wrapper and `response` of a stream.
     response = getattr(answer, "http_response", None) or getattr(answer, "response", answer)
     if response.is_closed:
-        seen.answered(json.loads(response.content))
+        observation.answered(json.loads(response.content))
     else:
-        watch(response, seen)
+        watch(response, observation)

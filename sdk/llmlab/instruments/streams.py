@@ -1,29 +1,29 @@
-"""Reads along with whoever reads the body of an HTTP response: httpx's, or that of its successors."""
+"""Reads the body of an HTTP response while the caller reads it, for httpx and compatible classes."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any
 
-from llmlab._logs import complain
+from llmlab._logs import warn
 from llmlab.instruments.observation import Observation, guarded
 
 
 class Tap:
-    """Sees the bytes of a body on their way to the caller: events, lines of JSON, or one JSON document."""
+    """Reads the bytes of a body on their way to the caller: server-sent events, JSON Lines, or a JSON document."""
 
-    def __init__(self, seen: Observation, content_type: str) -> None:
-        self._seen = seen
+    def __init__(self, observation: Observation, content_type: str) -> None:
+        self._observation = observation
         self._in_lines = not content_type.startswith("application/json")
         self._rest = b""
         self._document: list[bytes] = []
         self._after_hidden = False
         self._broken = False
-        # Whether the next bytes are being waited for just now, rather than wanted by nobody.
+        # True while the caller waits for the next bytes.
         self.pulling = False
 
     def through(self, chunk: bytes) -> bytes:
-        """What of the next bytes the caller gets, which is all but the usage that only we asked for."""
+        """The bytes to pass to the caller: all except a usage chunk that the caller did not request."""
         if self._broken:
             return chunk
         if not self._in_lines:
@@ -32,18 +32,18 @@ class Tap:
         unread = self._rest + chunk
         try:
             *lines, self._rest = unread.split(b"\n")
-            if not self._seen.hides_usage:
+            if not self._observation.hides_usage:
                 for line in lines:
                     self._read(line)
                 return chunk
-            return b"".join(line + b"\n" for line in lines if self._shown(line))
+            return b"".join(line + b"\n" for line in lines if self._is_visible(line))
         except Exception:
-            complain("instruments", "A stream could not be read", fault=True)
+            warn("instruments", "Could not read a stream", traceback=True)
             self._broken = True
-            return unread if self._seen.hides_usage else chunk
+            return unread if self._observation.hides_usage else chunk
 
     def flush(self) -> bytes:
-        """The last bytes, which no line break follows."""
+        """The last bytes, after the last line break."""
         rest, self._rest = self._rest, b""
         if self._broken:
             return b""
@@ -51,26 +51,26 @@ class Tap:
             guarded(self._read, b"".join(self._document))
         else:
             guarded(self._read, rest)
-        return rest if self._seen.hides_usage else b""
+        return rest if self._observation.hides_usage else b""
 
     def end(self) -> None:
-        """Nobody reads on."""
+        """Ends the observation when the caller stops reading."""
         if not self.pulling:
-            self._seen.end()
+            self._observation.end()
 
     def exhausted(self) -> None:
-        """The body is over."""
+        """Ends the observation at the end of the body."""
         self.pulling = False
-        self._seen.end()
+        self._observation.end()
 
     def failed(self, error: Exception) -> None:
-        """The body broke off."""
+        """Records an error while reading the body."""
         self.pulling = False
-        self._seen.failed(error)
+        self._observation.failed(error)
 
-    def _shown(self, line: bytes) -> bool:
+    def _is_visible(self, line: bytes) -> bool:
         if self._after_hidden:
-            # The blank line that ends a hidden event.
+            # Also hide the blank line that ends a hidden event.
             self._after_hidden = False
             if not line.strip():
                 return False
@@ -81,24 +81,24 @@ class Tap:
         data = line[5:].strip() if line.startswith(b"data:") else line.strip()
         if not data.startswith(b"{"):
             return False
-        read = json.loads(data)
-        return self._seen.reader.read(read)
+        return self._observation.reader.read(json.loads(data))
 
 
-def watch(response: Any, seen: Observation) -> None:
-    """Lets the observation follow a response whose body is still to be read; it ends with the body, or when the
-    response is closed or forgotten. The response stays the same object, and its class a subclass of its own.
+def watch(response: Any, observation: Observation) -> None:
+    """Follows a response whose body has not been read, until it is exhausted, closed or garbage collected.
+
+    The response stays the same object; its class becomes a subclass of its own.
     """
-    response._llmlab_tap = Tap(seen, response.headers.get("content-type", ""))
-    # A function put into the response itself would refer to it, and leave it to the garbage collector.
+    response._llmlab_tap = Tap(observation, response.headers.get("content-type", ""))
+    # Functions set on the instance would create a reference cycle.
     kind: Any = type(response)
     response.__class__ = _watched(kind)
-    seen.follow(response)
+    observation.follow(response)
 
 
 @cache
 def _watched(kind: Any) -> Any:
-    """The same kind of response, read along. It is its old self when it is closed."""
+    """A subclass of the response class that passes its bytes through the tap. Closing restores the class."""
 
     def iter_bytes(response: Any, *arguments: Any, **options: Any) -> Iterator[bytes]:
         return _pieces(response._llmlab_tap, kind.iter_bytes(response, *arguments, **options))
@@ -107,14 +107,14 @@ def _watched(kind: Any) -> Any:
         return _apieces(response._llmlab_tap, kind.aiter_bytes(response, *arguments, **options))
 
     def close(response: Any) -> None:
-        _let_go(response)
+        _detach(response)
         response.close()
 
     async def aclose(response: Any) -> None:
-        _let_go(response)
+        _detach(response)
         await response.aclose()
 
-    def _let_go(response: Any) -> None:
+    def _detach(response: Any) -> None:
         response.__class__ = kind
         vars(response).pop("_llmlab_tap").end()
 
@@ -135,10 +135,10 @@ def _pieces(tap: Tap, body: Iterator[bytes]) -> Iterator[bytes]:
                 raise
             finally:
                 tap.pulling = False
-            if shown := tap.through(chunk):
-                yield shown
-        if shown := tap.flush():
-            yield shown
+            if visible := tap.through(chunk):
+                yield visible
+        if visible := tap.flush():
+            yield visible
         tap.exhausted()
     finally:
         _close(body)
@@ -157,10 +157,10 @@ async def _apieces(tap: Tap, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]
                 raise
             finally:
                 tap.pulling = False
-            if shown := tap.through(chunk):
-                yield shown
-        if shown := tap.flush():
-            yield shown
+            if visible := tap.through(chunk):
+                yield visible
+        if visible := tap.flush():
+            yield visible
         tap.exhausted()
     finally:
         await _aclose(body)

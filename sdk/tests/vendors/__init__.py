@@ -1,1 +1,1 @@
-"""Vendors of models for the tests: a local server that answers as they do."""
+"""Simulated model vendors: a local server with their wire formats."""

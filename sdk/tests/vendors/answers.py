@@ -1,4 +1,4 @@
-"""What the vendors answer. Every answer to a prompt says "Hello world", and its usage is always the same.
+"""The answers of the vendors. Every answer to a prompt is "Hello world", and its usage is always the same.
 
 A stream's first four events hold "Hello "; then come the rest and the usage.
 """
@@ -84,7 +84,7 @@ def answer(path: str, body: dict[str, Any], number: int) -> dict[str, Any]:
             "id": f"chatcmpl-{number:029}",
             "object": "chat.completion",
             "created": 1_760_000_000,
-            # A deployment of Azure's goes by any name; the answer tells its model.
+            # An Azure deployment can have any name; the answer names the model.
             "model": "gpt-4o-2024-08-06" if "/deployments/" in path else model,
             "choices": [
                 {

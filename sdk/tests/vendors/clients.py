@@ -49,7 +49,7 @@ def mistral_client(url: str) -> Mistral:
     return Mistral(api_key=KEY, server_url=url, retry_config=retries)
 
 
-def said(prompt: str) -> list[Any]:
+def chat_messages(prompt: str) -> list[Any]:
     return [{"role": "user", "content": prompt}]
 
 
@@ -58,7 +58,7 @@ def said(prompt: str) -> list[Any]:
 
 def chat(url: str, prompt: str) -> str:
     with openai_client(url) as client:
-        answer = client.chat.completions.create(model=GPT, messages=said(prompt))
+        answer = client.chat.completions.create(model=GPT, messages=chat_messages(prompt))
         assert answer.usage is not None
         assert answer.usage.total_tokens == 1500
         return answer.choices[0].message.content or ""
@@ -66,19 +66,19 @@ def chat(url: str, prompt: str) -> str:
 
 async def achat(url: str, prompt: str) -> str:
     async with openai_async(url) as client:
-        answer = await client.chat.completions.create(model=GPT, messages=said(prompt))
+        answer = await client.chat.completions.create(model=GPT, messages=chat_messages(prompt))
         return answer.choices[0].message.content or ""
 
 
 def chat_stream(url: str, prompt: str) -> Iterator[str]:
     with openai_client(url) as client:
-        for chunk in client.chat.completions.create(model=GPT, messages=said(prompt), stream=True):
+        for chunk in client.chat.completions.create(model=GPT, messages=chat_messages(prompt), stream=True):
             yield chunk.choices[0].delta.content or ""
 
 
 async def achat_stream(url: str, prompt: str) -> AsyncIterator[str]:
     async with openai_async(url) as client:
-        async for chunk in await client.chat.completions.create(model=GPT, messages=said(prompt), stream=True):
+        async for chunk in await client.chat.completions.create(model=GPT, messages=chat_messages(prompt), stream=True):
             yield chunk.choices[0].delta.content or ""
 
 
@@ -111,7 +111,7 @@ async def aresponses_stream(url: str, prompt: str) -> AsyncIterator[str]:
 
 def messages(url: str, prompt: str) -> str:
     with anthropic_client(url) as client:
-        answer = client.messages.create(model=CLAUDE, max_tokens=600, messages=said(prompt))
+        answer = client.messages.create(model=CLAUDE, max_tokens=600, messages=chat_messages(prompt))
         assert answer.usage.cache_read_input_tokens == 400
         assert answer.content[0].type == "text"
         return answer.content[0].text
@@ -119,14 +119,14 @@ def messages(url: str, prompt: str) -> str:
 
 async def amessages(url: str, prompt: str) -> str:
     async with anthropic_async(url) as client:
-        answer = await client.messages.create(model=CLAUDE, max_tokens=600, messages=said(prompt))
+        answer = await client.messages.create(model=CLAUDE, max_tokens=600, messages=chat_messages(prompt))
         assert answer.content[0].type == "text"
         return answer.content[0].text
 
 
 def messages_create_stream(url: str, prompt: str) -> Iterator[str]:
     with anthropic_client(url) as client:
-        for event in client.messages.create(model=CLAUDE, max_tokens=600, messages=said(prompt), stream=True):
+        for event in client.messages.create(model=CLAUDE, max_tokens=600, messages=chat_messages(prompt), stream=True):
             if event.type == "content_block_delta" and event.delta.type == "text_delta":
                 yield event.delta.text
 
@@ -134,7 +134,7 @@ def messages_create_stream(url: str, prompt: str) -> Iterator[str]:
 def messages_stream(url: str, prompt: str) -> Iterator[str]:
     with (
         anthropic_client(url) as client,
-        client.messages.stream(model=CLAUDE, max_tokens=600, messages=said(prompt)) as stream,
+        client.messages.stream(model=CLAUDE, max_tokens=600, messages=chat_messages(prompt)) as stream,
     ):
         yield from stream.text_stream
 
@@ -142,7 +142,7 @@ def messages_stream(url: str, prompt: str) -> Iterator[str]:
 async def amessages_stream(url: str, prompt: str) -> AsyncIterator[str]:
     async with (
         anthropic_async(url) as client,
-        client.messages.stream(model=CLAUDE, max_tokens=600, messages=said(prompt)) as stream,
+        client.messages.stream(model=CLAUDE, max_tokens=600, messages=chat_messages(prompt)) as stream,
     ):
         async for text in stream.text_stream:
             yield text
@@ -181,26 +181,26 @@ async def agenerate_stream(url: str, prompt: str) -> AsyncIterator[str]:
 
 def complete(url: str, prompt: str) -> str:
     with mistral_client(url) as client:
-        answer = client.chat.complete(model=MISTRAL, messages=said(prompt))
+        answer = client.chat.complete(model=MISTRAL, messages=chat_messages(prompt))
         assert answer.usage.prompt_tokens == 1000
         return str(answer.choices[0].message.content)
 
 
 async def acomplete(url: str, prompt: str) -> str:
     async with mistral_client(url) as client:
-        answer = await client.chat.complete_async(model=MISTRAL, messages=said(prompt))
+        answer = await client.chat.complete_async(model=MISTRAL, messages=chat_messages(prompt))
         return str(answer.choices[0].message.content)
 
 
 def complete_stream(url: str, prompt: str) -> Iterator[str]:
-    with mistral_client(url) as client, client.chat.stream(model=MISTRAL, messages=said(prompt)) as stream:
+    with mistral_client(url) as client, client.chat.stream(model=MISTRAL, messages=chat_messages(prompt)) as stream:
         for event in stream:
             yield str(event.data.choices[0].delta.content)
 
 
 async def acomplete_stream(url: str, prompt: str) -> AsyncIterator[str]:
     async with mistral_client(url) as client:
-        async for event in await client.chat.stream_async(model=MISTRAL, messages=said(prompt)):
+        async for event in await client.chat.stream_async(model=MISTRAL, messages=chat_messages(prompt)):
             yield str(event.data.choices[0].delta.content)
 
 
@@ -209,7 +209,7 @@ async def acomplete_stream(url: str, prompt: str) -> AsyncIterator[str]:
 
 def cohere_chat(url: str, prompt: str) -> str:
     with cohere.ClientV2(KEY, base_url=url) as client:
-        answer = client.chat(model=COMMAND, messages=said(prompt))
+        answer = client.chat(model=COMMAND, messages=chat_messages(prompt))
         assert answer.usage is not None
         content: Any = answer.message.content
         return str(content[0].text)
@@ -217,14 +217,14 @@ def cohere_chat(url: str, prompt: str) -> str:
 
 async def acohere_chat(url: str, prompt: str) -> str:
     async with cohere.AsyncClientV2(KEY, base_url=url) as client:
-        content: Any = (await client.chat(model=COMMAND, messages=said(prompt))).message.content
+        content: Any = (await client.chat(model=COMMAND, messages=chat_messages(prompt))).message.content
         return str(content[0].text)
 
 
 def cohere_stream(url: str, prompt: str) -> Iterator[str]:
     with cohere.ClientV2(KEY, base_url=url) as client:
         event: Any
-        for event in client.chat_stream(model=COMMAND, messages=said(prompt)):
+        for event in client.chat_stream(model=COMMAND, messages=chat_messages(prompt)):
             if event.type == "content-delta":
                 yield event.delta.message.content.text
 
@@ -232,7 +232,7 @@ def cohere_stream(url: str, prompt: str) -> Iterator[str]:
 async def acohere_stream(url: str, prompt: str) -> AsyncIterator[str]:
     async with cohere.AsyncClientV2(KEY, base_url=url) as client:
         event: Any
-        async for event in client.chat_stream(model=COMMAND, messages=said(prompt)):
+        async for event in client.chat_stream(model=COMMAND, messages=chat_messages(prompt)):
             if event.type == "content-delta":
                 yield event.delta.message.content.text
 
@@ -262,9 +262,9 @@ async def acohere_v1_stream(url: str, prompt: str) -> AsyncIterator[str]:
 
 
 class Way(NamedTuple):
-    """One way to call a vendor, and what it comes to.
+    """One way to call a vendor, and its cost.
 
-    `cost` is that of an answer, in USD; `reads_cache` whether the vendor tells what of the prompt came from its cache.
+    `cost` is that of an answer, in USD; `reads_cache` is true if the vendor reports cached tokens of the prompt.
     """
 
     provider: str

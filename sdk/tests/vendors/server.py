@@ -26,7 +26,7 @@ class Vendors:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []
-        # Lets streams that hang go on.
+        # Releases hanging streams.
         self.released = threading.Event()
         self._numbers = count(1)
         self._refused: set[str] = set()
@@ -83,14 +83,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, answers.answer(path, body, number))
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Stays silent."""
+        """Writes no log."""
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(content)))
-        # The clients wait so long before they try again.
+        # Shortens the clients' delay before a retry.
         self.send_header("retry-after-ms", "1")
         self.end_headers()
         self.wfile.write(content)
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
                         break
                     if "never-ends" in prompt:
                         self.server_of.released.wait(30)
-                # In two pieces, for a client gets bytes, not events.
+                # In two pieces, because clients receive bytes, not whole events.
                 self._chunk(event[:17])
                 self._chunk(event[17:])
             self._chunk(b"")

@@ -1,4 +1,4 @@
-"""Who is asking, and whether LLMLab is there: init and status."""
+"""Signing in and checking the connection: init and status."""
 
 import platform
 import sys
@@ -15,12 +15,12 @@ from llmlab_cli.settings import SETTINGS, config_file, load, masked, store, stor
 
 @click.command()
 @click.argument("api_key", required=False)
-@click.option("--url", help="Where LLMLab is. Default: the one that is set, else http://127.0.0.1:8000.")
-@click.option("--signup", is_flag=True, help="Make a new account instead of logging in.")
-@click.option("--email", help="Asked for if left out.")
-@click.option("--password", envvar="LLMLAB_PASSWORD", help="Better left out: it is asked for, or LLMLAB_PASSWORD.")
-@click.option("--name", help="Your name, for --signup. Default: what stands before the @.")
-@click.option("--read-only", is_flag=True, help="Make an API key that may look and change nothing.")
+@click.option("--url", help="URL of LLMLab. Default: the configured one, or http://127.0.0.1:8000.")
+@click.option("--signup", is_flag=True, help="Create an account instead of logging in.")
+@click.option("--email", help="Prompted for if omitted.")
+@click.option("--password", envvar="LLMLAB_PASSWORD", help="Prefer the prompt or LLMLAB_PASSWORD.")
+@click.option("--name", help="Your name, for --signup. Default: the e-mail address up to the @.")
+@click.option("--read-only", is_flag=True, help="Create a read-only API key.")
 @as_json
 def init(
     api_key: str | None,
@@ -32,33 +32,33 @@ def init(
     read_only: bool,
     as_json: bool,
 ) -> None:
-    """Set up this program: keep an API key for it.
+    """Set up the command line by storing an API key.
 
-    With API_KEY that key is kept; - reads it from standard input. Without, you log in (or sign up), and a key is made
-    for this machine. The password is not kept.
+    With API_KEY, that key is stored; - reads it from standard input. Without API_KEY, you log in (or sign up) and a
+    key is created for this machine. The password is not stored.
     """
-    given = load()
-    where = SETTINGS["url"][1](url) if url is not None else given.url
+    current = load()
+    server = SETTINGS["url"][1](url) if url is not None else current.url
     if api_key == "-":
         api_key = sys.stdin.readline().strip()
     if api_key is None:
         email = email or click.prompt("E-mail", err=as_json)
         password = password or click.prompt("Password", hide_input=True, confirmation_prompt=signup, err=as_json)
-        api_key = _new_key(where, signup, {"email": email, "password": password, "name": name}, read_only)
+        api_key = _new_key(server, signup, {"email": email, "password": password, "name": name}, read_only)
     api_key = SETTINGS["api_key"][1](api_key)
-    with Api(where, api_key) as api:
+    with Api(server, api_key) as api:
         api.get("/api/settings/policy")
-    store({**stored(), "url": where, "api_key": api_key})
+    store({**stored(), "url": server, "api_key": api_key})
     if as_json:
-        print_json({"url": where, "api_key": masked("api_key", api_key), "config": str(config_file())})
+        print_json({"url": server, "api_key": masked("api_key", api_key), "config": str(config_file())})
     else:
-        say(f"Ready. {config_file()} holds the key {masked('api_key', api_key)} for {where}.")
-        for variable in (SETTINGS[setting][0] for setting, kind in given.origin.items() if kind == "environment"):
-            say(f"{variable} is set in the environment and goes before it.")
+        say(f"Saved the API key {masked('api_key', api_key)} for {server} in {config_file()}.")
+        for variable in (SETTINGS[setting][0] for setting, kind in current.origin.items() if kind == "environment"):
+            say(f"The environment variable {variable} is set and overrides the file.")
 
 
 def _new_key(url: str, signup: bool, account: dict[str, Any], read_only: bool) -> str:
-    """An API key for this machine, made by somebody who signs up or logs in, and then out again."""
+    """Signs up or logs in, creates an API key for this machine, and logs out."""
     if signup:
         account["name"] = account["name"] or account["email"].split("@")[0]
     else:
@@ -67,18 +67,18 @@ def _new_key(url: str, signup: bool, account: dict[str, Any], read_only: bool) -
         try:
             session = api.ask("POST", f"/api/auth/{'signup' if signup else 'login'}", json=account)
         except NotAllowed:
-            raise NotAllowed("The e-mail address or the password is not right.") from None
+            raise NotAllowed("Wrong e-mail address or password.") from None
     with Api(url, session["access_token"]) as api:
         scope = "read" if read_only else "admin"
-        made = api.ask("POST", "/api/keys", json={"name": f"llmlab on {platform.node()}"[:128], "scopes": [scope]})
+        created = api.ask("POST", "/api/keys", json={"name": f"llmlab on {platform.node()}"[:128], "scopes": [scope]})
         api.ask("POST", "/api/auth/logout")
-    return str(made["key"])
+    return str(created["key"])
 
 
 @click.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Whether LLMLab is there, what today and the last 30 days cost, and how the budgets stand."""
+    """Show the connection, costs of today and the last 30 days, and budgets."""
     settings = load()
     with Api.of(settings) as api:
         health = api.get("/api/health")
@@ -86,7 +86,7 @@ def status(as_json: bool) -> None:
         month = api.get("/api/costs/summary", days=30, tz=settings.tz)
         budgets = api.get("/api/budgets")
     if settings.api_key is None:
-        raise Failure("There is no API key.")
+        raise Failure("No API key is set.")
     if as_json:
         key = masked("api_key", settings.api_key)
         print_json(
@@ -100,13 +100,13 @@ def status(as_json: bool) -> None:
             }
         )
         return
-    say(f"LLMLab {health['version']} at {settings.url}, with the key {masked('api_key', settings.api_key)}")
+    say(f"LLMLab {health['version']} at {settings.url}, API key {masked('api_key', settings.api_key)}")
     say("")
     table(
         ["", "Cost", "Calls", "Unpriced"],
         [
-            (label, usd(found["total_cost"]), found["call_count"], found["unpriced_calls"])
-            for label, found in (("Today", today), ("Last 30 days", month))
+            (label, usd(summary["total_cost"]), summary["call_count"], summary["unpriced_calls"])
+            for label, summary in (("Today", today), ("Last 30 days", month))
         ],
         right=["Cost", "Calls", "Unpriced"],
     )
@@ -116,16 +116,16 @@ def status(as_json: bool) -> None:
 
 
 def print_budgets(budgets: list[dict[str, Any]]) -> None:
-    """Prints budgets as they stand."""
+    """Prints budgets with what is spent in the current period."""
     table(
-        ["Budget", "Period", "Spent", "Limit", "Used", "Status", "Until"],
+        ["Budget", "Period", "Spent", "Limit", "Used", "Status", "Resets"],
         [
             (
                 budget["name"],
                 budget["period"],
                 usd(budget["current_spend"]),
                 usd(budget["limit"]),
-                f"{budget['percentage_used']} %",
+                f"{budget['percentage_used']}%",
                 budget["status"],
                 when(budget["period_end"]),
             )

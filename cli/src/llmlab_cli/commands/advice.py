@@ -1,18 +1,20 @@
-"""What could cost less."""
+"""Ways to lower costs."""
 
 import click
 
 from llmlab_cli.api import Api
 from llmlab_cli.commands.options import as_json
-from llmlab_cli.output import print_json, say, table, usd
+from llmlab_cli.output import plural, print_json, say, table, usd
 from llmlab_cli.settings import load
 
 
 @click.command()
-@click.option("--days", type=click.IntRange(1, 365), default=30, show_default=True, help="Calendar days to look at.")
+@click.option(
+    "--days", type=click.IntRange(1, 365), default=30, show_default=True, help="Number of calendar days to analyze."
+)
 @as_json
 def optimize(days: int, as_json: bool) -> None:
-    """Cheaper models for what was really used, money that need not have been spent, and days that stand out."""
+    """Show cheaper models, waste and anomalies, based on actual usage."""
     settings = load()
     with Api.of(settings) as api:
         answer = api.get("/api/recommendations", days=days, tz=settings.tz)
@@ -25,7 +27,7 @@ def optimize(days: int, as_json: bool) -> None:
     if switches:
         say("Cheaper models", style="bold")
         table(
-            ["Model", "Suggestion", "Saving a month"],
+            ["Model", "Suggestion", "Monthly savings"],
             [
                 (
                     row.get("current_model"),
@@ -34,20 +36,20 @@ def optimize(days: int, as_json: bool) -> None:
                 )
                 for row in switches
             ],
-            right=["Saving a month"],
+            right=["Monthly savings"],
         )
-        say("Whether a smaller model is good enough, only a test on your own prompts tells.")
+        say("Test a smaller model on your own prompts before you switch.")
         say("")
     if waste:
-        say("Money that need not have been spent", style="bold")
+        say("Waste", style="bold")
         table(
-            ["Kind", "What", "USD"],
+            ["Type", "Description", "Cost"],
             [(row.get("type"), row.get("description"), _usd(row.get("cost"))) for row in waste],
-            right=["USD"],
+            right=["Cost"],
         )
         say("")
     if anomalies:
-        say("Days that stand out", style="bold")
+        say("Anomalies", style="bold")
         table(
             ["Date", "Model", "Cost", "Expected", "Severity"],
             [
@@ -64,7 +66,7 @@ def optimize(days: int, as_json: bool) -> None:
         )
         say("")
     if not (switches or waste or anomalies):
-        say(f"Nothing in the calls of {days} days says that something could cost less.")
+        say(f"No savings found in the last {plural(days, 'day')}.")
 
 
 def _usd(amount: object) -> str:

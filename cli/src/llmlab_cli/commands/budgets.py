@@ -1,4 +1,4 @@
-"""Budgets: how they stand, and setting one."""
+"""Showing and setting budgets."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -13,15 +13,15 @@ from llmlab_cli.settings import load
 
 
 def _usd(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
-    """An amount, exact to the last digit."""
+    """An amount in USD with every digit as typed."""
     if value is None:
         return None
     try:
         amount = Decimal(value.removeprefix("$"))
     except InvalidOperation:
-        raise click.BadParameter(f"{value!r} is no amount of USD") from None
+        raise click.BadParameter(f"{value!r} is not an amount in USD") from None
     if not amount.is_finite() or amount <= 0:
-        raise click.BadParameter("must be more than 0")
+        raise click.BadParameter("must be greater than 0")
     return amount
 
 
@@ -33,17 +33,17 @@ def _usd(ctx: click.Context, param: click.Parameter, value: str | None) -> Decim
     default="monthly",
     show_default=True,
 )
-@click.option("--name", help="What to call it.")
+@click.option("--name", help="Name of the budget.")
 @click.option("--project", help="Count only this project.")
 @click.option("--provider", help="Count only this provider.")
-@click.option("--model", help="Count only this model; * is anything.")
+@click.option("--model", help="Count only this model; * is a wildcard.")
 @click.option("--tag", metavar="KEY=VALUE", help="Count only calls with this tag.")
-@click.option("--hard", is_flag=True, help="Refuse reservations beyond it.")
+@click.option("--hard", is_flag=True, help="Refuse reservations above the limit.")
 @as_json
 def budget(amount: Decimal | None, period: str, name: str | None, hard: bool, as_json: bool, **scope: Any) -> None:
-    """How the budgets stand; with AMOUNT (USD), set one.
+    """Show budgets; with AMOUNT in USD, set one.
 
-    There is one budget for each period and scope: setting it again changes it.
+    There is one budget per period and scope. Setting it again changes it.
     """
     settings = load()
     with Api.of(settings) as api:
@@ -54,10 +54,10 @@ def budget(amount: Decimal | None, period: str, name: str | None, hard: bool, as
             elif answer["budgets"]:
                 print_budgets(answer["budgets"])
             else:
-                say("There are no budgets. llmlab budget 100 sets one of $100 a month.")
+                say("No budgets are set. Run llmlab budget 100 to set one of $100 a month.")
             return
-        wanted = {
-            # Text keeps every digit.
+        body = {
+            # A string keeps every digit.
             "limit": f"{amount:f}",
             "period": period,
             "hard": hard,
@@ -65,7 +65,7 @@ def budget(amount: Decimal | None, period: str, name: str | None, hard: bool, as
             **({} if name is None else {"name": name}),
             **({} if settings.tz is None else {"tz": settings.tz}),
         }
-        answer = api.ask("POST", "/api/budgets", json=wanted)
+        answer = api.ask("POST", "/api/budgets", json=body)
     if as_json:
         print_json(answer)
     else:

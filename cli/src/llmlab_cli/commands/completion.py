@@ -1,4 +1,4 @@
-"""Completion of commands and options in a shell."""
+"""Shell completion of commands and options."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -12,7 +12,7 @@ from llmlab_cli.output import print_json
 @as_json
 @click.pass_context
 def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
-    """Print the script that completes llmlab in a SHELL.
+    """Print the completion script for a SHELL.
 
     \b
     bash: eval "$(llmlab completion bash)" in ~/.bashrc

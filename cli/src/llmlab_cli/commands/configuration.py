@@ -11,55 +11,61 @@ from llmlab_cli.settings import SETTINGS, config_file, load, masked, store, stor
 
 
 @click.command()
-@click.option("--set", "setting", nargs=2, metavar="NAME VALUE", help="Set url, api_key or tz; - reads the value.")
-@click.option("--get", "name", metavar="NAME", help="Show what holds for one; secrets are masked.")
-@click.option("--list", "list_all", is_flag=True, help="Show what holds and where it comes from; secrets are masked.")
-@click.option("--reset", is_flag=True, help="Delete the file.")
+@click.option(
+    "--set",
+    "setting",
+    nargs=2,
+    metavar="NAME VALUE",
+    help="Set url, api_key or tz; - reads the value from standard input.",
+)
+@click.option("--get", "name", metavar="NAME", help="Show the effective value of a setting; secrets are masked.")
+@click.option("--list", "list_all", is_flag=True, help="Show all settings and their sources; secrets are masked.")
+@click.option("--reset", is_flag=True, help="Delete the configuration file.")
 @as_json
 def config(setting: tuple[str, str] | None, name: str | None, list_all: bool, reset: bool, as_json: bool) -> None:
-    """Settings of this program: url, api_key and tz. The environment goes before the file."""
+    """Show or change the settings url, api_key and tz. Environment variables override the file."""
     if sum((setting is not None, name is not None, list_all, reset)) != 1:
-        raise click.UsageError("Say one of --set, --get, --list and --reset.")
+        raise click.UsageError("Use exactly one of --set, --get, --list and --reset.")
     if reset:
         config_file().unlink(missing_ok=True)
-        _tell(as_json, {"reset": str(config_file())}, f"{config_file()} is deleted.")
+        _print(as_json, {"reset": str(config_file())}, f"Deleted {config_file()}.")
     elif setting is not None:
-        named, value = _known(setting[0]), setting[1]
+        key, value = _checked_name(setting[0]), setting[1]
         if value == "-":
             value = sys.stdin.readline().strip()
-        store({**stored(), named: SETTINGS[named][1](value)})
-        _tell(as_json, {named: masked(named, value)}, f"{named} is {masked(named, value)}")
+        store({**stored(), key: SETTINGS[key][1](value)})
+        _print(as_json, {key: masked(key, value)}, f"{key} is set to {masked(key, value)}.")
     else:
-        shown = _shown()
+        settings = _masked_settings()
         if name is not None:
-            held = shown[_known(name)][0]
-            if held is None:
+            current = settings[_checked_name(name)][0]
+            if current is None:
                 raise Failure(f"{name} is not set.")
-            _tell(as_json, {name: held}, held)
+            _print(as_json, {name: current}, current)
         elif as_json:
-            print_json({named: {"value": value, "from": origin} for named, (value, origin) in shown.items()})
+            print_json({key: {"value": value, "from": origin} for key, (value, origin) in settings.items()})
         else:
-            table(["Setting", "Value", "From"], [(named, *told) for named, told in shown.items()])
+            table(["Setting", "Value", "Source"], [(key, *columns) for key, columns in settings.items()])
 
 
-def _known(name: str) -> str:
+def _checked_name(name: str) -> str:
     if name not in SETTINGS:
-        raise click.UsageError(f"There is no setting {name!r}; there are {', '.join(SETTINGS)}.")
+        raise click.UsageError(f"Unknown setting {name!r}. The settings are {', '.join(SETTINGS)}.")
     return name
 
 
-def _shown() -> dict[str, tuple[str | None, str]]:
-    """The settings as they may be shown, and where each comes from."""
-    held = load()
+def _masked_settings() -> dict[str, tuple[str | None, str]]:
+    """For each setting its effective value, secrets masked, and its source."""
+    settings = load()
     found = {}
     for name in SETTINGS:
-        value = getattr(held, name)
-        found[name] = (None if value is None else masked(name, value), held.origin.get(name, "default"))
+        value = getattr(settings, name)
+        found[name] = (None if value is None else masked(name, value), settings.origin.get(name, "default"))
     return found
 
 
-def _tell(as_json: bool, told: dict[str, str], text: str) -> None:
+def _print(as_json: bool, answer: dict[str, str], text: str) -> None:
     if as_json:
-        print_json(told)
+        print_json(answer)
     else:
         say(text)

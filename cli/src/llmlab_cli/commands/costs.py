@@ -1,4 +1,4 @@
-"""What it cost."""
+"""Costs by model, provider, project or tag."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import click
 
 from llmlab_cli.api import Api
 from llmlab_cli.commands.options import as_json, query_of, window
-from llmlab_cli.output import print_json, say, table, usd
+from llmlab_cli.output import plural, print_json, say, table, usd
 from llmlab_cli.settings import load
 
-# For each dimension: the path, the list in its answer, and the columns with what they show.
+# For each dimension: the path, the list in its answer, and the column headings with their fields.
 _BY: dict[str, tuple[str, str, dict[str, str]]] = {
     "model": (
         "/api/costs/summary",
@@ -55,13 +55,13 @@ _BY: dict[str, tuple[str, str, dict[str, str]]] = {
 
 @click.command()
 @click.option("--by", type=click.Choice(list(_BY)), default="model", show_default=True)
-@click.option("--key", help="The tag's key, for --by tag.")
+@click.option("--key", help="Tag key, for --by tag.")
 @window
 @as_json
 def costs(by: str, key: str | None, since: dict[str, Any], until: str | None, tz: str | None, as_json: bool) -> None:
-    """What calls cost, by model, provider, project or the values of a tag."""
+    """Show costs by model, provider, project or the values of a tag."""
     if (by == "tag") != (key is not None):
-        raise click.UsageError("--by tag needs --key, as in --by tag --key team, and nothing else takes it.")
+        raise click.UsageError("Use --key with --by tag, and only there, as in --by tag --key team.")
     settings = load()
     path, name, columns = _BY[by]
     query = query_of(since, until, tz or settings.tz)
@@ -80,6 +80,6 @@ def costs(by: str, key: str | None, since: dict[str, Any], until: str | None, tz
         )
         say("")
     start, end = total["date_range_start"], total["date_range_end"]
-    say(f"{usd(total['total_cost'])} for {total['call_count']:,} calls from {start} to {end}")
-    if total["unpriced_calls"]:
-        say(f"{total['unpriced_calls']:,} calls have no known price and are not in it.")
+    say(f"{usd(total['total_cost'])} for {plural(total['call_count'], 'call')} from {start} to {end}")
+    if unpriced := total["unpriced_calls"]:
+        say(f"Not included: {plural(unpriced, 'call')} without a price.")

@@ -1,4 +1,4 @@
-"""Files of events and costs."""
+"""Exporting events and costs to files."""
 
 import os
 import sys
@@ -18,13 +18,13 @@ from llmlab_cli.settings import load
 @click.argument("what", type=click.Choice(["events", "costs", "focus"]))
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl", "parquet"]), help="Default: csv.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file. Default: standard output."
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Output file. Default: standard output."
 )
 @window
 @click.option("--provider", help="Only this provider's events.")
 @click.option("--model", help="Only events of this model.")
 @click.option("--project", help="Only this project's events.")
-@click.option("--status", type=click.Choice(["success", "error", "timeout"]), help="Only events that ended so.")
+@click.option("--status", type=click.Choice(["success", "error", "timeout"]), help="Only events with this status.")
 @click.option("--tag", metavar="KEY:VALUE", help="Only events with this tag.")
 @as_json
 @click.pass_context
@@ -40,19 +40,19 @@ def export(
     as_json: bool,
     **filters: str | None,
 ) -> None:
-    """Save every event, the daily costs, or charges in the form of FOCUS 1.4.
+    """Export events, daily costs, or charges in the FOCUS 1.4 format.
 
-    Events are all there are unless --since says otherwise. --json is the format jsonl on standard output; with a file
-    it says what was written.
+    Without --since, all events are exported. --json means --format jsonl on standard output; with a file it prints the
+    file's name, format and size.
     """
     if what != "events" and any(filters.values()):
-        raise click.UsageError("Only events can be filtered.")
+        raise click.UsageError("Filters apply to events only.")
     settings = load()
     form = form or ("jsonl" if as_json and output is None else "csv")
     of_events = what == "events"
     query = _times(ctx, since, until) | filters if of_events else query_of(since, until, tz or settings.tz)
     if output is None and form == "parquet" and sys.stdout.isatty():
-        raise click.UsageError("Parquet is nothing to show on a terminal; say where to with --output.")
+        raise click.UsageError("Parquet cannot be shown on a terminal. Name a file with --output.")
     with Api.of(settings) as api:
         if output is None:
             _copy(api, what, {**query, "format": form}, sys.stdout.buffer)
@@ -62,15 +62,15 @@ def export(
     if as_json:
         print_json({"file": str(output), "format": form, "bytes": size})
     else:
-        note(f"{output} has {size:,} bytes.")
+        note(f"Wrote {size:,} bytes to {output}.")
 
 
 def _times(ctx: click.Context, since: dict[str, Any], until: str | None) -> dict[str, Any]:
-    """Events have times of their own, and no days."""
-    asked = ctx.get_parameter_source("since") is click.core.ParameterSource.COMMANDLINE
-    start = since.get("start") if asked else None
-    if asked and start is None:
-        raise click.UsageError("For events say hours, a date or a time, as in --since 24h or --since 2026-03-02.")
+    """The range as timestamps: events are not grouped by calendar day."""
+    given = ctx.get_parameter_source("since") is click.core.ParameterSource.COMMANDLINE
+    start = since.get("start") if given else None
+    if given and start is None:
+        raise click.UsageError("For events, --since takes hours, a date or a time, such as 24h or 2026-03-02.")
     return {"start": _instant(start), "end": _instant(until)}
 
 
@@ -88,14 +88,14 @@ def _copy(api: Api, what: str, query: dict[str, Any], target: BinaryIO) -> int:
 
 
 def _save(api: Api, what: str, query: dict[str, Any], path: Path) -> int:
-    """Writes a file that is there whole or not at all."""
+    """Writes to a temporary file first, so that a failed export leaves no partial file. Returns the size in bytes."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             size = _copy(api, what, query, file)
         part.replace(path)
     except OSError as error:
-        raise Failure(f"{path} cannot be written: {error.strerror}.") from None
+        raise Failure(f"Cannot write {path}: {error.strerror}.") from None
     finally:
         part.unlink(missing_ok=True)
     return size

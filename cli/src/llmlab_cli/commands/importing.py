@@ -1,4 +1,4 @@
-"""Calls out of files."""
+"""Importing calls from files."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,11 +14,11 @@ from llmlab_cli.imports.events import Reader, is_field
 from llmlab_cli.imports.files import Format, Unreadable, format_of
 from llmlab_cli.imports.presets import FIELDS, PRESETS
 from llmlab_cli.imports.sending import Checkpoint, Sender, Source, Tally
-from llmlab_cli.output import console, note, print_json, say
+from llmlab_cli.output import console, note, plural, print_json, say
 from llmlab_cli.settings import Settings, load, state_folder
 
-_SHOWN = 10
-_SAMPLES = 5
+_PRINTED_REFUSALS = 10
+_SAMPLE_EVENTS = 5
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -40,14 +40,18 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     type=click.Choice(list(PRESETS)),
     default="plain",
     show_default=True,
-    help="Whose export it is; plain has columns called as the fields of an event are.",
+    help="Program that wrote the file; plain has columns named like the fields of an event.",
 )
-@click.option("--map", "maps", multiple=True, callback=_pairs, metavar="FIELD=COLUMN", help="Where a field stands.")
-@click.option("--set", "sets", multiple=True, callback=_pairs, metavar="FIELD=VALUE", help="A field for all rows.")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "json"]), help="Default: told from the file.")
-@click.option("--trust-costs", is_flag=True, help="Take the costs in the file instead of LLMLab's prices.")
-@click.option("--input-without-cache", is_flag=True, help="input_tokens leaves the cached part of the prompt out.")
-@click.option("--dry-run", is_flag=True, help="Read everything, show the first events, send nothing.")
+@click.option(
+    "--map", "maps", multiple=True, callback=_pairs, metavar="FIELD=COLUMN", help="Column that holds a field."
+)
+@click.option(
+    "--set", "sets", multiple=True, callback=_pairs, metavar="FIELD=VALUE", help="Value of a field for all rows."
+)
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "json"]), help="Default: detected from the file.")
+@click.option("--trust-costs", is_flag=True, help="Use the costs in the file instead of LLMLab's prices.")
+@click.option("--input-without-cache", is_flag=True, help="input_tokens does not include cached tokens.")
+@click.option("--dry-run", is_flag=True, help="Read the whole file and show the first events, but send nothing.")
 @as_json
 def import_file(
     file: Path,
@@ -60,22 +64,22 @@ def import_file(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Import the calls in FILE: CSV, JSON lines or JSON, packed with gzip or not.
+    """Import the calls in FILE: CSV, JSON Lines or JSON, optionally compressed with gzip.
 
-    Each call counts once, however often it is imported and however an import was stopped: run the same command again to
-    go on. Rows that cannot be read are named and left out; the exit code is 5 then.
+    Each call counts once, even if you import it again. To resume a stopped import, run the same command again. Rows
+    that cannot be read are skipped and listed, and the exit code is 5.
 
-    Without --from and --map, columns must be called as the fields of an event are. A column may be a path such as
-    usage.input. LLMLab prices the calls; a cost in the file stands only where LLMLab knows no price.
+    Without --from and --map, columns must be named like the fields of an event. A column may be a path such as
+    usage.input. LLMLab prices the calls; a cost in the file is used only where LLMLab has no price.
     """
     settings = load()
     reader = Reader(preset, maps, sets, trust_costs, input_without_cache)
     try:
         source = Source(file, form or format_of(file), reader)
     except (OSError, UnicodeDecodeError, Unreadable):
-        raise Failure(f"{file} cannot be read.") from None
+        raise Failure(f"Cannot read {file}.") from None
     if dry_run:
-        _rehearse(source, as_json)
+        _dry_run(source, as_json)
         return
     tally = _send(source, settings)
     if as_json:
@@ -83,13 +87,13 @@ def import_file(
     else:
         _summarize(tally)
     if tally.refused:
-        raise PartlyRefused(f"{tally.refused:,} were refused.")
+        raise PartlyRefused(f"{plural(tally.refused, 'row')} refused.")
 
 
 def _send(source: Source, settings: Settings) -> Tally:
     bars = console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    place = {"rows": 0}
+    read = {"rows": 0}
     checkpoint = Checkpoint.of(
         state_folder(), source.path.resolve(), settings.url, settings.api_key, source.form, source.reader
     )
@@ -99,47 +103,53 @@ def _send(source: Source, settings: Settings) -> Tally:
     ):
         task = progress.add_task(source.path.name, total=source.path.stat().st_size or 1)
 
-        def moved(to: int) -> None:
-            place["rows"] += 1
-            if place["rows"] % 500 == 0:
-                progress.update(task, completed=to)
+        def on_row(offset: int) -> None:
+            read["rows"] += 1
+            if read["rows"] % 500 == 0:
+                progress.update(task, completed=offset)
 
         try:
-            return Sender(api, checkpoint, note).send(source, moved)
+            return Sender(api, checkpoint, note).send(source, on_row)
         except KeyboardInterrupt:
-            note("Run the same command again to go on from here.")
+            note("Run the same command again to resume the import.")
             raise
 
 
-def _rehearse(source: Source, as_json: bool) -> None:
-    """Reads all, sends nothing."""
+def _dry_run(source: Source, as_json: bool) -> None:
+    """Reads the whole file and prints what would be sent."""
     tally = Tally()
     samples: list[dict[str, Any]] = []
     events = 0
     for _, _, event in source.events(tally, lambda _: None):
         if event is not None:
             events += 1
-            if len(samples) < _SAMPLES:
+            if len(samples) < _SAMPLE_EVENTS:
                 samples.append(event)
     if as_json:
-        told = {"rows": tally.rows, "events": events, "skipped": tally.skipped, "refused": tally.refused}
-        print_json({**told, "refusals": tally.refusals, "first_events": samples})
+        counts = {"rows": tally.rows, "events": events, "skipped": tally.skipped, "refused": tally.refused}
+        print_json({**counts, "refusals": tally.refusals, "first_events": samples})
         return
     for sample in samples:
         print_json(sample)
-    say(f"{events:,} events of {tally.rows:,} rows would be sent; {tally.skipped:,} rows hold no call.")
-    _name_refusals(tally)
+    say(
+        f"Would send {plural(events, 'event')} from {plural(tally.rows, 'row')}; "
+        f"skipped {plural(tally.skipped, 'row')} without a call."
+    )
+    _print_refusals(tally)
 
 
 def _summarize(tally: Tally) -> None:
     if tally.resumed_after:
-        say(f"Went on after row {tally.resumed_after:,}.")
-    say(f"{tally.recorded:,} recorded, {tally.duplicates:,} were there before, {tally.skipped:,} rows hold no call.")
-    _name_refusals(tally)
+        say(f"Resumed after row {tally.resumed_after:,}.")
+    say(
+        f"Recorded {plural(tally.recorded, 'event')}; {plural(tally.duplicates, 'duplicate')}; "
+        f"skipped {plural(tally.skipped, 'row')} without a call."
+    )
+    _print_refusals(tally)
 
 
-def _name_refusals(tally: Tally) -> None:
-    for refusal in tally.refusals[:_SHOWN]:
+def _print_refusals(tally: Tally) -> None:
+    for refusal in tally.refusals[:_PRINTED_REFUSALS]:
         note(f"Row {refusal['row']:,}: {refusal['detail']}")
-    if tally.refused > _SHOWN:
-        note(f"... and {tally.refused - _SHOWN:,} more. --json names the first hundred.")
+    if tally.refused > _PRINTED_REFUSALS:
+        note(f"... and {tally.refused - _PRINTED_REFUSALS:,} more. --json lists the first 100.")

@@ -13,20 +13,20 @@ from llmlab_cli.settings import load
 
 @click.group()
 def keys() -> None:
-    """API keys: list, create and revoke them. This needs the scope admin."""
+    """List, create and revoke API keys. Needs the scope admin."""
 
 
 @keys.command("list")
 @as_json
 def list_keys(as_json: bool) -> None:
-    """The keys, without their secrets."""
+    """List API keys, without their secrets."""
     with Api.of(load()) as api:
         answer = api.get("/api/keys")
     if as_json:
         print_json(answer)
         return
     table(
-        ["Id", "Name", "Ends in", "Scopes", "Project", "Expires", "Last used"],
+        ["ID", "Name", "Ends in", "Scopes", "Project", "Expires", "Last used"],
         [
             (
                 key["id"],
@@ -49,40 +49,42 @@ def list_keys(as_json: bool) -> None:
     "scopes",
     multiple=True,
     type=click.Choice(["events:write", "read", "admin"]),
-    help="What it may do; may be given more than once. Default: events:write.",
+    help="Permission of the key; can be repeated. Default: events:write.",
 )
-@click.option("--project", help="The project of events that name none.")
-@click.option("--expires", "expires_at", metavar="TIME", help="When it stops working, such as 2027-01-01T00:00:00Z.")
+@click.option("--project", help="Project of events that do not name one.")
+@click.option("--expires", "expires_at", metavar="TIME", help="Expiry time, such as 2027-01-01T00:00:00Z.")
 @as_json
 def create(name: str, scopes: tuple[str, ...], project: str | None, expires_at: str | None, as_json: bool) -> None:
-    """Create a key. It is shown this once."""
-    wanted: dict[str, Any] = {"name": name, "project": project, "expires_at": expires_at}
+    """Create an API key. The key is shown only once."""
+    body: dict[str, Any] = {"name": name, "project": project, "expires_at": expires_at}
     if scopes:
-        wanted["scopes"] = list(scopes)
+        body["scopes"] = list(scopes)
     with Api.of(load()) as api:
-        answer = api.ask("POST", "/api/keys", json=wanted)
+        answer = api.ask("POST", "/api/keys", json=body)
     if as_json:
         print_json(answer)
     else:
         say(answer["key"])
-        say(f"This is the only time it is shown. Its id is {answer['id']}.")
+        say(f"Copy the key now; it is not shown again. Its ID is {answer['id']}.")
 
 
 @keys.command()
 @click.argument("key")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 def revoke(key: str, yes: bool, as_json: bool) -> None:
-    """Revoke the KEY with this id, or with these last four characters."""
+    """Revoke an API key by its ID or its last four characters."""
     with Api.of(load()) as api:
-        found = [known for known in api.get("/api/keys")["keys"] if key in (known["id"], known["last_four"])]
-        if len(found) != 1:
-            raise Failure(f"{len(found) or 'No'} keys have the id or the end {key}.")
-        (known,) = found
+        matches = [each for each in api.get("/api/keys")["keys"] if key in (each["id"], each["last_four"])]
+        if not matches:
+            raise Failure(f"No API key has the ID or the last four characters {key}.")
+        if len(matches) > 1:
+            raise Failure(f"{len(matches)} API keys end in {key}. Use the ID.")
+        (match,) = matches
         if not (yes or as_json):
-            click.confirm(f"Revoke {known['name']}, which ends in {known['last_four']}?", abort=True, err=True)
-        api.ask("DELETE", f"/api/keys/{known['id']}")
+            click.confirm(f"Revoke {match['name']}, which ends in {match['last_four']}?", abort=True, err=True)
+        api.ask("DELETE", f"/api/keys/{match['id']}")
     if as_json:
-        print_json({"revoked": known["id"]})
+        print_json({"revoked": match["id"]})
     else:
-        say(f"Revoked {known['name']}.")
+        say(f"Revoked {match['name']}.")

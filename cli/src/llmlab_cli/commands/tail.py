@@ -1,4 +1,4 @@
-"""Calls as they arrive."""
+"""Following calls as they arrive."""
 
 import time
 from collections import OrderedDict
@@ -16,28 +16,35 @@ from llmlab_cli.output import cell, console, note, usd, when
 from llmlab_cli.settings import load
 
 _PAGE = 100
-# How far back to look for what a single change has brought.
+# Most pages read for one change.
 _PAGES = 10
-_REMEMBERED = 20_000
-# The server says something every 15 seconds or more often.
-_SILENCE = 45.0
-_LONGEST_PAUSE = 30.0
+# Event ids kept to recognize calls that were already printed.
+_KEPT_IDS = 20_000
+# Read timeout in seconds. The server sends a heartbeat at least every 15 seconds.
+_READ_TIMEOUT = 45.0
+_MAX_BACKOFF = 30.0
 
 
 @click.command()
-@click.option("-n", "--lines", type=click.IntRange(0, _PAGE), default=10, show_default=True, help="Latest calls first.")
-@click.option("--limit", type=click.IntRange(min=1), help="End after so many calls.")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(0, _PAGE),
+    default=10,
+    show_default=True,
+    help="Number of recent calls to show first.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after this number of calls.")
 @click.option("--provider", help="Only this provider's calls.")
 @click.option("--model", help="Only calls of this model.")
 @click.option("--project", help="Only this project's calls.")
-@click.option("--status", type=click.Choice(["success", "error", "timeout"]), help="Only calls that ended so.")
+@click.option("--status", type=click.Choice(["success", "error", "timeout"]), help="Only calls with this status.")
 @click.option("--tag", metavar="KEY:VALUE", help="Only calls with this tag.")
 @as_json
 def tail(lines: int, limit: int | None, as_json: bool, **filters: str | None) -> None:
-    """Show calls as they arrive, until Ctrl-C. With --json each is a line.
+    """Show calls as they arrive, until Ctrl-C. With --json, one call per line.
 
-    Calls are looked for among the latest by their own time: one that arrives late, behind a thousand newer ones, is not
-    shown.
+    A call that arrives late, with a timestamp older than the latest 1,000 calls, is not shown.
     """
     settings = load()
     shown = 0
@@ -50,26 +57,26 @@ def tail(lines: int, limit: int | None, as_json: bool, **filters: str | None) ->
 
 
 def _events(api: Api, lines: int, filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The latest events, then those that come, each once."""
+    """The latest events, then new ones as they arrive, each once."""
     seen: OrderedDict[str, None] = OrderedDict()
-    begun = False
+    started = False
     for kind, what in _changes(api):
-        if not begun:
-            # After the stream has begun, so that nothing falls between the two.
+        if not started:
+            # Read the latest events after the stream is open, so that none is missed in between.
             latest = api.get("/api/events", limit=_PAGE, **filters)["events"]
-            found, begun = latest[:lines], True
+            found, started = latest[:lines], True
             seen.update((event["event_id"], None) for event in latest)
         elif kind == "hello" or "events" in what:
             found = _new(api, seen, filters)
         else:
             continue
         yield from reversed(found)
-        while len(seen) > _REMEMBERED:
+        while len(seen) > _KEPT_IDS:
             seen.popitem(last=False)
 
 
 def _new(api: Api, seen: "OrderedDict[str, None]", filters: dict[str, Any]) -> list[dict[str, Any]]:
-    """The events nobody has seen yet, newest first: pages are read until one holds nothing new."""
+    """Events not yet shown, newest first. Reads pages until one has no new events."""
     found: list[dict[str, Any]] = []
     cursor = None
     for _ in range(_PAGES):
@@ -84,13 +91,13 @@ def _new(api: Api, seen: "OrderedDict[str, None]", filters: dict[str, Any]) -> l
 
 
 def _changes(api: Api) -> Iterator[tuple[str, list[str]]]:
-    """What the stream tells, for ever: when it ends or breaks it is asked for anew, from where it was."""
+    """Messages of the live stream, without end. Reconnects from the last message when the stream ends or fails."""
     last: str | None = None
     pause = 0.0
     while True:
         try:
             headers = {} if last is None else {"Last-Event-ID": last}
-            timeout = httpx.Timeout(30.0, read=_SILENCE)
+            timeout = httpx.Timeout(30.0, read=_READ_TIMEOUT)
             api.client.timeout = timeout
             with api.stream("/api/stream", headers=headers) as response:
                 for kind, what, id in _messages(response):
@@ -99,13 +106,13 @@ def _changes(api: Api) -> Iterator[tuple[str, list[str]]]:
         except Unavailable as error:
             if last is None:
                 raise
-            pause = min(max(1.0, pause * 2), _LONGEST_PAUSE)
-            note(f"{error.format_message()} Trying again in {pause:.0f} s.")
+            pause = min(max(1.0, pause * 2), _MAX_BACKOFF)
+            note(f"{error.format_message()} Retrying in {pause:.0f} s.")
         time.sleep(pause)
 
 
 def _messages(response: httpx.Response) -> Iterator[tuple[str, list[str], str]]:
-    """The messages of server-sent events: their kind, what has changed, and their id."""
+    """Parses server-sent events. Yields the kind, the names of what has changed, and the id of each message."""
     fields: dict[str, str] = {}
     for line in response.iter_lines():
         if line:

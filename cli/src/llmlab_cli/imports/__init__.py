@@ -1,1 +1,1 @@
-"""Calls out of other programs' files: rows are read, made events of, and sent so that each counts once."""
+"""Importing calls from files of other programs: reads rows, converts them to events, and sends each event once."""

@@ -1,4 +1,4 @@
-"""Rows as events: what the user maps and sets goes before what a preset reads."""
+"""Converts rows to events. Fields from --map and --set override those of the preset."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from typing import Any
 from llmlab._bounds import bounded
 from llmlab._ids import id_of_response
 from llmlab_cli.imports.presets import FIELDS, PRESETS, Fields
-from llmlab_cli.imports.values import Wrong, count, lookup, moment, number, usd
+from llmlab_cli.imports.values import InvalidValue, count, lookup, moment, number, usd
 
 Event = dict[str, Any]
 _COUNTS = tuple(name for name in FIELDS if name.endswith("_tokens"))
-_LONGEST_ID = 128
+_MAX_ID_LENGTH = 128
 _DAY_MS = 86_400_000
-# How a model's name begins, and whose it is. Told by names only where a file does not say the provider.
+# Model name prefixes by provider, used only where a file does not name the provider.
 VENDORS = (
     ("gpt-", "openai"),
     ("chatgpt-", "openai"),
@@ -47,7 +47,7 @@ def is_field(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Reader:
-    """Makes events of rows. `maps` are columns by field, `sets` are fixed values by field."""
+    """Converts rows to events. `maps` are columns by field, `sets` are fixed values by field."""
 
     preset: str = "plain"
     maps: Mapping[str, str] = field(default_factory=dict)
@@ -55,27 +55,27 @@ class Reader:
     trust_costs: bool = False
     input_without_cache: bool = False
 
-    def events(self, row: Mapping[str, Any], digest: str, again: int) -> Iterator[Event]:
-        """The events a row tells of. Raises Wrong.
+    def events(self, row: Mapping[str, Any], digest: str, repeat: int) -> Iterator[Event]:
+        """The events of a row. Raises InvalidValue.
 
-        `digest` is that of the row's content, and `again` how many equal rows came before it: without an id of its own
-        an event is known by them, wherever in whichever file the row stands.
+        `digest` is the digest of the row, and `repeat` the number of equal rows before it. They identify an event that
+        has no id, independent of its file and position.
         """
         mapped = {name: lookup(row, column) for name, column in self.maps.items()}
         for found in PRESETS[self.preset].read(row, datetime.now(timezone.utc)):
-            yield self._event({**found, **mapped, **self.sets}, digest, again)
+            yield self._event({**found, **mapped, **self.sets}, digest, repeat)
 
-    def _event(self, fields: Fields, digest: str, again: int) -> Event:
+    def _event(self, fields: Fields, digest: str, repeat: int) -> Event:
         model = str(fields.get("model") or "")
         if not model:
-            raise Wrong("it names no model")
+            raise InvalidValue("the model is missing")
         provider = str(fields.get("provider") or "").strip().lower() or vendor_of(model)
         status = _status(fields.get("status"))
         event: Event = {"provider": provider, "model": model, "status": status}
         event.update(self._counts(fields, status))
         at = _read("timestamp", moment, fields.get("timestamp"))
         if at is None:
-            raise Wrong("it has no timestamp; name the column with --map timestamp=COLUMN")
+            raise InvalidValue("the timestamp is missing; name its column with --map timestamp=COLUMN")
         event["timestamp"] = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         latency = _read("latency_ms", number, fields.get("latency_ms"))
         if latency is not None and 0 <= latency <= _DAY_MS:
@@ -84,29 +84,27 @@ class Reader:
             if fields.get(name) is not None:
                 event[name] = str(fields[name])
         for kind in ("tag", "metadata"):
-            told = _parts(fields, kind)
-            if told:
-                event["tags" if kind == "tag" else kind] = told
+            if parts := _parts(fields, kind):
+                event["tags" if kind == "tag" else kind] = parts
         event.update(self._cost(fields))
-        event["id"] = _id(fields, provider, digest, again)
+        event["id"] = _id(fields, provider, digest, repeat)
         return bounded(event)
 
     def _counts(self, fields: Fields, status: str) -> dict[str, int]:
         counts = {name: _read(name, count, fields.get(name)) for name in _COUNTS}
         known = {name: value for name, value in counts.items() if value is not None}
         if status == "success" and not {"input_tokens", "output_tokens"} & known.keys():
-            # Nobody knows what it used: taken for 0 it would be a free call.
-            raise Wrong("it counts no tokens; name the columns with --map input_tokens=COLUMN and output_tokens")
+            # Without counts the call would be priced at 0.
+            raise InvalidValue("token counts are missing; name their columns with --map, as in input_tokens=COLUMN")
         cached = sum(known.get(f"cache_{way}_tokens", 0) for way in ("read", "write", "write_1h"))
-        inside = 0 if not self.input_without_cache else cached
-        known["input_tokens"] = known.get("input_tokens", 0) + inside
+        known["input_tokens"] = known.get("input_tokens", 0) + (cached if self.input_without_cache else 0)
         known.setdefault("output_tokens", 0)
         return {name: value for name, value in known.items() if value or name in ("input_tokens", "output_tokens")}
 
     def _cost(self, fields: Fields) -> dict[str, str]:
-        """What the file says it cost. LLMLab's own price goes before it, unless it is to be trusted.
+        """The cost in the file, as `fallback_cost`, or as `cost` if it overrides LLMLab's price.
 
-        A cost of 0 is what many programs say where they know no price, so that is no price unless it is trusted.
+        Many programs write 0 where they have no price, so 0 is ignored unless costs are trusted.
         """
         cost = Decimal(0) if fields.get("free") else _read("cost", usd, fields.get("cost"))
         if cost is None or (cost == 0 and not (self.trust_costs or fields.get("free"))):
@@ -116,7 +114,7 @@ class Reader:
 
 
 def vendor_of(model: str) -> str:
-    """Whose a model is, by its name; `unknown` if that does not say."""
+    """The provider of a model, from its name; `unknown` if the name does not show it."""
     name = model.lower()
     before, slash, _ = name.partition("/")
     if slash and before:
@@ -125,30 +123,30 @@ def vendor_of(model: str) -> str:
 
 
 def digest_of(row: Mapping[str, Any]) -> str:
-    """What stands for a row's content, whatever the order of its columns."""
+    """A digest of the row, independent of the order of its columns."""
     return hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _read(name: str, how: Callable[[Any], Any], value: Any) -> Any:
     try:
         return how(value)
-    except Wrong as wrong:
-        raise Wrong(f"{name}: {wrong}") from None
+    except InvalidValue as wrong:
+        raise InvalidValue(f"{name}: {wrong}") from None
 
 
-def _status(told: Any) -> str:
-    text = str(told or "success").strip().lower()
+def _status(value: Any) -> str:
+    text = str(value or "success").strip().lower()
     if "timeout" in text:
         return "timeout"
     if text in ("success", "ok", "succeeded") or (text.isdigit() and 200 <= int(text) < 300):
         return "success"
     if text in _FAILED or text.isdigit():
         return "error"
-    raise Wrong(f"status: {text[:40]!r} is none of success, error and timeout")
+    raise InvalidValue(f"status: {text[:40]!r} is not success, error or timeout")
 
 
 def _parts(fields: Fields, kind: str) -> dict[str, Any]:
-    """The tags or the metadata among the fields. Tags are text."""
+    """The tags or the metadata among the fields. Tag values are strings."""
     found = {
         name.partition(".")[2]: value
         for name, value in fields.items()
@@ -159,14 +157,14 @@ def _parts(fields: Fields, kind: str) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, Decimal) else value for key, value in found.items()}
 
 
-def _id(fields: Fields, provider: str, digest: str, again: int) -> str:
-    """The same for the same call, however often and from whichever file it is imported."""
+def _id(fields: Fields, provider: str, digest: str, repeat: int) -> str:
+    """An event id that stays the same when a call is imported again, also from another file."""
     if line := fields.get("line"):
         return f"line:{hashlib.sha256(str(line).encode()).hexdigest()}"
     own = fields.get("id")
     if own is None:
-        return f"row:{digest}" + (f":{again}" if again else "")
+        return f"row:{digest}" + (f":{repeat}" if repeat else "")
     own = str(own)
     if fields.get("is_response_id") and (found := id_of_response(provider, own)):
         return found
-    return own if len(own) <= _LONGEST_ID else f"id:{hashlib.sha256(own.encode()).hexdigest()}"
+    return own if len(own) <= _MAX_ID_LENGTH else f"id:{hashlib.sha256(own.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""Rows of a file, one after the other: CSV, JSON lines, or one JSON document. Only a row at a time is in memory."""
+"""Reads rows from CSV, JSON Lines or a JSON document. Keeps only one row in memory."""
 
 import csv
 import gzip
@@ -11,26 +11,26 @@ from typing import Any, Literal
 
 Format = Literal["csv", "jsonl", "json"]
 Row = dict[str, Any]
-# The longest row, which may hold a prompt and its answer; characters.
+# Maximum length of a row in characters; a row may contain a prompt and its answer.
 LONGEST_ROW = 16 * 2**20
 _PIECE = 2**16
 _BLANK = " \t\r\n\ufeff"
 
 
 class Unreadable(Exception):
-    """The file is not what it should be; the text says where."""
+    """The file cannot be read; the message says where and why."""
 
 
 class Broken(Row):
-    """A row that is none, and why; those after it can be read."""
+    """A row that cannot be parsed, with the reason; reading continues with the next row."""
 
-    def __init__(self, why: str, content: Any) -> None:
+    def __init__(self, reason: str, content: Any) -> None:
         super().__init__(content=content)
-        self.why = why
+        self.reason = reason
 
 
 def format_of(path: Path) -> Format:
-    """The form of a file, by its name, else by how it begins."""
+    """Detects the format of a file from its name, or from its first characters."""
     name = path.name.lower().removesuffix(".gz")
     if name.endswith((".jsonl", ".ndjson")):
         return "jsonl"
@@ -52,20 +52,20 @@ def format_of(path: Path) -> Format:
 
 
 def opened(path: Path) -> io.TextIOWrapper:
-    """The file, unpacked if it is packed."""
+    """Opens a file as text, decompressed if its name ends in `.gz`."""
     kind: Any = gzip.GzipFile if path.name.lower().endswith(".gz") else io.FileIO
     return io.TextIOWrapper(io.BufferedReader(kind(path, "rb")), "utf-8-sig", newline="")
 
 
 def place_in(text: io.TextIOWrapper) -> int:
-    """How many bytes of the file on disk have been read."""
+    """The number of bytes read from the file on disk."""
     buffer: Any = text.buffer
     file = buffer.raw
     return int(getattr(file, "fileobj", file).tell())
 
 
 def rows(text: io.TextIOWrapper, form: Format, lists: frozenset[str]) -> Iterator[Row]:
-    """The rows of a file. Of a JSON document they are the elements of its list, or of those lists in its object.
+    """The rows of a file. In a JSON document, the elements of its array, or of the named `lists` in its object.
 
     Raises Unreadable.
     """
@@ -73,9 +73,9 @@ def rows(text: io.TextIOWrapper, form: Format, lists: frozenset[str]) -> Iterato
     try:
         yield from read(text, lists)
     except UnicodeDecodeError:
-        raise Unreadable("It is not text in UTF-8.") from None
+        raise Unreadable("The file is not UTF-8 text.") from None
     except (OSError, EOFError) as error:
-        raise Unreadable(f"It cannot be read: {error}.") from None
+        raise Unreadable(f"The file cannot be read: {error}.") from None
 
 
 def _bounded_lines(text: io.TextIOWrapper) -> Iterator[str]:
@@ -102,9 +102,9 @@ def _csv(text: io.TextIOWrapper, _: frozenset[str]) -> Iterator[Row]:
             if len(cells) == len(names):
                 yield dict(zip(names, cells, strict=True))
             elif cells:
-                yield Broken(f"it has {len(cells)} fields, and the header has {len(names)}", cells)
+                yield Broken(f"the row has {len(cells)} fields, but the header has {len(names)}", cells)
     except csv.Error as error:
-        raise Unreadable(f"Line {reader.line_num} is not CSV: {error}.") from None
+        raise Unreadable(f"Line {reader.line_num} is not valid CSV: {error}.") from None
 
 
 def _with(first: str, others: Iterator[str]) -> Iterator[str]:
@@ -119,11 +119,11 @@ def _lines(text: io.TextIOWrapper, lists: frozenset[str]) -> Iterator[Row]:
         try:
             row = json.loads(line, parse_float=Decimal)
         except (ValueError, RecursionError):
-            yield Broken("it is not JSON", line)
+            yield Broken("the line is not valid JSON", line)
             continue
         inner = next((row[name] for name in row if name in lists), None) if isinstance(row, dict) else None
         for element in inner if isinstance(inner, list) else [row]:
-            yield element if isinstance(element, dict) else Broken("it is not a JSON object", element)
+            yield element if isinstance(element, dict) else Broken("the row is not a JSON object", element)
 
 
 def _document(text: io.TextIOWrapper, lists: frozenset[str]) -> Iterator[Row]:
@@ -134,11 +134,11 @@ def _document(text: io.TextIOWrapper, lists: frozenset[str]) -> Iterator[Row]:
         elif mark == "{":
             yield from source.members(lists)
         else:
-            raise Unreadable("It is neither a JSON list nor a JSON object.")
+            raise Unreadable("The file contains neither a JSON array nor a JSON object.")
 
 
 class _Json:
-    """A JSON text that is read value by value."""
+    """Reads JSON text value by value."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
@@ -148,7 +148,7 @@ class _Json:
         self._decoder = json.JSONDecoder(parse_float=Decimal)
 
     def peek(self) -> str:
-        """The next character that is not blank; empty at the end."""
+        """The next character that is not white space; empty at the end."""
         while True:
             while self._at < len(self._buffer):
                 if (mark := self._buffer[self._at]) not in _BLANK:
@@ -158,19 +158,19 @@ class _Json:
                 return ""
 
     def elements(self) -> Iterator[Row]:
-        """The elements of the list that begins here."""
+        """The elements of the array at the current position."""
         self._take("[")
         if self.peek() != "]":
             while True:
                 row = self._value()
-                yield row if isinstance(row, dict) else Broken("it is not a JSON object", row)
+                yield row if isinstance(row, dict) else Broken("the row is not a JSON object", row)
                 if self.peek() != ",":
                     break
                 self._take(",")
         self._take("]")
 
     def members(self, lists: frozenset[str]) -> Iterator[Row]:
-        """The elements of the object's lists of those names; the object itself if it has none of them."""
+        """The elements of the named lists in the object; the object itself if it has none of them."""
         whole: Row = {}
         found = False
         self._take("{")
@@ -192,7 +192,7 @@ class _Json:
 
     def _take(self, mark: str) -> None:
         if self.peek() != mark:
-            raise Unreadable(f"It is not JSON: {mark!r} is missing.")
+            raise Unreadable(f"The file is not valid JSON: {mark!r} is missing.")
         self._at += 1
 
     def _value(self) -> Any:
@@ -202,20 +202,20 @@ class _Json:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
             except (ValueError, RecursionError):
                 if not self._more():
-                    raise Unreadable("It is not JSON, or it is cut short.") from None
+                    raise Unreadable("The file is not valid JSON, or it is truncated.") from None
                 continue
-            # A number at the end of what has been read may go on.
+            # A number at the end of the buffer may continue in the next chunk.
             if end < len(self._buffer) or not self._more():
                 self._at = end
                 return value
 
     def _more(self) -> bool:
-        """Reads on, twice as much each time, so that a long value is not tried again too often."""
+        """Reads the next chunk. Doubles its size each time, so that a long value is not parsed again too often."""
         if self._ended:
             return False
         rest = self._buffer[self._at :]
         if len(rest) > LONGEST_ROW:
-            raise Unreadable(f"A value in it is longer than {LONGEST_ROW:,} characters.")
+            raise Unreadable(f"A value is longer than {LONGEST_ROW:,} characters.")
         piece = self._text.read(max(_PIECE, len(rest)))
         self._ended = not piece
         self._buffer, self._at = rest + piece, 0

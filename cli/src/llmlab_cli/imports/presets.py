@@ -1,7 +1,7 @@
-"""How the files of other programs tell of calls. A preset makes of a row the fields of events, as they are written.
+"""Presets for the files of other programs. A preset converts a row to the unparsed fields of events.
 
-A row that is no model call makes none. Fields are those of an event, and `tag.<key>` and `metadata.<key>`; the field
-`cost` is what the file says it cost. `id` is the vendor's id of the call if the field `is_response_id` is true.
+A row that is not a model call gives no event. Fields are those of an event, `tag.<key>` and `metadata.<key>`. `cost` is
+the cost in the file. `id` is the provider's id of the response if `is_response_id` is true.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,10 +9,10 @@ from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from llmlab_cli.imports.values import Wrong, as_object, count, first, lookup, moment, number, usd
+from llmlab_cli.imports.values import InvalidValue, as_object, count, first, lookup, moment, number, usd
 
 Fields = dict[str, Any]
-MOST_CALLS = 1_000_000
+MAX_REQUESTS = 1_000_000
 
 FIELDS = (
     "id",
@@ -34,7 +34,7 @@ FIELDS = (
 
 
 class Preset(NamedTuple):
-    """A kind of file. `lists` are the names of the lists of rows in a JSON document of it."""
+    """A kind of file. `lists` are the names of the arrays that contain its rows in a JSON document."""
 
     title: str
     read: Callable[[Mapping[str, Any], datetime], Iterator[Fields]]
@@ -42,7 +42,7 @@ class Preset(NamedTuple):
 
 
 def plain(row: Mapping[str, Any], _: datetime) -> Iterator[Fields]:
-    """Columns that are called as the fields of an event are."""
+    """Columns named like the fields of an event."""
     fields: Fields = {name: lookup(row, name) for name in FIELDS if name in row}
     fields.setdefault("id", lookup(row, "event_id"))
     for column in ("tags", "metadata"):
@@ -52,7 +52,7 @@ def plain(row: Mapping[str, Any], _: datetime) -> Iterator[Fields]:
     yield fields
 
 
-# What LiteLLM calls vendors that LLMLab knows by another name.
+# LiteLLM's names of providers that have another name in LLMLab.
 LITELLM_VENDORS = {
     "azure_ai": "azure",
     "azure_text": "azure",
@@ -62,7 +62,7 @@ LITELLM_VENDORS = {
 
 
 def litellm(row: Mapping[str, Any], _: datetime) -> Iterator[Fields]:
-    """LiteLLM's table LiteLLM_SpendLogs, or what /spend/logs answers. It counts cached parts into the prompt."""
+    """LiteLLM's table LiteLLM_SpendLogs, or the answer of /spend/logs. Prompt tokens include cached tokens."""
     usage = as_object(lookup(row, "metadata.usage_object")) or as_object(
         lookup(row, "metadata.additional_usage_values")
     )
@@ -98,9 +98,9 @@ def litellm(row: Mapping[str, Any], _: datetime) -> Iterator[Fields]:
 
 
 def langfuse(row: Mapping[str, Any], _: datetime) -> Iterator[Fields]:
-    """Langfuse's observations, from its pages, its API or its blob storage. Only generations are model calls.
+    """Langfuse's observations, from its UI, its API or its blob storage. Only generations are model calls.
 
-    The counts of usageDetails are parts of a whole, unless the total says that the parts are in `input` already.
+    The counts in usageDetails add up, unless the total shows that `input` already includes the others.
     """
     model = first(row, "providedModelName", "provided_model_name", "model")
     kind = str(first(row, "type") or "GENERATION").upper()
@@ -163,13 +163,13 @@ def _langfuse_counts(details: Mapping[str, Any]) -> Fields:
     }
 
 
-# Helicone counts as these vendors do, which leave the cached part out of the prompt.
+# For these providers, Helicone's prompt tokens do not include cached tokens.
 _WITHOUT_CACHE = ("claude", "anthropic")
 _NOT_CACHED = "00000000-0000-0000-0000-000000000000"
 
 
 def helicone(row: Mapping[str, Any], _: datetime) -> Iterator[Fields]:
-    """Helicone's requests, from its pages, its API or its export tool."""
+    """Helicone's requests, from its UI, its API or its export tool."""
     model = first(row, "model_override", "response_model", "model", "request_model")
     status = number(first(row, "response_status", "status"))
     failed = status is not None and not 200 <= status < 300
@@ -203,11 +203,11 @@ def helicone(row: Mapping[str, Any], _: datetime) -> Iterator[Fields]:
 
 
 def openai_usage(row: Mapping[str, Any], now: datetime) -> Iterator[Fields]:
-    """OpenAI's usage of completions: the CSV of its usage page, or what /organization/usage/completions answers.
+    """OpenAI's completions usage: the CSV of its usage page, or the answer of /organization/usage/completions.
 
-    A line counts many requests: it becomes as many events of equal size, since prices depend on the size of a request.
-    Time that is not over yet is left out. Requests at other prices than the list's get a model of their own, such as
-    `gpt-4o (batch)`, which is unpriced until it is given a price.
+    A row counts many requests. It becomes one event per request, all of equal size, since prices depend on the size of
+    a request. Periods that are not over are skipped. Requests that do not cost the list price get a model name such as
+    `gpt-4o (batch)`, which has no price until you add one.
     """
     results = lookup(row, "results")
     if isinstance(results, list):
@@ -221,12 +221,12 @@ def openai_usage(row: Mapping[str, Any], now: datetime) -> Iterator[Fields]:
         return
     model = lookup(row, "model")
     if model is None:
-        raise Wrong("it has no model; export the usage grouped by model")
-    if calls > MOST_CALLS:
-        raise Wrong(f"it counts {calls:,} requests, more than {MOST_CALLS:,}; export shorter steps of time")
-    told = {name: lookup(row, name) for name in ("project_id", "user_id", "api_key_id", "batch", "service_tier")}
-    kinds = ["batch"] if str(told["batch"]).lower() == "true" else []
-    kinds += [str(told["service_tier"])] if told["service_tier"] in ("flex", "priority", "scale") else []
+        raise InvalidValue("the model is missing; export the usage grouped by model")
+    if calls > MAX_REQUESTS:
+        raise InvalidValue(f"the row counts {calls:,} requests, more than {MAX_REQUESTS:,}; export shorter periods")
+    groups = {name: lookup(row, name) for name in ("project_id", "user_id", "api_key_id", "batch", "service_tier")}
+    kinds = ["batch"] if str(groups["batch"]).lower() == "true" else []
+    kinds += [str(groups["service_tier"])] if groups["service_tier"] in ("flex", "priority", "scale") else []
     media = ("input_audio_tokens", "output_audio_tokens", "input_image_tokens", "output_image_tokens")
     kinds += ["media"] if any(count(lookup(row, name)) for name in media) else []
     counts = {
@@ -236,7 +236,7 @@ def openai_usage(row: Mapping[str, Any], now: datetime) -> Iterator[Fields]:
         "cache_write_tokens": count(lookup(row, "input_cache_write_tokens")) or 0,
     }
     name = f"{model} ({', '.join(kinds)})" if kinds else str(model)
-    line = "|".join([started.isoformat(), str(ended), str(model), *(str(value).lower() for value in told.values())])
+    line = "|".join([started.isoformat(), str(ended), str(model), *(str(value).lower() for value in groups.values())])
     for place in range(calls):
         yield {
             **{key: total // calls + (place < total % calls) for key, total in counts.items()},
@@ -250,18 +250,18 @@ def openai_usage(row: Mapping[str, Any], now: datetime) -> Iterator[Fields]:
 
 
 def ccusage(row: Mapping[str, Any], now: datetime) -> Iterator[Fields]:
-    """`ccusage daily --json`: an event for each model and day that is over, at the time 12:00 UTC.
+    """`ccusage daily --json`: one event per model and complete day, at 12:00 UTC.
 
-    A sum over a day cannot be priced by the size of a request, so the cost that ccusage has added up is taken.
+    A daily total cannot be priced by the size of a request, so the cost that ccusage computed is used.
     """
     day = first(row, "date", "period")
     breakdowns = lookup(row, "modelBreakdowns")
     if day is None or not isinstance(breakdowns, list):
-        raise Wrong("it is no day with modelBreakdowns, as ccusage daily --json writes them")
+        raise InvalidValue("the row is not a day with modelBreakdowns, as written by ccusage daily --json")
     try:
         on = date.fromisoformat(str(day))
     except ValueError:
-        raise Wrong(f"{str(day)[:40]!r} is no day; only ccusage daily can be read") from None
+        raise InvalidValue(f"{str(day)[:40]!r} is not a day; only ccusage daily is supported") from None
     if on >= now.astimezone().date():
         return
     project = first(row, "project", "instance")
@@ -281,7 +281,7 @@ def ccusage(row: Mapping[str, Any], now: datetime) -> Iterator[Fields]:
             "cache_read_tokens": read,
             "cache_write_tokens": written,
             "cost": cost,
-            # It says 0 where it knows no price.
+            # ccusage writes 0 where it has no price.
             "trusted": cost is not None and cost > 0,
             "project": project,
         }
@@ -294,10 +294,10 @@ def _between(started: datetime | None, ended: datetime | None) -> Decimal | None
 
 
 PRESETS = {
-    "plain": Preset("columns called as the fields of an event are", plain, frozenset({"events"})),
+    "plain": Preset("columns named like the fields of an event", plain, frozenset({"events"})),
     "litellm": Preset("LiteLLM's spend logs", litellm, frozenset({"data"})),
     "langfuse": Preset("Langfuse's observations", langfuse, frozenset({"data"})),
     "helicone": Preset("Helicone's requests", helicone, frozenset({"data"})),
-    "openai": Preset("OpenAI's usage of completions", openai_usage, frozenset({"data"})),
+    "openai": Preset("OpenAI's completions usage", openai_usage, frozenset({"data"})),
     "ccusage": Preset("ccusage daily --json", ccusage, frozenset({"daily"})),
 }

@@ -1,4 +1,4 @@
-"""Cells of a file as values: counts, money, times. Raises Wrong for what is none."""
+"""Parses cells of a file as counts, amounts and timestamps. Raises InvalidValue."""
 
 import json
 import re
@@ -11,19 +11,19 @@ _GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s*([Zz]|UTC|[+-]\d\d(?::?\d\d)?)?"
 )
-_LAST_DIGIT = Decimal("1e-15")
-# Numbers from here on are milliseconds, microseconds or nanoseconds since 1970, and no seconds.
+_SMALLEST_AMOUNT = Decimal("1e-15")
+# Timestamps from these values on are in milliseconds, microseconds or nanoseconds instead of seconds.
 _MILLISECONDS, _MICROSECONDS, _NANOSECONDS = 10**11, 10**14, 10**17
 
 
-class Wrong(Exception):
-    """Something in a row is not what it should be."""
+class InvalidValue(Exception):
+    """A row, or a value in it, is not valid."""
 
 
 def lookup(row: Mapping[str, Any], path: str) -> Any:
-    """What stands in a column; `a.b` is b within a, which may be JSON as text. None where there is nothing."""
+    """The value of a column. `a.b` is the member b of a, which may be JSON text. None if missing or empty."""
     if path in row:
-        return _nothing(row[path])
+        return _empty_to_none(row[path])
     name, dot, rest = path.partition(".")
     while dot:
         if name in row and (inner := as_object(row[name])):
@@ -34,7 +34,7 @@ def lookup(row: Mapping[str, Any], path: str) -> Any:
 
 
 def as_object(value: Any) -> Mapping[str, Any]:
-    """The value if it is an object, or a text that holds one; else an empty one."""
+    """The value as an object: itself, or parsed from JSON text. Empty if it is neither."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value, parse_float=Decimal)
@@ -44,50 +44,50 @@ def as_object(value: Any) -> Mapping[str, Any]:
 
 
 def first(row: Mapping[str, Any], *paths: str) -> Any:
-    """The first of several columns that holds something."""
+    """The value of the first column that is not empty."""
     return next((found for path in paths if (found := lookup(row, path)) is not None), None)
 
 
 def number(value: Any) -> Decimal | None:
-    """A number; None for nothing. Raises Wrong."""
+    """A number, or None for an empty value. Raises InvalidValue."""
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
-        raise Wrong(f"{_shown(value)} is no number")
+        raise InvalidValue(f"{_quoted(value)} is not a number")
     text = str(value).strip()
     if _GROUPED.fullmatch(text):
         text = text.replace(",", "")
     try:
         found = Decimal(text)
     except InvalidOperation:
-        raise Wrong(f"{_shown(value)} is no number") from None
+        raise InvalidValue(f"{_quoted(value)} is not a number") from None
     if not found.is_finite():
-        raise Wrong(f"{_shown(value)} is no number")
+        raise InvalidValue(f"{_quoted(value)} is not a number")
     return found
 
 
 def count(value: Any) -> int | None:
-    """A whole number, also if it is written 10.0. Raises Wrong."""
+    """A whole number, also if written as 10.0, or None for an empty value. Raises InvalidValue."""
     found = number(value)
     if found is None:
         return None
     if found < 0 or found > 10**12 or found != int(found):
-        raise Wrong(f"{_shown(value)} is no count")
+        raise InvalidValue(f"{_quoted(value)} is not a count")
     return int(found)
 
 
 def usd(value: Any) -> Decimal | None:
-    """An amount, with as many digits as LLMLab stores. Raises Wrong."""
+    """An amount in USD, rounded to the 15 decimal places that LLMLab stores. Raises InvalidValue."""
     found = number(value.strip().removeprefix("$") if isinstance(value, str) else value)
     if found is None:
         return None
     if not 0 <= found <= 10_000_000:
-        raise Wrong(f"{_shown(value)} is no amount of USD")
-    return found.quantize(_LAST_DIGIT).normalize() if found.as_tuple().exponent < -15 else found  # type: ignore[operator]
+        raise InvalidValue(f"{_quoted(value)} is not an amount in USD")
+    return found.quantize(_SMALLEST_AMOUNT).normalize() if found.as_tuple().exponent < -15 else found  # type: ignore[operator]
 
 
 def moment(value: Any) -> datetime | None:
-    """A time in UTC: RFC 3339 with as many digits as there are, or a number since 1970. Without a zone it is UTC."""
+    """A UTC time from RFC 3339 text (UTC if it has no zone) or a Unix timestamp. Raises InvalidValue."""
     if value is None or value == "" or isinstance(value, datetime):
         return value or None
     if isinstance(value, str) and (found := _TIME.fullmatch(value.strip())):
@@ -105,17 +105,17 @@ def moment(value: Any) -> datetime | None:
             )
             return at.astimezone(timezone.utc)
         except (ValueError, OverflowError):
-            raise Wrong(f"{_shown(value)} is no time") from None
+            raise InvalidValue(f"{_quoted(value)} is not a timestamp") from None
     try:
         since = number(value)
         assert since is not None
-        for beyond, unit in ((_NANOSECONDS, 10**9), (_MICROSECONDS, 10**6), (_MILLISECONDS, 1000)):
-            if since >= beyond:
+        for least, unit in ((_NANOSECONDS, 10**9), (_MICROSECONDS, 10**6), (_MILLISECONDS, 1000)):
+            if since >= least:
                 since /= unit
                 break
         return datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=int(since * 10**6))
-    except (Wrong, OverflowError):
-        raise Wrong(f"{_shown(value)} is no time") from None
+    except (InvalidValue, OverflowError):
+        raise InvalidValue(f"{_quoted(value)} is not a timestamp") from None
 
 
 def _zone(text: str | None) -> timezone:
@@ -126,10 +126,10 @@ def _zone(text: str | None) -> timezone:
     return timezone(-offset if text[0] == "-" else offset)
 
 
-def _nothing(value: Any) -> Any:
+def _empty_to_none(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in ("", "null", "none", "nan") else value
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     text = str(value)
     return repr(text if len(text) <= 40 else f"{text[:40]}...")
