@@ -1,4 +1,4 @@
-"""The documents tell the truth: settings, paths, links, tables and examples are compared with the program."""
+"""The documents are true: settings, paths, links, tables and examples are compared with the program."""
 
 import argparse
 import asyncio
@@ -24,10 +24,10 @@ ROOT = Path(__file__).parent.parent
 # The number of lines that a document may have.
 LIMITS = {"README.md": 200, "API_SPEC.md": 1_500, "docs/design.md": 200}
 WRITTEN = [ROOT / "README.md", ROOT / "API_SPEC.md", *sorted((ROOT / "docs").glob("*.md"))]
-TEXTS = {path: path.read_text() for path in (*WRITTEN, *sorted(REFERENCE.glob("*.md")))}
+OTHERS = [ROOT / room / "README.md" for room in ("cli", "dashboard", "sdk")]
+TEXTS = {path: path.read_text() for path in (*WRITTEN, *sorted(REFERENCE.glob("*.md")), *OTHERS)}
 GUIDE = TEXTS[ROOT / "API_SPEC.md"]
 OPERATING = TEXTS[ROOT / "docs" / "operating.md"]
-DESIGN = TEXTS[ROOT / "docs" / "design.md"]
 # Names of groups of paths.
 GROUPS = {"/api/auth", "/api/costs", "/api/metrics"}
 _EXAMPLE = re.compile(r"```bash\n(.*?)```\n(?:\n`(\d{3})`\n)?(?:\n```(?:json|text)\n(.*?)```)?", re.DOTALL)
@@ -35,7 +35,7 @@ _EXAMPLE = re.compile(r"```bash\n(.*?)```\n(?:\n`(\d{3})`\n)?(?:\n```(?:json|tex
 
 @pytest.fixture
 async def visitor(url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who tries the examples on a new server with its usual limits."""
+    """A client of a new server with the default limits, for the examples."""
     changes = {"rate_limit_per_minute": 100, "metrics_token": "at-least-16-characters"}
     settings = settings_for(tmp_path, database_url=url, **changes)
     async with running(settings) as app, client_of(app) as client:
