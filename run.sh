@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one door: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|schema|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
+# The one door: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -137,6 +137,11 @@ case "${1:-serve}" in
     install requirements.txt
     exec .venv/bin/python -m tools.schema "$@"
     ;;
+  docs)
+    shift
+    install requirements.txt
+    exec .venv/bin/python -m tools.docs "$@"
+    ;;
   rollups)
     install requirements.txt
     exec .venv/bin/python -m maintenance "$@"
@@ -155,7 +160,7 @@ case "${1:-serve}" in
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|schema|bench|rollups|reencrypt|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]" >&2
     exit 2
     ;;
 esac

@@ -13,9 +13,9 @@ import pytest
 import config
 from config import Settings
 from main import _announce, create_app
-from tests.api_spec import OPENAPI, written
 from tests.conftest import client_of, settings_for
 from tests.team import assert_problem
+from tools.docs import OPENAPI, written
 
 PAGE = b"<!doctype html><title>LLMLab</title>"
 SCRIPT = b"console.log('a script that is compressed');" * 20
@@ -278,4 +278,4 @@ def test_the_server_says_where_the_dashboard_is(dist: Path, tmp_path: Path, caps
 
 def test_the_dashboard_is_built_for_the_api_there_is(tmp_path: Path) -> None:
     openapi = create_app(settings_for(tmp_path)).openapi()
-    assert written(openapi) == OPENAPI.read_text(), "run: python -m tests.api_spec"
+    assert written(openapi) == OPENAPI.read_text(), "run ./run.sh docs"

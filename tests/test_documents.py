@@ -1,4 +1,4 @@
-"""The documents tell the truth: settings, paths, links, tables and examples are compared with the program."""
+"""The documents are true: settings, paths, links, tables and examples are compared with the program."""
 
 import argparse
 import asyncio
@@ -17,19 +17,25 @@ import httpx
 import pytest
 
 from config import Settings
-from tests.api_spec import Tables, anchor, operations
 from tests.conftest import client_of, running, settings_for
+from tools.docs import REFERENCE, anchor, operations, outdated
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-API_SPEC = (ROOT / "API_SPEC.md").read_text()
-DOCUMENTS = pytest.mark.parametrize("text", [README, API_SPEC], ids=["README", "API_SPEC"])
+# The number of lines that a document may have.
+LIMITS = {"README.md": 200, "API_SPEC.md": 1_500, "docs/design.md": 200}
+WRITTEN = [ROOT / "README.md", ROOT / "API_SPEC.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = [ROOT / room / "README.md" for room in ("cli", "dashboard", "sdk")]
+TEXTS = {path: path.read_text() for path in (*WRITTEN, *sorted(REFERENCE.glob("*.md")), *OTHERS)}
+GUIDE = TEXTS[ROOT / "API_SPEC.md"]
+OPERATING = TEXTS[ROOT / "docs" / "operating.md"]
+# Names of groups of paths.
+GROUPS = {"/api/auth", "/api/costs", "/api/metrics"}
 _EXAMPLE = re.compile(r"```bash\n(.*?)```\n(?:\n`(\d{3})`\n)?(?:\n```(?:json|text)\n(.*?)```)?", re.DOTALL)
 
 
 @pytest.fixture
 async def visitor(url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who tries the examples on a new server with its usual limits."""
+    """A client of a new server with the default limits, for the examples."""
     changes = {"rate_limit_per_minute": 100, "metrics_token": "at-least-16-characters"}
     settings = settings_for(tmp_path, database_url=url, **changes)
     async with running(settings) as app, client_of(app) as client:
@@ -46,9 +52,8 @@ def test_the_example_settings_are_all_settings_with_their_defaults() -> None:
     assert Settings(_env_file=example) == Settings()
 
 
-def test_the_readme_names_settings_with_their_defaults() -> None:
-    table = section(README, "## Settings")
-    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? *\|", table, re.MULTILINE)
+def test_the_settings_in_the_documents_have_these_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? *\|", section(OPERATING, "## Settings"), re.MULTILINE)
     assert len(rows) >= 10
     defaults = Settings().model_dump()
     for name, default in rows:
@@ -59,34 +64,46 @@ def test_the_readme_names_settings_with_their_defaults() -> None:
 # What is named exists
 
 
-def test_the_readme_names_files_and_verbs_that_exist() -> None:
-    for name in re.findall(r"^\| `([\w./]+)` \|", section(README, "## Developing"), re.MULTILINE):
-        assert (ROOT / name).exists(), name
-    for verb in re.findall(r"\./run\.sh (\w+)", README):
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=name_of)
+def test_verbs_that_are_named_exist(path: Path) -> None:
+    for verb in re.findall(r"\./run\.sh (\w+)", TEXTS[path]):
         assert f"\n  {verb})\n" in (ROOT / "run.sh").read_text(), verb
 
 
-@DOCUMENTS
-def test_links_lead_somewhere(text: str) -> None:
-    anchors = [anchor(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
-    for target in re.findall(r"\]\((?!https://)([^)]+)\)", text):
-        if target.startswith("#"):
-            assert anchors.count(target[1:]) == 1, target
-        else:
-            assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https://)([^)]+)\)", TEXTS[path]):
+        name, _, fragment = target.partition("#")
+        linked = (path.parent / name).resolve() if name else path
+        assert linked.exists(), target
+        if fragment:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
+            assert [anchor(heading) for heading in headings].count(fragment) == 1, target
 
 
-async def test_every_operation_has_its_heading_and_its_tables(visitor: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("name", LIMITS)
+def test_documents_stay_short(name: str) -> None:
+    assert len((ROOT / name).read_text().splitlines()) <= LIMITS[name]
+
+
+async def test_the_generated_files_are_up_to_date(visitor: httpx.AsyncClient) -> None:
     openapi = (await visitor.get("/openapi.json")).json()
-    headings = re.findall(r"^### ([A-Z]+ /.*)$", API_SPEC, re.MULTILINE)
-    assert sorted(headings) == sorted(operations(openapi))
-    for heading in headings:
-        assert f"<!-- generated: {heading} -->" in section(API_SPEC, f"### {heading}")
+    assert [name_of(path) for path in outdated(openapi)] == [], "run ./run.sh docs"
 
 
-async def test_the_tables_are_up_to_date(visitor: httpx.AsyncClient) -> None:
+async def test_the_guide_leads_to_every_page_and_names_paths_that_exist(visitor: httpx.AsyncClient) -> None:
     openapi = (await visitor.get("/openapi.json")).json()
-    assert Tables(openapi).render(API_SPEC) == API_SPEC, "run: python -m tests.api_spec"
+    pages = re.findall(r"^Reference: \[.+?\]\(docs/reference/(.+?)\)", GUIDE, re.MULTILINE)
+    assert sorted([*pages, "README.md"]) == sorted(path.name for path in REFERENCE.glob("*.md"))
+    known = {*operations(openapi)}
+    for heading in re.findall(r"^#+ ([A-Z]+ /.*)$", GUIDE, re.MULTILINE):
+        assert heading in known
+    for path in re.findall(r"`(?:(?:GET|POST|PUT|PATCH|DELETE) )?(/api/[^`?]+)`", GUIDE):
+        assert path.rstrip("/") in openapi["paths"] or path in GROUPS, path
 
 
 # Examples
@@ -163,7 +180,7 @@ def examples(text: str) -> Iterator[Example]:
 
 
 def commands(block: str) -> Iterator[str]:
-    """The commands of a block; one goes on after a backslash and while a quote or a parenthesis is open."""
+    """The commands of a block; one continues after a backslash or a pipe, and in an open quote or parenthesis."""
     command = ""
     for line in block.splitlines():
         command += line.removesuffix("\\") + "\n"
@@ -178,7 +195,8 @@ def is_open(command: str) -> bool:
         shlex.split(command)
     except ValueError:
         return True
-    return "$(" in command and not command.rstrip().endswith(")")
+    command = command.rstrip()
+    return command.endswith("|") or ("$(" in command and not command.endswith(")"))
 
 
 def exactly(text: str) -> Any:
@@ -205,15 +223,14 @@ def section(text: str, heading: str) -> str:
     return re.split(rf"^#{{1,{len(level)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
-@DOCUMENTS
-async def test_the_examples_answer_what_is_printed(text: str, visitor: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("path", [path for path in WRITTEN if "curl -s" in TEXTS[path]], ids=name_of)
+async def test_the_examples_answer_what_is_printed(path: Path, visitor: httpx.AsyncClient) -> None:
     at = datetime.now(UTC)
     left = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - at
     if left < timedelta(minutes=2):
         # The examples speak of today.
         await asyncio.sleep(left.total_seconds() + 1)
-    shell = Shell(visitor)
-    compared = 0
+    text, shell, compared = TEXTS[path], Shell(visitor), 0
     for example in examples(text):
         *before, (status, came) = [await shell.run(command) for command in example.commands]
         last = example.commands[-1]
