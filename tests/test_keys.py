@@ -165,7 +165,9 @@ async def test_a_provider_key_is_kept_and_never_shown(ada: Member, bob: Member) 
     assert kept.json()["last_four"] == "WXYZ"
     assert SECRET not in kept.text
     assert_problem(
-        await ada.request("POST", "/api/provider-keys", json=body), 409, "This provider already has a key with this name"
+        await ada.request("POST", "/api/provider-keys", json=body),
+        409,
+        "This provider already has a key with this name",
     )
     listed = await ada.request("GET", "/api/provider-keys")
     assert listed.json()["keys"] == [kept.json()]
