@@ -1,27 +1,36 @@
-"""Where a page of a list ends, in a form that callers hand back and need not understand."""
+"""Pages of lists: the rows of one, and the cursor that names where the next one begins."""
 
 import base64
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
 
 from utils.errors import Invalid
 
+Row = TypeVar("Row")
+
+
+def page_of(found: Sequence[Row], limit: int, cursor: Callable[[Row], str]) -> tuple[list[Row], str | None]:
+    """The page of rows, and the cursor of the next page, which exists if one more row than `limit` was found."""
+    page = list(found[:limit])
+    return page, cursor(page[-1]) if len(found) > limit else None
+
 
 def write_cursor(at: datetime, id: UUID) -> str:
-    """The cursor of the page that begins behind this row of a newest-first list."""
+    """The cursor of the page after this row of a newest-first list."""
     return _write([at, id])
 
 
 def write_name_cursor(name: str) -> str:
-    """The cursor of the page that begins behind this name."""
+    """The cursor of the page after this name."""
     return _write([name])
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """The row a cursor stands for. Raises Invalid for one we did not hand out."""
+    """The row of a cursor. Raises Invalid for one that no answer contained."""
     try:
         at, id = _read(cursor)
         moment = datetime.fromisoformat(at)
@@ -33,7 +42,7 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
 
 
 def read_name_cursor(cursor: str) -> str:
-    """The name a cursor stands for. Raises Invalid for one we did not hand out."""
+    """The name of a cursor. Raises Invalid for one that no answer contained."""
     try:
         (name,) = _read(cursor)
     except (ValueError, TypeError):

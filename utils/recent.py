@@ -1,4 +1,4 @@
-"""What was looked up a moment ago, so that a busy caller does not ask for it with every request."""
+"""A cache of recent lookups, so that a busy caller does not cause one with every request."""
 
 import asyncio
 import time
@@ -10,10 +10,11 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Key, Value]):
-    """Answers of `load(key)`, each for at most so many seconds; those who ask at the same time share one lookup.
+    """Answers of `load(key)`, each for at most `seconds`; concurrent callers share one lookup.
 
-    What changes is seen after that time at the latest, and at once by whoever calls `forget`. Who asks again and again
-    waits for the first lookup only: an answer is looked up anew at half its age, and holds until the new one is there.
+    A change is seen after that time at the latest, and at once after `forget`. A caller who asks again and again waits
+    for the first lookup only: at half its age an answer is looked up again, and is used until the new one is there.
+    For pure functions, use `functools.lru_cache`.
     """
 
     def __init__(
