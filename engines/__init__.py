@@ -1,1 +1,4 @@
-"""The decisions: who may come in, what a call cost, what a budget has left, what to change."""
+"""The decisions: access, the cost of a call, the room of a budget, advice. One engine a noun.
+
+Pure arithmetic is in `engines.analysis`.
+"""

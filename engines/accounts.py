@@ -1,4 +1,4 @@
-"""Accounts: signing up and in, and the sessions that hold."""
+"""The account engine: signup, login and sessions."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,14 +19,14 @@ from utils.time import now
 from utils.tokens import Tokens, Use
 
 _DEVICE_LENGTH = 256
-# So long a browser that lost an answer may ask for it again.
+# Grace period in which a browser that lost an answer may send its refresh token again.
 _RELOAD_SECONDS = 10
-# Ten failed logins to one account from one address in any 15 minutes.
+# Limit of failed logins to one account from one address: ten in any 15 minutes.
 _FAILURES: RateLimitItem = RateLimitItemPerMinute(10, 15)
 
 
 class AccountEngine:
-    """Signs people up and in, and keeps their sessions. `rights_changed` is called whenever one ends."""
+    """Signs people up and in, and keeps their sessions. `rights_changed` is called whenever a session ends."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class AccountEngine:
         self._rights_changed = rights_changed
 
     async def signup(self, new: Signup, device: str) -> SignedIn:
-        """A new user, their workspace and a session. Raises BadRequest when the address is taken."""
+        """Creates a user, their workspace and a session. Raises BadRequest when the address is taken."""
         password_hash = await hash_password(new.password)
         at = now()
         refresh_id = uuid4()
@@ -66,9 +66,9 @@ class AccountEngine:
         return self._signed_in(account, refresh_id, at)
 
     async def login(self, login: Login, address: str, device: str) -> SignedIn:
-        """A new session. Raises Unauthorized, for either cause alike and after the same work.
+        """Creates a session. Raises Unauthorized for an unknown account and a wrong password, after the same work.
 
-        Too many failures for an account from one address raise TooManyRequests; from elsewhere its owner still gets in.
+        Raises TooManyRequests after too many failures for an account from one address; other addresses stay allowed.
         """
         attempt = ("login", login.email, address)
         await self._count(attempt)
@@ -87,9 +87,9 @@ class AccountEngine:
         return self._signed_in(account, refresh_id, at)
 
     async def refresh(self, refresh_token: str, *, from_browser: bool) -> SignedIn:
-        """New tokens for a session. A refresh token works once; used again it ends the session.
+        """New tokens for a session. A refresh token works once; a second use ends the session.
 
-        A browser that was reloaded has lost the answer and sends its token again: for ten seconds that is answered.
+        A browser that was reloaded has lost the answer and sends its token again: that works for ten seconds.
         """
         session_id, refresh_id = self._tokens.read("refresh", refresh_token)
         at = now()
@@ -103,7 +103,7 @@ class AccountEngine:
         return self._signed_in(account, account.refresh_id, at)
 
     async def logout(self, access_token: str | None, refresh_token: str | None) -> Message:
-        """Ends the sessions the tokens belong to. Without a valid token there is none to end, which is no error."""
+        """Ends the sessions of the tokens. Invalid tokens are ignored."""
         sent: tuple[tuple[Use, str | None], ...] = (("access", access_token), ("refresh", refresh_token))
         for session_id in {session for use, token in sent if (session := self._session_of(use, token))}:
             await self._database.session_end(session_id, now())
@@ -135,7 +135,7 @@ class AccountEngine:
         return account.user
 
     async def delete(self, identity: Identity) -> None:
-        """Removes the caller's account and the workspaces nobody else administers, with all they hold."""
+        """Deletes the caller's account, and the workspaces without another admin with all their data."""
         await self._database.user_delete(identity.user_id, now())
         self._rights_changed()
 
@@ -153,7 +153,7 @@ class AccountEngine:
         self._rights_changed()
 
     async def end_sessions(self, identity: Identity) -> Ended:
-        """Ends all of the caller's sessions, the one that asks included."""
+        """Ends all of the caller's sessions, the current one included."""
         ended = await self._database.sessions_end(identity.user_id, None, now())
         self._rights_changed()
         return Ended(ended=ended)
@@ -189,11 +189,11 @@ class AccountEngine:
 
 
 def _session(identity: Identity) -> UUID:
-    """The session of somebody who is known to have one."""
+    """The session of a caller who is signed in."""
     assert identity.session_id is not None
     return identity.session_id
 
 
 def _shown(device: str) -> str:
-    """What a device called itself, as far as it can be shown."""
+    """The name that a device sent, without unprintable characters."""
     return "".join(character for character in device if character.isprintable())[:_DEVICE_LENGTH]

@@ -30,7 +30,7 @@ from schemas.identities import Identity
 from utils import json
 from utils.background import Background
 from utils.cipher import CannotDecrypt, Cipher
-from utils.cursors import read_cursor, write_cursor
+from utils.cursors import page_of, read_cursor, write_cursor
 from utils.errors import Invalid
 from utils.ids import uuid7
 from utils.keys import WEBHOOK_SECRET_PREFIX, new_key
@@ -70,14 +70,9 @@ class AlertEngine:
     async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
         """Alerts and their deliveries, newest first."""
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for shows whether there is a next page.
         found = await self._database.alert_list(identity.workspace_id, before, limit + 1)
-        page = found[:limit]
-        return AlertPage(
-            count=len(page),
-            alerts=page,
-            next_cursor=write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None,
-        )
+        page, next_cursor = page_of(found, limit, lambda alert: write_cursor(alert.created_at, alert.id))
+        return AlertPage(count=len(page), alerts=page, next_cursor=next_cursor)
 
     async def test(self, identity: Identity, channel_id: UUID) -> Alert:
         """Queues a test message for a channel. Raises NotFound."""

@@ -1,4 +1,4 @@
-"""Everything a workspace holds, as one archive that is made while it is sent."""
+"""The archive engine: all data of a workspace as one archive, made while it is sent."""
 
 import asyncio
 import zipfile
@@ -14,7 +14,7 @@ from utils.sinks import Sink
 from utils.time import now
 
 _EVENTS_AT_ONCE = 500
-# Money leaves the database as text, so that nobody on the way rounds it; in the archive it is a number again.
+# Columns with amounts, which the database returns as text to keep every digit; in the archive they are numbers.
 _MONEY = frozenset(
     {
         "limit", "spend", "cost", "error_cost", "latency_ms_sum", "percent_of_list", "input", "cache_read",
@@ -24,13 +24,13 @@ _MONEY = frozenset(
 
 
 class ArchiveEngine:
-    """Makes archives: a ZIP of JSON lines, a file per kind of thing."""
+    """Makes archives: a ZIP with a file of JSON lines per table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def archive(self, identity: Identity) -> AsyncIterator[bytes]:
-        """The archive in pieces. It takes the same memory however much there is."""
+        """The archive in pieces. The memory it takes does not depend on its size."""
         sink = Sink()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
             tables = await self._database.export_workspace(identity.workspace_id, now())
@@ -46,7 +46,7 @@ class ArchiveEngine:
             ):
                 with archive.open(f"{name}.jsonl", "w", force_zip64=True) as file:
                     async for rows in pages:
-                        # Compressing half a megabyte would hold up everybody else.
+                        # In a thread: compressing half a megabyte would block the event loop.
                         await asyncio.to_thread(_write, file, rows)
                         yield sink.taken()
         yield sink.taken()

@@ -28,7 +28,7 @@ from schemas.events import (
 from schemas.identities import Identity
 from schemas.llm import LoggedCall, ObservedCall
 from schemas.usage import EventRates, Usage
-from utils.cursors import read_cursor, write_cursor
+from utils.cursors import page_of, read_cursor, write_cursor
 from utils.errors import Conflict, Invalid, NotFound
 from utils.group_commit import GroupCommit
 from utils.ids import event_uuid, is_uuid, uuid7
@@ -265,17 +265,12 @@ class EventEngine:
     async def events(self, identity: Identity, wanted: EventFilter, cursor: str | None) -> EventPage:
         """A page of events, newest first. Raises Invalid for a cursor that no answer contained."""
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for shows whether there is a next page.
         found = await self._database.event_list(
             identity.workspace_id,
             replace(wanted, before=before, limit=wanted.limit + 1),
         )
-        page = found[: wanted.limit]
-        return EventPage(
-            count=len(page),
-            events=page,
-            next_cursor=write_cursor(page[-1].timestamp, page[-1].event_id) if len(found) > len(page) else None,
-        )
+        page, next_cursor = page_of(found, wanted.limit, lambda event: write_cursor(event.timestamp, event.event_id))
+        return EventPage(count=len(page), events=page, next_cursor=next_cursor)
 
     def _rates(self, stored: StoredEvent, terms: WorkspaceTerms) -> EventRates | None:
         """The event's rates; None if today's prices do not lead to the stored cost."""

@@ -1,4 +1,4 @@
-"""Exports: events, daily costs, and charges as FOCUS has them, each as one file that is made while it is sent."""
+"""The export engine: events, daily costs and FOCUS charges, each as one file that is made while it is sent."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -60,7 +60,7 @@ COSTS = (
     Column("total_tokens", "integer"),
     Column("total_cost", "decimal"),
 )
-# The columns of FOCUS 1.4's dataset Cost and Usage that can be filled truthfully, then our own.
+# Columns of the dataset Cost and Usage of FOCUS 1.4 with known values, then those of LLMLab.
 FOCUS = (
     Column("BilledCost", "decimal"),
     Column("BillingAccountId", "text"),
@@ -113,21 +113,21 @@ _OWN = {
 
 
 class ExportEngine:
-    """Makes the files. Each takes the same memory however long it is."""
+    """Makes the files. The memory it takes does not depend on their size."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def events(self, identity: Identity, wanted: EventFilter, format: Format) -> AsyncIterator[bytes]:
-        """The events, newest first. What arrives meanwhile may be missing; what was there is in it, once."""
+        """The events, newest first, each once. Those that arrive meanwhile may be missing."""
         return table(EVENTS, format, self._events(identity, wanted))
 
     def costs(self, identity: Identity, wanted: CostRange, format: Format) -> AsyncIterator[bytes]:
-        """What every model cost a project on a day, oldest first. The cost is null where no call has a price."""
+        """Costs by day, project and model, oldest first. The cost is null where no call has a price."""
         return table(COSTS, format, self._costs(identity, wanted))
 
     def focus(self, identity: Identity, wanted: CostRange, format: Format) -> AsyncIterator[bytes]:
-        """The same as charges of FOCUS, without those that have no price at all."""
+        """The same as charges of FOCUS, without those that have no price."""
         return table(FOCUS, format, self._charges(identity, wanted))
 
     async def _events(self, identity: Identity, wanted: EventFilter) -> AsyncIterator[Page]:
@@ -166,8 +166,8 @@ def _event_page(text: str) -> Page:
 def charges(costs: Page, workspace_id: UUID, tz: str) -> Page:
     """Costs of one day as charges.
 
-    We are not who invoices them, so BilledCost must be 0; EffectiveCost is what we know. One amount is kept for each
-    call, so the cost at list prices and by contract is that too.
+    LLMLab does not invoice them, so BilledCost must be 0; EffectiveCost is the known cost. Each call has one stored
+    amount, which is the cost at list prices and by contract too.
     """
     priced = [row for row, cost in enumerate(costs["total_cost"]) if cost is not None]
     of = {name: [values[row] for row in priced] for name, values in costs.items() if isinstance(values, list)}
@@ -186,7 +186,7 @@ def charges(costs: Page, workspace_id: UUID, tz: str) -> Page:
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodStart": f"{costs['start']}Z",
         "ChargePeriodEnd": f"{costs['end']}Z",
-        # FOCUS wants a quantity only beside the SKU price it is multiplied with, and that is not kept.
+        # FOCUS requires a quantity only beside the SKU price it is multiplied with, which is not stored.
         "PricingQuantity": None,
         "PricingUnit": None,
         "ServiceCategory": "AI and Machine Learning",

@@ -4,7 +4,7 @@ from database import Database
 from engines.changes import Changes
 from schemas.feedback import Feedback, FeedbackIn, FeedbackPage
 from schemas.identities import Identity
-from utils.cursors import read_cursor, write_cursor
+from utils.cursors import page_of, read_cursor, write_cursor
 from utils.errors import NotFound
 from utils.ids import event_uuid, uuid7
 from utils.time import now
@@ -43,7 +43,6 @@ class FeedbackEngine:
         Raises Invalid for a cursor that no answer contained.
         """
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for shows whether there is a next page.
         found = await self._database.feedback_list(
             identity.workspace_id,
             before,
@@ -52,9 +51,5 @@ class FeedbackEngine:
             search=search,
             rating=rating,
         )
-        page = found[:limit]
-        return FeedbackPage(
-            count=len(page),
-            feedback=page,
-            next_cursor=write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None,
-        )
+        page, next_cursor = page_of(found, limit, lambda rating: write_cursor(rating.created_at, rating.id))
+        return FeedbackPage(count=len(page), feedback=page, next_cursor=next_cursor)

@@ -1,4 +1,4 @@
-"""Who is calling: what a token or an API key stands for, asked of the database once a second."""
+"""The identity engine: the caller of a token or an API key, looked up once a second."""
 
 from uuid import UUID
 
@@ -16,9 +16,9 @@ _LONGEST_TOKEN = 2048
 
 
 class IdentityEngine:
-    """Tells who a bearer token stands for, and in which workspace.
+    """Finds the caller of a bearer token and their workspace.
 
-    What another worker ends or revokes is still let in here for at most a second.
+    A session or key that another process ends is still accepted here for at most a second.
     """
 
     def __init__(self, database: Database, tokens: Tokens) -> None:
@@ -27,16 +27,16 @@ class IdentityEngine:
         self._recent: Recent[tuple[str, UUID | None], Identity] = Recent(self._look_up)
 
     async def identify(self, token: str, workspace_id: UUID | None = None) -> Identity:
-        """Who a token stands for in the workspace asked for, or else in their first one.
+        """The caller of a token, in the given workspace or else in their first one.
 
-        Raises Unauthorized when it is not valid, and NotFound for a workspace that is not theirs.
+        Raises Unauthorized for an invalid token, and NotFound for a workspace that is not theirs.
         """
         if not token or len(token) > _LONGEST_TOKEN:
             raise Unauthorized
         return await self._recent.get((token, workspace_id))
 
     def forget(self) -> None:
-        """Everybody is looked up anew: somebody's rights have changed."""
+        """Has every caller looked up again: somebody's rights have changed."""
         self._recent.forget()
 
     async def _look_up(self, asked: tuple[str, UUID | None]) -> Identity:

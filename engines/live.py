@@ -64,7 +64,7 @@ class LiveEngine:
         self._watched.set()
         try:
             for change in await self._database.changes_of([identity.workspace_id]):
-                watch.tell(change)
+                watch.notify(change)
         except BaseException:
             watch.close()
             raise
@@ -86,7 +86,7 @@ class LiveEngine:
     async def run(self) -> None:
         """Announces and receives changes until `stop` is called; then announces the rest."""
         hearing = asyncio.create_task(self._hear())
-        await self._note()
+        await self._announce()
         hearing.cancel()
         with suppress(asyncio.CancelledError):
             await hearing
@@ -97,7 +97,7 @@ class LiveEngine:
         self._stopping.set()
         self.changes.wake()
 
-    async def _note(self) -> None:
+    async def _announce(self) -> None:
         failures = _Failures("Changes are not counted")
         stopping = False
         while not stopping:
@@ -107,7 +107,7 @@ class LiveEngine:
             try:
                 if changes:
                     for change in await self._database.changes_note(changes, now()):
-                        self._tell(change)
+                        self._notify(change)
                 failures.end()
                 await self._rest(_AT_MOST_EVERY_SECONDS)
             except Exception as error:
@@ -119,10 +119,10 @@ class LiveEngine:
         while True:
             await self._watched.wait()
             try:
-                async with self._database.listening(self._tell) as pause:
+                async with self._database.listening(self._notify) as pause:
                     while self._watches:
                         for change in await self._database.changes_of(self._watches):
-                            self._tell(change)
+                            self._notify(change)
                         failures.end()
                         await pause()
             except Exception as error:
@@ -132,9 +132,9 @@ class LiveEngine:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _tell(self, change: Change) -> None:
+    def _notify(self, change: Change) -> None:
         for watch in self._watches.get(change.workspace_id, ()):
-            watch.tell(change)
+            watch.notify(change)
 
     def _forget(self, workspace_id: UUID, watch: "Watch") -> None:
         watches = self._watches.get(workspace_id, set())
@@ -169,7 +169,7 @@ class Watch:
         self._looked_at = asyncio.get_running_loop().time()
         self._look_at = self._looked_at + _SIGN_OF_LIFE_SECONDS
 
-    def tell(self, change: Change) -> None:
+    def notify(self, change: Change) -> None:
         """Takes a change if it is newer than the one known."""
         newest = self._newest
         # A database that was restored from a backup counts from a lower number on.

@@ -1,4 +1,4 @@
-"""How the calls went, from the rollups, and what good answers cost, from the feedback."""
+"""The metrics engine: tokens, errors and latency of calls from the rollups, and the cost of good answers."""
 
 from database import Database
 from schemas.identities import Identity
@@ -16,7 +16,7 @@ from utils.time import now
 
 
 class MetricsEngine:
-    """Answers for a range of days, and for one project, provider or model if it is named."""
+    """Answers for a range of days, optionally of one project, provider or model."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,12 +39,12 @@ class MetricsEngine:
         return CostByDay.model_validate(await self._days(identity, wanted), from_attributes=True)
 
     async def latency(self, identity: Identity, wanted: MetricFilter) -> Latency:
-        """How long calls took."""
+        """Latency of calls."""
         start, end = wanted.range.resolve(now())
         return await self._database.metrics_latency(identity.workspace_id, start, end, wanted)
 
     async def quality(self, identity: Identity, wanted: MetricFilter) -> Quality:
-        """What good answers cost."""
+        """The cost of good answers."""
         start, end = wanted.range.resolve(now())
         return await self._database.metrics_quality(identity.workspace_id, start, end, wanted)
 

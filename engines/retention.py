@@ -1,4 +1,4 @@
-"""The retention engine: the task that deletes the events a workspace does not want to keep any longer."""
+"""The retention engine: the task that deletes expired events."""
 
 import asyncio
 import logging
@@ -12,28 +12,28 @@ from utils.time import now
 
 EVENTS_AT_ONCE = 1_000
 _LOOK_EVERY_SECONDS = 600.0
-# For each second of deleting so many of rest: a tenth of the time is spent on it.
+# Seconds of rest for each second of deleting: that takes a tenth of the time.
 _REST = 9.0
 
 log = logging.getLogger("llmlab.retention")
 
 
 class RetentionEngine:
-    """Deletes what has expired, in small batches with rests between them. The totals stay."""
+    """Deletes expired events in small batches with rests between them. The totals stay."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # The workspaces with expired events, the one under way last, and the time of its last deleted event.
+        # The workspaces with expired events, the current one last, and the time of its last deleted event.
         self._due: list[UUID] = []
         self._reached: datetime | None = None
         self._deleted = 0
         self.sweeping = Background("Deletions of old events", self.sweep, _LOOK_EVERY_SECONDS)
 
     async def sweep(self) -> bool:
-        """Deletes a batch of one workspace, unless another server is at it; returns whether there may be more."""
+        """Deletes a batch of one workspace, unless another process does; returns whether there may be more."""
         if not self._due:
             self._due = await self._database.retention_due(now())
-            # Each server begins with another one, and one that fails does not always keep the same others waiting.
+            # Shuffled, so that processes begin with different ones and a failing one delays different others each time.
             random.shuffle(self._due)
         if self._due:
             await self._sweep(self._due.pop())

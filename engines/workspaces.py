@@ -1,4 +1,4 @@
-"""Workspaces: who belongs to one, as what, and what they did there."""
+"""The workspace engine: workspaces, their members and invitations, and the audit log."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,7 +18,7 @@ from schemas.workspaces import (
     Workspace,
     Workspaces,
 )
-from utils.cursors import read_cursor, write_cursor
+from utils.cursors import page_of, read_cursor, write_cursor
 from utils.errors import Conflict, NotFound
 from utils.ids import uuid7
 from utils.keys import INVITATION_PREFIX, key_hash, new_key
@@ -28,7 +28,7 @@ _INVITATION_LIFETIME = timedelta(days=7)
 
 
 class WorkspaceEngine:
-    """Keeps workspaces and their members. `rights_changed` is called whenever somebody's have."""
+    """Keeps workspaces and their members. `rights_changed` is called whenever a member's rights change."""
 
     def __init__(self, database: Database, rights_changed: Callable[[], None]) -> None:
         self._database = database
@@ -39,18 +39,18 @@ class WorkspaceEngine:
         return Workspaces(workspaces=await self._database.workspace_list(identity.user_id))
 
     async def create(self, identity: Identity, name: str) -> Workspace:
-        """A further workspace, which the caller administers."""
+        """A new workspace with the caller as its admin."""
         at = now()
         workspace_id = uuid7(at)
         await self._database.workspace_create(identity.user_id, workspace_id, name, at)
         return Workspace(id=workspace_id, name=name, role="admin", members=1, created_at=at)
 
     async def rename(self, identity: Identity, name: str) -> None:
-        """Gives the workspace another name."""
+        """Renames the workspace."""
         await self._database.workspace_rename(identity, name, now())
 
     async def delete(self, identity: Identity, name: str) -> None:
-        """Deletes the workspace with all it holds. Raises Conflict when `name` is not its name."""
+        """Deletes the workspace with all its data. Raises Conflict when `name` is not its name."""
         if not await self._database.workspace_delete(identity.workspace_id, name, now()):
             raise Conflict("To delete this workspace, send its name as name")
         self._rights_changed()
@@ -58,7 +58,7 @@ class WorkspaceEngine:
     # Members
 
     async def members(self, identity: Identity) -> Members:
-        """Who belongs to the workspace."""
+        """The members of the workspace."""
         return Members(members=await self._database.member_list(identity.workspace_id))
 
     async def set_role(self, identity: Identity, user_id: UUID, role: Role) -> Member:
@@ -71,7 +71,7 @@ class WorkspaceEngine:
         raise NotFound("Member not found")
 
     async def remove(self, identity: Identity, user_id: UUID) -> None:
-        """Takes a member out. Raises NotFound, and Conflict for the last admin."""
+        """Removes a member. Raises NotFound, and Conflict for the last admin."""
         await self._database.member_remove(identity, user_id, now())
         self._rights_changed()
 
@@ -96,11 +96,11 @@ class WorkspaceEngine:
         return NewInvitation(**invitation.model_dump(), token=token)
 
     async def withdraw(self, identity: Identity, invitation_id: UUID) -> None:
-        """Takes an invitation back. Raises NotFound."""
+        """Withdraws an invitation. Raises NotFound."""
         await self._database.invitation_delete(identity, invitation_id, now())
 
     async def accept(self, identity: Identity, token: str) -> Workspace:
-        """The caller joins. Raises NotFound for a token that does not hold, Forbidden for somebody else's."""
+        """Adds the caller as a member. Raises NotFound for an invalid token, Forbidden for another person's."""
         workspace = await self._database.invitation_accept(key_hash(token), identity.user_id, now())
         self._rights_changed()
         return workspace
@@ -108,13 +108,8 @@ class WorkspaceEngine:
     # The audit log
 
     async def audit(self, identity: Identity, cursor: str | None, limit: int) -> AuditPage:
-        """Who did what, newest first."""
+        """The entries of the audit log, newest first."""
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
         found = await self._database.audit_list(identity.workspace_id, before, limit + 1)
-        page = found[:limit]
-        return AuditPage(
-            count=len(page),
-            entries=page,
-            next_cursor=write_cursor(page[-1].at, page[-1].id) if len(found) > limit else None,
-        )
+        page, next_cursor = page_of(found, limit, lambda entry: write_cursor(entry.at, entry.id))
+        return AuditPage(count=len(page), entries=page, next_cursor=next_cursor)

@@ -438,23 +438,23 @@ def change(version: int, **kinds: int) -> Change:
 async def test_who_reads_slowly_is_told_once_of_many_changes() -> None:
     watch = Watch(uuid4(), 10, may_watch, lambda: None)
     for version in range(11, 1000):
-        watch.tell(change(version, events=version, budgets=700, prices=9))
+        watch.notify(change(version, events=version, budgets=700, prices=9))
     # What comes late, or twice, is no news.
-    watch.tell(change(999, events=999))
-    watch.tell(change(500, prices=500))
+    watch.notify(change(999, events=999))
+    watch.notify(change(500, prices=500))
     messages = watch.messages()
     message = await anext(messages)
     assert message == LiveMessage("change", 999, change(999).changed_at, ["budgets", "events"])
-    watch.tell(change(1000, events=1000))
+    watch.notify(change(1000, events=1000))
     watch.end()
     assert [message async for message in messages] == []
 
 
 async def test_a_database_restored_from_a_backup_is_looked_at_anew() -> None:
     watch = Watch(uuid4(), 100, may_watch, lambda: None)
-    watch.tell(change(100))
+    watch.notify(change(100))
     restored = change(51).model_copy(update={"changed_at": datetime(2026, 6, 1, tzinfo=UTC)})
-    watch.tell(restored)
+    watch.notify(restored)
     message = await anext(watch.messages())
     assert message == LiveMessage("hello", 51, restored.changed_at, [])
 

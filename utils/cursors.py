@@ -1,13 +1,22 @@
-"""Opaque cursors for paging."""
+"""Pages of lists: the rows of one, and the cursor that names where the next one begins."""
 
 import base64
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
 
 from utils.errors import Invalid
+
+Row = TypeVar("Row")
+
+
+def page_of(found: Sequence[Row], limit: int, cursor: Callable[[Row], str]) -> tuple[list[Row], str | None]:
+    """The page of rows, and the cursor of the next page, which exists if one more row than `limit` was found."""
+    page = list(found[:limit])
+    return page, cursor(page[-1]) if len(found) > limit else None
 
 
 def write_cursor(at: datetime, id: UUID) -> str:

@@ -14,6 +14,7 @@ class Recent(Generic[Key, Value]):
 
     A change is visible after that time, or at once after `forget`. A result is refreshed after half its lifetime while
     the old one is still returned, so only the first call waits.
+    For pure functions, use `functools.lru_cache`.
     """
 
     def __init__(
