@@ -217,7 +217,8 @@ def _send(
 def _session(connection: socket.socket, mail: Mail, seconds: float) -> smtplib.SMTP:
     """A session that is encrypted and logged in as the address wants it."""
     # A copy: the original stays with who may end the connection.
-    ours = connection.dup()
+    ours: socket.socket = connection.dup()
+    session: smtplib.SMTP | None = None
     try:
         ours.settimeout(seconds)
         context = ssl.create_default_context()
@@ -232,6 +233,8 @@ def _session(connection: socket.socket, mail: Mail, seconds: float) -> smtplib.S
         if mail.user and mail.password:
             session.login(mail.user, mail.password)
     except BaseException:
+        if session is not None:
+            session.close()
         ours.close()
         raise
     return session

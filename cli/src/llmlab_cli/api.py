@@ -93,7 +93,8 @@ def refusal(response: httpx.Response) -> Failure:
         return NotAllowed(f"LLMLab does not know this API key. {said}")
     if status == 403:
         return NotAllowed(said)
-    return Unavailable(said) if status == 429 or status >= 500 else Failure(said)
+    # What a server has not installed is missing the next time, too.
+    return Unavailable(said) if status == 429 or (status >= 500 and status != 501) else Failure(said)
 
 
 def sentence(text: str) -> str:
