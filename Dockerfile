@@ -1,8 +1,11 @@
 # What is installed; a change of the program does not install it again.
 FROM python:3.11-slim-bookworm AS packages
 WORKDIR /packages
-COPY requirements.txt .
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
+# Optional packages, such as EXTRAS="parquet apprise"; each has its requirements-<extra>.txt.
+ARG EXTRAS=""
+COPY requirements*.txt ./
+RUN python -m venv /venv && \
+  /venv/bin/pip install --no-cache-dir -r requirements.txt $(for extra in $EXTRAS; do echo "-r requirements-$extra.txt"; done)
 
 FROM node:22-bookworm-slim AS dashboard
 WORKDIR /dashboard
@@ -26,6 +29,8 @@ RUN useradd --uid 10001 --create-home llmlab && install -d -o llmlab -g llmlab -
 WORKDIR /app
 COPY --from=packages /venv /venv
 COPY --from=program /app .
+ARG EXTRAS=""
+LABEL llmlab.extras=$EXTRAS
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000 DATA_DIR=/data
 USER 10001
 EXPOSE 8000

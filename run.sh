@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one door: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
+# Usage: ./run.sh [serve|demo|extras|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -18,11 +18,29 @@ python() {
 # install REQUIREMENTS: a virtual environment with these, made anew only when they change.
 install() {
   local stamp=".venv/$1.installed"
-  cat requirements.txt "$1" | cmp -s - "$stamp" && return
+  cat requirements*.txt | cmp -s - "$stamp" && return
   [ -x .venv/bin/pip ] || "$(python)" -m venv .venv
   echo "Installing $1 into .venv ..." >&2
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1"
-  cat requirements.txt "$1" > "$stamp"
+  cat requirements*.txt > "$stamp"
+}
+
+# What there is to add to the server, by name.
+all_extras() {
+  local file
+  for file in requirements-*.txt; do
+    file="${file#requirements-}"
+    [ "$file" = dev.txt ] || echo "${file%.txt}"
+  done
+}
+
+# The server's packages, with the optional ones that were asked for before.
+install_server() {
+  local extra
+  install requirements.txt
+  for extra in $(all_extras); do
+    [ ! -f ".venv/requirements-$extra.txt.installed" ] || install "requirements-$extra.txt"
+  done
 }
 
 # install_node FOLDER: its npm packages, with Node.js of the machine, or else from PyPI.
@@ -83,14 +101,28 @@ run_tests() {
 
 case "${1:-serve}" in
   serve)
-    install requirements.txt
+    install_server
     build_dashboard_if_wanted
     exec .venv/bin/python main.py
     ;;
   demo)
-    install requirements.txt
+    install_server
     build_dashboard_if_wanted
     exec .venv/bin/python -m demo
+    ;;
+  extras)
+    shift
+    for extra in "$@"; do
+      all_extras | grep -qxF -e "$extra" && continue
+      echo "There is no extra $extra, but: $(all_extras | paste -sd ' ')" >&2
+      exit 2
+    done
+    install_server
+    for extra in "$@"; do
+      install "requirements-$extra.txt"
+    done
+    echo "There are: $(all_extras | paste -sd ' ')"
+    .venv/bin/python -c 'from utils.extras import installed; print("Installed:", *installed())'
     ;;
   test)
     shift
@@ -114,7 +146,7 @@ case "${1:-serve}" in
     ;;
   e2e)
     shift
-    install requirements.txt
+    install_server
     install_node dashboard
     build_dashboard
     [ -n "${CHROMIUM:-}" ] || install_command chromium chromium
@@ -160,7 +192,7 @@ case "${1:-serve}" in
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|demo|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|demo|extras|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]" >&2
     exit 2
     ;;
 esac

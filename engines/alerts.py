@@ -34,7 +34,8 @@ from utils.cursors import page_of, read_cursor, write_cursor
 from utils.errors import Invalid
 from utils.ids import uuid7
 from utils.keys import WEBHOOK_SECRET_PREFIX, new_key
-from utils.outbound import Outbound, Refused, Undelivered
+from utils.outbound import Outbound
+from utils.refusals import Refused, Undelivered
 from utils.time import now
 
 # Seconds between one attempt and the next; after the last one a delivery is dead.

@@ -9,6 +9,7 @@ from engines.events import EventEngine
 from schemas.server import About, Health
 from utils import metrics
 from utils.errors import NotFound, Unavailable
+from utils.extras import installed
 from utils.recent import Recent
 from utils.time import now
 
@@ -39,6 +40,7 @@ class ServerEngine:
             uptime_seconds=round((at - self._started).total_seconds(), 3),
             database_connected=connected,
             timestamp=at,
+            extras=installed(),
         )
 
     async def about(self) -> About:

@@ -50,7 +50,7 @@ async def channel_listing(call: Call) -> AlertChannels:
 @channels.post(
     "",
     status_code=201,
-    responses=problems(409),
+    responses=problems(409, 501),
     summary="Add a channel; the secret a webhook is signed with is shown this once",
 )
 @needs("admin")

@@ -6,13 +6,14 @@ from fastapi import Query
 from fastapi.responses import StreamingResponse
 
 from routes.deps import FilteredEvents, Range
-from routes.exact import Call, download, router
+from routes.exact import Call, download, problems, router
 from utils.tables import MEDIA_TYPES, Format
 
 exports = router("/api/export", "exports")
 As = Annotated[Format, Query(description="jsonl is a JSON object a line")]
 _FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}, "description": "The file"}
+    200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}, "description": "The file"},
+    **problems(501),
 }
 
 

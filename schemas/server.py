@@ -3,7 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
+
 from models import Answer
+from utils.extras import Extra
 
 
 class Health(Answer):
@@ -14,6 +17,10 @@ class Health(Answer):
     uptime_seconds: float
     database_connected: bool
     timestamp: datetime
+    extras: list[Extra] = Field(
+        description="Optional packages that are installed: parquet for exports as Parquet, apprise for alerts on more "
+        "services than Slack, Discord and e-mail"
+    )
 
 
 class About(Answer):

@@ -28,13 +28,17 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """A web server that keeps what it is sent. It answers with the given statuses in turn, and then with 204."""
+    """A web server that keeps what it is sent.
 
-    def __init__(self, *statuses: int, port: int = 0, location: str = "") -> None:
+    It answers with the given statuses in turn, and then with 204; or with 200 and a body.
+    """
+
+    def __init__(self, *statuses: int, port: int = 0, location: str = "", answer: bytes = b"") -> None:
         self.requests: list[Received] = []
         self.port = port
         self._statuses = list(statuses)
         self._location = location
+        self._content = answer
 
     @property
     def url(self) -> str:
@@ -55,9 +59,10 @@ class Receiver:
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines if line)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.requests.append(Received(head.split()[1], headers, body))
-        status = self._statuses.pop(0) if self._statuses else 204
+        status = self._statuses.pop(0) if self._statuses else 200 if self._content else 204
         location = f"Location: {self._location}\r\n" if self._location else ""
-        writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n{location}\r\n".encode())
+        writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: {len(self._content)}\r\n".encode())
+        writer.write(f"Connection: close\r\n{location}\r\n".encode() + self._content)
         await writer.drain()
         writer.close()
         await writer.wait_closed()

@@ -34,7 +34,8 @@ from tests.team import Member, assert_problem, call, sign_up
 from utils.addresses import is_public
 from utils.cipher import Cipher
 from utils.errors import Unavailable
-from utils.outbound import Outbound, Undelivered
+from utils.outbound import Outbound
+from utils.refusals import Undelivered
 
 # 4,000 tokens into gpt-4o cost exactly a cent.
 CENT_SPENT = call(input_tokens=4000, output_tokens=0)

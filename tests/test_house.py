@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from models import Answer, Request, Row
 from tools import schema
+from utils.extras import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 
@@ -184,7 +185,9 @@ def test_the_migrations_are_made_of_the_schemas() -> None:
 
 
 def test_every_package_of_the_requirements_is_pinned() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        for line in (ROOT / name).read_text().splitlines():
+    files = sorted(ROOT.glob("requirements*.txt"))
+    assert len(files) == 2 + len(EXTRAS)
+    for file in files:
+        for line in file.read_text().splitlines():
             if line and not line.startswith(("#", "-r ")):
                 assert re.fullmatch(r"[\w.\[\]-]+==[\w.]+", line), line

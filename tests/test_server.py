@@ -31,7 +31,7 @@ async def test_health_asks_the_database(client: httpx.AsyncClient) -> None:
         response = await client.get(path)
         assert response.status_code == 200
         body = response.json()
-        assert body.keys() == {"status", "version", "uptime_seconds", "database_connected", "timestamp"}
+        assert body.keys() == {"status", "version", "uptime_seconds", "database_connected", "timestamp", "extras"}
         assert (body["status"], body["version"], body["database_connected"]) == ("healthy", "0.1.0", True)
 
 

@@ -56,9 +56,9 @@ class Workspace:
 
 
 class Double:
-    """Something on a port that answers as it is told and remembers what it was sent."""
+    """Something on a port that answers at a path as it is told, and remembers what it was sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = "/api/events/batch") -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.requests: list[tuple[str, bytes]] = []
         double = self
@@ -71,7 +71,7 @@ class Double:
                 double.requests.append((f"{self.command} {self.path}", str(self.headers).encode() + body))
                 status, answer = 200, b'{"recorded":0,"duplicates":0,"rejected":[]}'
                 headers: dict[str, str] = {}
-                if double.answers and self.path == "/api/events/batch":
+                if double.answers and self.path.split("?")[0] == path:
                     status, headers, answer = double.answers.pop(0)
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(answer))}.items():

@@ -11,6 +11,7 @@ LLMLabError
   x UnsupportedMediaType  415
   x Invalid               422
   x TooManyRequests       429
+  x NotInstalled          501
   x Unavailable           503
 
 The docstring of an error is its default message.
@@ -112,6 +113,12 @@ class TooManyRequests(LLMLabError):
             detail or f"Too many requests; try again in {retry_after} s",
             headers={**(headers or {}), "Retry-After": str(retry_after)},
         )
+
+
+class NotInstalled(LLMLabError):
+    """This needs a package that is not installed on this server"""
+
+    status = 501
 
 
 class Unavailable(LLMLabError):

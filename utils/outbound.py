@@ -1,41 +1,31 @@
-"""Messages to the world outside: signed webhooks, and through Apprise every service that it knows."""
+"""Messages to the world outside: signed webhooks, Slack, Discord and e-mail, and other services through Apprise."""
 
 import asyncio
 import hashlib
 import hmac
-import logging
-import threading
 import time
-from contextlib import nullcontext
-from contextvars import ContextVar
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import httpx
-from apprise import Apprise, AppriseAsset, NotifyBase, PersistentStoreMode
 
-from utils.addresses import NotPublic, Unresolved, addresses_of, public_only
+from utils import chats, json, mails
+from utils.addresses import NotPublic, Unresolved, addresses_of
+from utils.errors import NotInstalled
+from utils.extras import require
+from utils.refusals import Refused, Undelivered
+from utils.service_urls import option_names
 from utils.tls import trusted
 
 TIMEOUT_SECONDS = 10
 SIGNATURE_HEADER = "X-LLMLab-Signature"
 DELIVERY_HEADER = "X-LLMLab-Delivery"
-# Plugins that act on the machine they run on, or read its files.
-_LOCAL = frozenset(
-    {"blink1", "dbus", "fcm", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "vapid", "windows"}
-)
 # Parameters that name a file of the machine.
-_FILES = frozenset({"keyfile", "pgppub", "pgpprv", "subfile"})
-_NATIVE = {"slack": "NotifySlack", "discord": "NotifyDiscord", "email": "NotifyEmail"}
-
-_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
-
-
-class Refused(Exception):
-    """This address cannot be used"""
-
-
-class Undelivered(Exception):
-    """The message did not arrive"""
+_FILES = frozenset({"keyfile", "pgppub", "pgpprv", "subfile", "template"})
+# What an answer may have that is read at all.
+_MOST_BYTES = 65_536
+_KINDS = {chats.Slack: "slack", chats.Discord: "discord", mails.Mail: "email"}
+_SCHEMES = {"slack": ("slack://",), "discord": ("discord://",), "email": ("mailto://", "mailtos://")}
 
 
 def signature(secret: str, at: int, body: bytes) -> str:
@@ -56,39 +46,26 @@ class Outbound:
             verify=trusted(),
             limits=httpx.Limits(max_keepalive_connections=0),
         )
-        self._asset = AppriseAsset(
-            app_id="LLMLab",
-            app_desc="LLMLab",
-            async_mode=False,
-            http_redirects=False,
-            pgp_autogen=False,
-            pem_autogen=False,
-            storage_mode=PersistentStoreMode.MEMORY,
-            allow_templates=False,
-        )
 
     async def close(self) -> None:
         """Lets go of the connections."""
         await self._http.aclose()
 
     async def check(self, kind: str, url: str) -> str:
-        """What may be shown of the address of a channel. Raises Refused, saying why.
+        """What may be shown of the address of a channel.
 
-        A name that cannot be resolved is no fault: it may be tomorrow, and is looked up again before every message.
+        Raises Refused, saying why, and NotInstalled for a service that needs a package that is missing. A name that
+        cannot be resolved is no fault: it may be tomorrow, and is looked up again before every message.
         """
         if kind == "webhook":
             parts = _web_parts(url)
-            hosts = [(parts.host, parts.port or 443)]
+            host: str | None = parts.host
+            port = parts.port or 443
             shown = f"{parts.scheme}://{parts.netloc.decode()}"
         else:
-            # The first one loads all plugins, which takes a tenth of a second.
-            plugin = await asyncio.to_thread(self._plugin, url)
-            if kind in _NATIVE and type(plugin).__name__ != _NATIVE[kind]:
-                raise Refused(f"This is not an address of {kind}")
-            host = _host_of(plugin)
-            hosts = [] if host is None else [(host, 443)]
+            host, port = await self._service(kind, url)
             shown = _shown(url, host)
-        for host, port in hosts:
+        if host:
             try:
                 await addresses_of(host, port, allow_private=self._allow_private)
             except NotPublic as error:
@@ -97,85 +74,129 @@ class Outbound:
                 pass
         return shown
 
+    async def _service(self, kind: str, url: str) -> tuple[str | None, int]:
+        """The host that an address names, if its service has no host of its own, and the port."""
+        direct = _read(url)
+        if direct is not None:
+            if kind not in ("other", _KINDS[type(direct)]):
+                raise Refused(f"This is not an address of {kind}")
+            return (direct.host, direct.port) if isinstance(direct, mails.Mail) else (None, 443)
+        if kind in _SCHEMES and not url.lower().startswith(_SCHEMES[kind]):
+            raise Refused(f"This is not an address of {kind}")
+        require("apprise", "This service")
+        from utils import services
+
+        # The first one loads all plugins, which takes a tenth of a second.
+        return await asyncio.to_thread(services.host_of, url), 443
+
     async def webhook(self, url: str, secret: str, delivery_id: str, body: bytes) -> None:
-        """Posts JSON, signed, to the very address that was checked. Raises Undelivered for anything but a 2xx."""
-        parts = _web_parts(url)
+        """Posts JSON, signed. Raises Undelivered for anything but a 2xx."""
         at = int(time.time())
-        headers = {
-            "Host": parts.netloc.decode(),
-            "Content-Type": "application/json",
-            "User-Agent": "LLMLab",
-            SIGNATURE_HEADER: signature(secret, at, body),
-            DELIVERY_HEADER: delivery_id,
-        }
+        headers = {SIGNATURE_HEADER: signature(secret, at, body), DELIVERY_HEADER: delivery_id}
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                port = parts.port or (443 if parts.scheme == "https" else 80)
-                addresses = await addresses_of(parts.host, port, allow_private=self._allow_private)
-                status = await self._post(parts, addresses, headers, body)
-        except (NotPublic, Unresolved) as error:
-            raise Undelivered(str(error)) from None
+                await self._post(url, headers, body)
         except TimeoutError:
             raise Undelivered(f"No answer within {TIMEOUT_SECONDS} s") from None
-        except httpx.HTTPError as error:
-            raise Undelivered(str(error) or type(error).__name__) from None
-        if not 200 <= status < 300:
-            raise Undelivered(f"The receiver answered {status}")
-
-    async def _post(self, url: httpx.URL, addresses: list[str], headers: dict[str, str], body: bytes) -> int:
-        """The status of the first address that can be connected to."""
-        for number, address in enumerate(addresses, 1):
-            request = self._http.build_request(
-                "POST",
-                url.copy_with(host=address),
-                headers=headers,
-                content=body,
-                extensions={"sni_hostname": url.host},
-            )
-            try:
-                response = await self._http.send(request, stream=True)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                if number == len(addresses):
-                    raise
-                continue
-            # What it says beyond the status nobody reads, however long it is.
-            await response.aclose()
-            return response.status_code
-        raise Unresolved(f"The host {url.host} has no address")
 
     async def notify(self, url: str, title: str, body: str) -> None:
-        """Sends a message through Apprise. Raises Undelivered with what it said."""
+        """Sends a message for people. Raises Undelivered, saying why."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                await asyncio.to_thread(self._notify, url, title, body)
+                direct = _read(url)
+                if isinstance(direct, mails.Mail):
+                    addresses = await self._addresses(direct.host, direct.port)
+                    await mails.send(direct, addresses, title, body, TIMEOUT_SECONDS / 2)
+                elif direct is not None:
+                    await self._post_all(direct.posts(title, body))
+                else:
+                    await self._notify_by_apprise(url, title, body)
         except TimeoutError:
             raise Undelivered(f"No answer within {TIMEOUT_SECONDS} s") from None
         except Refused as error:
             raise Undelivered(str(error)) from None
 
-    def _notify(self, url: str, title: str, body: str) -> None:
-        heard: list[str] = []
-        _heard.set(heard)
-        plugin = self._plugin(url)
-        with nullcontext() if self._allow_private else public_only():
-            sent = plugin.notify(title=title, body=body, body_format="text")
-        if not sent:
-            raise Undelivered("; ".join(heard)[:500] or "The service did not take the message")
+    async def _notify_by_apprise(self, url: str, title: str, body: str) -> None:
+        try:
+            require("apprise", "This service")
+        except NotInstalled as error:
+            raise Undelivered(error.detail) from None
+        from utils import services
 
-    def _plugin(self, url: str) -> NotifyBase:
-        """The plugin for an address. Raises Refused for what is none, and for one that acts on this machine."""
-        if _FILES & {name.lower() for name, _ in parse_qsl(urlsplit(url).query)}:
-            raise Refused("An address must not name files of the server")
-        with _loading:
-            plugin = Apprise.instantiate(url, asset=self._asset)
-        if not isinstance(plugin, NotifyBase):
-            raise Refused("Apprise cannot read this address")
-        if _LOCAL & plugin.schemas():  # type: ignore[no-untyped-call]
-            raise Refused("This would act on the server itself")
-        # What the address says of these does not count.
-        plugin.redirects = False
-        plugin.socket_connect_timeout = plugin.socket_read_timeout = TIMEOUT_SECONDS / 2
-        return plugin
+        await asyncio.to_thread(
+            services.notify, url, title, body, TIMEOUT_SECONDS / 2, allow_private=self._allow_private
+        )
+
+    async def _post_all(self, posts: list[chats.Post]) -> None:
+        """Makes every request, also after one that fails. Raises Undelivered with what failed."""
+        faults = []
+        for post in posts:
+            try:
+                answer = await self._post(post.url, post.headers, json.dumps(post.payload), read=post.answers_ok)
+                if post.answers_ok and (fault := _fault_of(answer)):
+                    faults.append(fault)
+            except Undelivered as error:
+                faults.append(str(error))
+        if faults:
+            raise Undelivered("; ".join(dict.fromkeys(faults))[:500])
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes, *, read: bool = False) -> bytes:
+        """Posts JSON to the very address that was checked, and returns the beginning of the answer if it is to be read.
+
+        Raises Undelivered for anything but a 2xx.
+        """
+        parts = _web_parts(url)
+        headers = {
+            "Host": parts.netloc.decode(),
+            "Content-Type": "application/json",
+            "User-Agent": "LLMLab",
+            **headers,
+        }
+        addresses = await self._addresses(parts.host, parts.port or (443 if parts.scheme == "https" else 80))
+        for number, address in enumerate(addresses, 1):
+            request = self._http.build_request(
+                "POST",
+                parts.copy_with(host=address),
+                headers=headers,
+                content=body,
+                extensions={"sni_hostname": parts.host},
+            )
+            try:
+                return await self._answer(request, read=read)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                if number == len(addresses):
+                    raise Undelivered(str(error) or type(error).__name__) from None
+            except httpx.HTTPError as error:
+                raise Undelivered(str(error) or type(error).__name__) from None
+        raise Undelivered(f"The host {parts.host} has no address")
+
+    async def _answer(self, request: httpx.Request, *, read: bool) -> bytes:
+        response = await self._http.send(request, stream=True)
+        try:
+            if not response.is_success:
+                raise Undelivered(f"The receiver answered {response.status_code}")
+            answer = b""
+            if read:
+                async for piece in response.aiter_raw():
+                    answer += piece
+                    if len(answer) > _MOST_BYTES:
+                        break
+            return answer
+        finally:
+            await response.aclose()
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            return await addresses_of(host, port, allow_private=self._allow_private)
+        except (NotPublic, Unresolved) as error:
+            raise Undelivered(str(error)) from None
+
+
+def _read(url: str) -> chats.Slack | chats.Discord | mails.Mail | None:
+    """What an address says that needs no Apprise; None for any other. Raises Refused."""
+    if _FILES & option_names(url):
+        raise Refused("An address must not name files of the server")
+    return chats.read_slack(url) or chats.read_discord(url) or mails.read_mail(url)
 
 
 def _web_parts(url: str) -> httpx.URL:
@@ -188,15 +209,6 @@ def _web_parts(url: str) -> httpx.URL:
     return parts.copy_with(fragment=None)
 
 
-def _host_of(plugin: NotifyBase) -> str | None:
-    """The host a plugin connects to, if its address may name any."""
-    templates: tuple[str, ...] = plugin.templates
-    if not any("{host}" in template for template in templates):
-        return None
-    host = getattr(plugin, "smtp_host", None) or getattr(plugin, "host", None)
-    return str(host) if host else None
-
-
 def _shown(url: str, host: str | None) -> str:
     """The scheme and the host of an address. Where others have a host, some services have a token: that has no dot."""
     parts = urlsplit(url)
@@ -205,17 +217,13 @@ def _shown(url: str, host: str | None) -> str:
     return f"{parts.scheme}://{host if host and ('.' in host or ':' in host or host == 'localhost') else ''}"
 
 
-class _Listener(logging.Handler):
-    """Keeps what Apprise complains about for whoever is sending: it answers only whether it worked."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        heard = _heard.get()
-        if heard is not None:
-            heard.append(record.getMessage())
-
-
-# Apprise loads its plugins when it is first asked, and several threads may ask.
-_loading = threading.Lock()
-_apprise_log = logging.getLogger("apprise")
-_apprise_log.addHandler(_Listener(logging.WARNING))
-_apprise_log.propagate = False
+def _fault_of(answer: bytes) -> str | None:
+    """What is wrong according to the answer of Slack's API."""
+    try:
+        said = json.loads(answer)
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and said.get("ok") is True:
+        return None
+    error = said.get("error") if isinstance(said, dict) else None
+    return f"Slack answered {str(error)[:100]}" if error else "Slack did not take the message"

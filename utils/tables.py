@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import orjson
 
+from utils.extras import require
 from utils.sinks import Sink
 
 Kind = Literal["text", "integer", "float", "decimal", "time", "date", "json"]
@@ -60,8 +61,14 @@ async def aside(function: Callable[..., T], *arguments: Any) -> T:
     return await asyncio.get_running_loop().run_in_executor(_THREAD, function, *arguments)
 
 
-async def table(columns: Sequence[Column], format: Format, pages: AsyncIterator[Page]) -> AsyncIterator[bytes]:
-    """The file in pieces, made beside the event loop."""
+def table(columns: Sequence[Column], format: Format, pages: AsyncIterator[Page]) -> AsyncIterator[bytes]:
+    """The file in pieces, made beside the event loop. Raises NotInstalled at once if the server has no Parquet."""
+    if format == "parquet":
+        require("parquet", "Parquet")
+    return _table(columns, format, pages)
+
+
+async def _table(columns: Sequence[Column], format: Format, pages: AsyncIterator[Page]) -> AsyncIterator[bytes]:
     writer: Writer = await aside(_WRITERS[format], columns)
     async for page in pages:
         if piece := await aside(writer.write, page):

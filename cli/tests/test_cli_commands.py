@@ -25,7 +25,7 @@ from llmlab_cli.imports.presets import PRESETS
 from llmlab_cli.main import EPILOG, cli
 from llmlab_cli.settings import SETTINGS
 from tests.team import PASSWORD, call, new_email
-from tests.workspace import Workspace
+from tests.workspace import Double, Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -251,6 +251,23 @@ def test_exports_come_as_the_server_makes_them(llmlab: Program, signed_in: Works
     assert llmlab("export", "events", "--since", "7d").returncode == 2
     assert llmlab("export", "events", "-o", tmp_path / "no" / "folder").returncode == 1
     assert [path.name for path in tmp_path.iterdir()] == ["focus.csv"]
+
+
+def test_a_package_that_the_server_lacks_is_an_error_with_its_command(
+    llmlab: Program, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = "Parquet needs pyarrow, which is not installed on this server. Run ./run.sh extras parquet."
+    problem = json.dumps({"title": "Not Implemented", "status": 501, "detail": message}).encode()
+    server = Double("/api/export/costs")
+    server.answers = [(501, {"Content-Type": "application/problem+json"}, problem)]
+    monkeypatch.setenv("LLMLAB_URL", server.url)
+    monkeypatch.setenv("LLMLAB_API_KEY", "llmlab_sk_unknown")
+    try:
+        done = llmlab("export", "costs", "--format", "parquet", "-o", home / "costs.parquet")
+    finally:
+        server.stop()
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Error: {message}\n")
+    assert not [path for path in home.iterdir() if path.name.startswith("costs")]
 
 
 # Errors, colours and completion

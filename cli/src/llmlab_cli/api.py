@@ -93,7 +93,8 @@ def refusal(response: httpx.Response) -> Failure:
         return NotAllowed(f"The API key is not valid. {message}")
     if status == 403:
         return NotAllowed(message)
-    return Unavailable(message) if status == 429 or status >= 500 else Failure(message)
+    # A package that the server lacks is missing the next time too.
+    return Unavailable(message) if status == 429 or (status >= 500 and status != 501) else Failure(message)
 
 
 def sentence(text: str) -> str:
