@@ -32,14 +32,16 @@ const money = (value) =>
   value !== 0 && Math.abs(value) < 0.1
     ? number({ ...usd, minimumSignificantDigits: 2, maximumSignificantDigits: 2 })(value)
     : number({ ...usd, minimumFractionDigits: 2, maximumFractionDigits: 2 })(value);
-const unit = (name, maximumFractionDigits) => number({ style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits });
+const unit = (name, maximumFractionDigits) =>
+  number({ style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits });
 function duration(ms) {
   if (ms < 1000) return unit("millisecond", ms < 10 ? 1 : 0)(ms);
   return ms < 60_000 ? unit("second", ms < 10_000 ? 2 : 1)(ms / 1000) : unit("minute", 1)(ms / 60_000);
 }
 
 const text = async (locator) => (await locator.innerText()).replace(/\s+/g, " ").trim();
-const section = (page, title) => page.locator("section", { has: page.getByRole("heading", { name: title, exact: true }) });
+const section = (page, title) =>
+  page.locator("section", { has: page.getByRole("heading", { name: title, exact: true }) });
 const scrollTo = (page, top) => page.getByRole("grid").evaluate((grid, y) => grid.scrollTo({ top: y }), top);
 
 async function recent(limit, more = {}) {
@@ -90,7 +92,9 @@ test("a filter narrows, survives a copied address, and what is filtered is expor
   await page.getByLabel("Status").selectOption("error");
   await page.getByLabel("Tag").fill("team:support");
   await page.getByLabel("Tag").press("Enter");
-  await page.waitForURL((url) => url.searchParams.get("status") === "error" && url.searchParams.get("tag") === "team:support");
+  await page.waitForURL(
+    (url) => url.searchParams.get("status") === "error" && url.searchParams.get("tag") === "team:support",
+  );
   const wanted = await recent(50, { status: "error", tag: "team:support" });
   await page.locator(`[data-call="${wanted[0].event_id}"]`).waitFor();
   const address = page.url();
@@ -104,10 +108,17 @@ test("a filter narrows, survives a copied address, and what is filtered is expor
   assert.ok(statuses.length > 5 && statuses.every((row) => row.includes("Error")));
 
   await page.getByRole("button", { name: "Export" }).click();
-  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("menuitem", { name: "JSON lines" }).click()]);
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("menuitem", { name: "JSON lines" }).click(),
+  ]);
   const chunks = [];
   for await (const chunk of await file.createReadStream()) chunks.push(chunk);
-  const lines = Buffer.concat(chunks).toString().trim().split("\n").map((line) => JSON.parse(line));
+  const lines = Buffer.concat(chunks)
+    .toString()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   assert.equal(lines[0].event_id, wanted[0].event_id);
   assert.ok(lines.every((line) => line.status === "error" && line.tags.team === "support"));
 
@@ -126,7 +137,10 @@ test("arrows and Enter open a call, and it says what the endpoint says", async (
   await page.locator(`[data-call="${newest[0].event_id}"] a`).focus();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
-  await page.waitForFunction((id) => document.activeElement?.closest("[data-call]")?.getAttribute("data-call") === id, newest[2].event_id);
+  await page.waitForFunction(
+    (id) => document.activeElement?.closest("[data-call]")?.getAttribute("data-call") === id,
+    newest[2].event_id,
+  );
   await page.keyboard.press("Enter");
   await page.waitForURL(`**/app/calls/${newest[2].event_id}`);
 
@@ -136,12 +150,24 @@ test("arrows and Enter open a call, and it says what the endpoint says", async (
   assert.equal(await text(page.locator("[data-cost]")), exactMoney(call.cost));
   const usage = await page
     .locator("[data-usage]")
-    .evaluate((table) => Object.fromEntries([...table.rows].map((row) => [row.cells[0].textContent, [...row.cells].slice(1).map((cell) => cell.textContent)])));
+    .evaluate((table) =>
+      Object.fromEntries(
+        [...table.rows].map((row) => [
+          row.cells[0].textContent,
+          [...row.cells].slice(1).map((cell) => cell.textContent),
+        ]),
+      ),
+    );
   assert.deepEqual(usage.Input, [count(call.input_tokens), exactMoney(call.rates.input)]);
   assert.deepEqual(usage["read from the cache"], [count(call.cache_read_tokens), exactMoney(call.rates.cache_read)]);
   assert.deepEqual(usage.Output, [count(call.output_tokens), exactMoney(call.rates.output)]);
   const tags = await page.locator("[data-tag]").allInnerTexts();
-  assert.deepEqual(tags.sort(), Object.entries(call.tags).map(([key, value]) => `${key}:${value}`).sort());
+  assert.deepEqual(
+    tags.sort(),
+    Object.entries(call.tags)
+      .map(([key, value]) => `${key}:${value}`)
+      .sort(),
+  );
   await axe(page);
   await screenshot(page, "call");
 
@@ -226,7 +252,10 @@ test("new calls arrive at the top, do not move a list that is scrolled, and are 
     await page.getByRole("button", { name: "Keep my rating" }).click();
     await page.locator("[data-feedback] [data-rating='4']").getByText("Good enough").waitFor();
     const kept = await call("GET", `/api/feedback?event_id=${first}`, undefined, access_token);
-    assert.deepEqual(kept.feedback.map(({ rating, comment }) => [rating, comment]), [[4, "Good enough"]]);
+    assert.deepEqual(
+      kept.feedback.map(({ rating, comment }) => [rating, comment]),
+      [[4, "Good enough"]],
+    );
     noProblems(page);
   } finally {
     await other.close();
@@ -243,14 +272,28 @@ test("Quality shows the endpoint's figures, and a viewer sees no ratings of othe
   );
   await settled(page);
   const figures = await text(page.locator("[data-figures]"));
-  const wanted = [count(summary.call_count), percent(summary.error_rate), ...["p50", "p95", "p99"].map((name) => duration(latency[name]))];
+  const wanted = [
+    count(summary.call_count),
+    percent(summary.error_rate),
+    ...["p50", "p95", "p99"].map((name) => duration(latency[name])),
+  ];
   for (const part of wanted) assert.ok(figures.includes(part), `${figures} lacks ${part}`);
   const good = await text(section(page, "Cost per good answer"));
-  for (const row of quality.data) assert.ok(good.includes(`${money(row.cost_per_good_answer)}`), `${good} lacks ${row.cost_per_good_answer}`);
+  for (const row of quality.data)
+    assert.ok(good.includes(`${money(row.cost_per_good_answer)}`), `${good} lacks ${row.cost_per_good_answer}`);
   const byModel = await text(section(page, "Latency by model"));
-  for (const row of latency.by_model) assert.ok(byModel.includes(`${duration(row.p50)} ${duration(row.p95)} ${duration(row.p99)}`), `${byModel} lacks ${row.model}`);
-  const days = await section(page, "Failed calls").locator("tbody tr").evaluateAll((rows) => rows.map((row) => row.cells[1].textContent));
-  assert.deepEqual(days, errors.data.map((day) => percent(day.error_rate)));
+  for (const row of latency.by_model)
+    assert.ok(
+      byModel.includes(`${duration(row.p50)} ${duration(row.p95)} ${duration(row.p99)}`),
+      `${byModel} lacks ${row.model}`,
+    );
+  const days = await section(page, "Failed calls")
+    .locator("tbody tr")
+    .evaluateAll((rows) => rows.map((row) => row.cells[1].textContent));
+  assert.deepEqual(
+    days,
+    errors.data.map((day) => percent(day.error_rate)),
+  );
   await axe(page);
   await screenshot(page, "quality");
   noProblems(page);
@@ -280,7 +323,13 @@ test("Advice names the savings, causes and odds that the endpoints say", async (
   const item = page.locator("[data-item=switch]").first();
   assert.ok((await text(item)).startsWith(`${best.current_model} ${best.suggested_model}`), await text(item));
   assert.equal(await text(item.locator("[data-saving]")), `${money(best.estimated_monthly_savings)} a month`);
-  for (const part of [money(best.savings_low), money(best.savings_high), money(best.projected_cost), percent(best.fitting_calls), best.use_case]) {
+  for (const part of [
+    money(best.savings_low),
+    money(best.savings_high),
+    money(best.projected_cost),
+    percent(best.fitting_calls),
+    best.use_case,
+  ]) {
     assert.ok((await text(item)).includes(part), `${await text(item)} lacks ${part}`);
   }
   await page.getByText("What these figures assume").click();
@@ -302,7 +351,10 @@ test("Advice names the savings, causes and odds that the endpoints say", async (
 
   const unusual = await told("/api/recommendations/anomalies", tab("What was unusual"));
   const causes = await page.locator("[data-cause]").allInnerTexts();
-  assert.deepEqual(causes, unusual.anomalies.slice(0, 8).map((one) => one.cause));
+  assert.deepEqual(
+    causes,
+    unusual.anomalies.slice(0, 8).map((one) => one.cause),
+  );
 
   await axe(page);
   await screenshot(page, "advice-anomalies");
@@ -316,7 +368,8 @@ test("Advice names the savings, causes and odds that the endpoints say", async (
   const record = await text(section(page, "Its track record"));
   for (const one of outlook.backtest) assert.ok(record.includes(money(one.mae)), `${record} lacks ${one.model}`);
   const budgets = await text(section(page, "Budgets"));
-  for (const one of outlook.budgets) assert.ok(budgets.includes(one.exceeded ? "Already" : `${percent(one.probability * 100)} likely`), budgets);
+  for (const one of outlook.budgets)
+    assert.ok(budgets.includes(one.exceeded ? "Already" : `${percent(one.probability * 100)} likely`), budgets);
   assert.equal(await page.locator("[data-band]").count(), 2);
   await axe(page);
   await screenshot(page, "advice-forecast");

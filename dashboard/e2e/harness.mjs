@@ -35,7 +35,9 @@ function freePort() {
 export async function startServer({ demo = false, env = {} } = {}) {
   const port = await freePort();
   // The demo's data is made once a day, and kept for the next run.
-  const folder = demo ? (process.env.LLMLAB_E2E_DATA ?? join(tmpdir(), "llmlab-e2e")) : mkdtempSync(join(tmpdir(), "e2e-"));
+  const folder = demo
+    ? (process.env.LLMLAB_E2E_DATA ?? join(tmpdir(), "llmlab-e2e"))
+    : mkdtempSync(join(tmpdir(), "e2e-"));
   mkdirSync(folder, { recursive: true });
   const url = `http://127.0.0.1:${port}`;
   let child;
@@ -115,7 +117,8 @@ export async function startBrowser(server) {
     });
     page.on("request", (request) => {
       const address = request.url();
-      if (!address.startsWith(server.url) && !/^(data|blob):/.test(address)) page.problems.push(`request to ${address}`);
+      if (!address.startsWith(server.url) && !/^(data|blob):/.test(address))
+        page.problems.push(`request to ${address}`);
     });
     return page;
   }
@@ -151,12 +154,15 @@ export async function signIn(page, { email, password }, path = "/app") {
 
 /** Waits until nothing is loading any more. */
 export async function settled(page) {
-  await page.waitForFunction(() => !document.querySelector(".skeleton, [aria-busy=true]") && document.querySelector("h1"));
+  await page.waitForFunction(
+    () => !document.querySelector(".skeleton, [aria-busy=true]") && document.querySelector("h1"),
+  );
   await page.evaluate(() => document.fonts.ready);
 }
 
 /** Waits until the page has been drawn in its present size. */
-const drawn = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+const drawn = (page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 async function inTheme(page, theme, work) {
   await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
@@ -174,7 +180,9 @@ export async function axe(page) {
       await page.evaluate(axeSource);
       const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
       for (const { id, help, nodes } of violations) {
-        const places = nodes.slice(0, 5).map((node) => `    ${node.target.join(" ")}: ${node.failureSummary?.replaceAll("\n", " ")}`);
+        const places = nodes
+          .slice(0, 5)
+          .map((node) => `    ${node.target.join(" ")}: ${node.failureSummary?.replaceAll("\n", " ")}`);
         found.push(`${theme} ${id}: ${help} (${nodes.length})\n${places.join("\n")}`);
       }
     });

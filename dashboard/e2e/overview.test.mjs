@@ -42,7 +42,12 @@ function money(value) {
     size > 0 && size < 0.1
       ? { minimumSignificantDigits: 2, maximumSignificantDigits: 2 }
       : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
-  return new Intl.NumberFormat("en-GB", { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", ...digits }).format(value);
+  return new Intl.NumberFormat("en-GB", {
+    style: "currency",
+    currency: "USD",
+    currencyDisplay: "narrowSymbol",
+    ...digits,
+  }).format(value);
 }
 const change = (value) => (value > 0 ? `+${money(value)}` : money(value));
 
@@ -71,9 +76,16 @@ test("the overview shows what the endpoints say", async () => {
   const midnight = new Date().toLocaleDateString("sv", { timeZone: TZ });
   const month = await ask("/api/costs/summary", { start: `${midnight.slice(0, 8)}01`, end: midnight });
   const figure = await text(page.locator("[data-figure=month]"));
-  assert.ok(month.total_cost > 0 && figure.includes(money(month.total_cost)), `${figure} is not ${money(month.total_cost)}`);
+  assert.ok(
+    month.total_cost > 0 && figure.includes(money(month.total_cost)),
+    `${figure} is not ${money(month.total_cost)}`,
+  );
   assert.match(figure, /\$[\d.,]+ (more|less) than last month by now/);
-  assert.ok((await text(page.locator("[data-figure=today]"))).includes(money((await ask("/api/costs/summary", { days: 1 })).total_cost)));
+  assert.ok(
+    (await text(page.locator("[data-figure=today]"))).includes(
+      money((await ask("/api/costs/summary", { days: 1 })).total_cost),
+    ),
+  );
 
   const forecastText = await text(page.locator("[data-figure=forecast]"));
   for (const value of [forecast.total.expected, forecast.total.low_80, forecast.total.high_80]) {
@@ -83,8 +95,14 @@ test("the overview shows what the endpoints say", async () => {
   const series = await ask("/api/costs/timeseries", { days: 30, bucket: "day", by: "model", limit: 8 });
   assert.equal(await text(page.locator("[data-total]")), money(series.total_cost));
   const [head, ...rows] = await tableBehind(page, "Spend");
-  assert.deepEqual(head.slice(2), series.split.map((part) => (part.others ? "Other" : part.name)));
-  assert.deepEqual(rows.map((row) => row[1]), series.points.map((point) => money(point.total_cost)));
+  assert.deepEqual(
+    head.slice(2),
+    series.split.map((part) => (part.others ? "Other" : part.name)),
+  );
+  assert.deepEqual(
+    rows.map((row) => row[1]),
+    series.points.map((point) => money(point.total_cost)),
+  );
 
   assert.ok(series.unpriced_calls > 0);
   assert.equal(await page.locator("[data-unpriced]").getAttribute("data-unpriced"), String(series.unpriced_calls));
@@ -93,7 +111,8 @@ test("the overview shows what the endpoints say", async () => {
   for (const budget of (await ask("/api/budgets")).budgets) {
     const line = page.locator(`[data-budget="${budget.name}"]`);
     assert.ok((await text(line)).includes(`${money(budget.current_spend)} of ${money(budget.limit)}`));
-    const colour = budget.percentage_used >= 100 ? "bg-bar-bad" : budget.percentage_used >= 80 ? "bg-bar-warn" : "bg-bar-good";
+    const colour =
+      budget.percentage_used >= 100 ? "bg-bar-bad" : budget.percentage_used >= 80 ? "bg-bar-warn" : "bg-bar-good";
     assert.equal(await line.locator(`[role=progressbar] .${colour}`).count(), 1, budget.name);
   }
 
@@ -128,14 +147,19 @@ test("what was unusual is marked on the chart and told with its cause", async ()
   const tip = page.locator("[data-tooltip]");
   await tip.waitFor();
   const shown = await tip.innerText();
-  assert.ok(anomalies.some(({ cause }) => shown.includes(cause)), shown);
+  assert.ok(
+    anomalies.some(({ cause }) => shown.includes(cause)),
+    shown,
+  );
   noProblems(page);
 });
 
 test("explore is its address, and the waterfall is the endpoint's", async () => {
   const page = await browser.open();
   const [answer] = await Promise.all([
-    page.waitForResponse((response) => response.url().includes("/api/costs/compare") && response.url().includes("limit=20")),
+    page.waitForResponse(
+      (response) => response.url().includes("/api/costs/compare") && response.url().includes("limit=20"),
+    ),
     signIn(page, ADMIN, "/app/explore?range=30d"),
   ]);
   const comparison = await answer.json();
@@ -145,11 +169,20 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
   await page.getByRole("combobox", { name: "Project" }).selectOption("support bot");
   await page.getByRole("group", { name: "Show" }).getByText("Calls").click();
   await settled(page);
-  const series = await ask("/api/costs/timeseries", { days: 30, bucket: "week", by: "provider", project: "support bot", limit: 10 });
+  const series = await ask("/api/costs/timeseries", {
+    days: 30,
+    bucket: "week",
+    by: "provider",
+    project: "support bot",
+    limit: 10,
+  });
   const [head, ...rows] = await tableBehind(page, "Calls over time");
   assert.deepEqual(head, ["Week", "Calls", ...series.split.map((part) => part.name)]);
   const counts = new Intl.NumberFormat("en-GB");
-  assert.deepEqual(rows.map((row) => row[1]), series.points.map((point) => counts.format(point.call_count)));
+  assert.deepEqual(
+    rows.map((row) => row[1]),
+    series.points.map((point) => counts.format(point.call_count)),
+  );
   assert.equal(await text(page.locator("[data-total]")), money(series.total_cost));
 
   const copied = await page.context().newPage();
@@ -166,16 +199,20 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
   const [, ...parts] = await tableBehind(page, "Compared with before");
   const effects = Object.values(comparison.effects).filter((value) => value !== 0);
   assert.ok(effects.length >= 3);
-  assert.deepEqual(parts.map((row) => row[1]), [
-    money(comparison.before_cost),
-    ...effects.map(change),
-    money(comparison.after_cost),
-  ]);
+  assert.deepEqual(
+    parts.map((row) => row[1]),
+    [money(comparison.before_cost), ...effects.map(change), money(comparison.after_cost)],
+  );
   assert.equal(await text(page.locator("[data-difference]")), change(comparison.difference));
-  const contributors = await page.getByRole("table", { name: "What contributed to the difference" }).locator("tbody tr").allInnerTexts();
+  const contributors = await page
+    .getByRole("table", { name: "What contributed to the difference" })
+    .locator("tbody tr")
+    .allInnerTexts();
   assert.equal(contributors.length, comparison.models.length);
   comparison.models.forEach(({ model, difference }, index) => {
-    assert.ok(contributors[index].includes(model) && contributors[index].includes(difference === 0 ? "–" : change(difference)));
+    assert.ok(
+      contributors[index].includes(model) && contributors[index].includes(difference === 0 ? "–" : change(difference)),
+    );
   });
 
   await page.goto("/app/explore");
@@ -193,10 +230,16 @@ test("explore splits by a tag, leads to the calls and exports", async () => {
   const { tag_costs } = await ask("/api/costs/by-tag", { days: 30, key: "team" });
   const lines = await groups.locator("tbody tr").allInnerTexts();
   for (const { value, total_cost } of tag_costs) {
-    assert.ok(lines.some((line) => line.includes(value) && line.includes(money(total_cost))), value);
+    assert.ok(
+      lines.some((line) => line.includes(value) && line.includes(money(total_cost))),
+      value,
+    );
   }
   await screenshot(page, "explore-tag");
-  assert.equal(await page.getByRole("link", { name: "Calls of research" }).getAttribute("href"), "/app/calls?tag=team%3Aresearch");
+  assert.equal(
+    await page.getByRole("link", { name: "Calls of research" }).getAttribute("href"),
+    "/app/calls?tag=team%3Aresearch",
+  );
 
   await page.goto("/app/explore?range=7d&model=gpt-4o&compare=false");
   await page.getByRole("button", { name: "Export" }).click();
@@ -205,7 +248,10 @@ test("explore splits by a tag, leads to the calls and exports", async () => {
     page.getByRole("menuitem", { name: "Calls as JSON lines" }).click(),
   ]);
   assert.match(file.suggestedFilename(), /\.jsonl$/);
-  const saved = readFileSync(await file.path(), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+  const saved = readFileSync(await file.path(), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   const { call_count } = await ask("/api/costs/timeseries", { days: 7, model: "gpt-4o" });
   assert.equal(saved.length, call_count);
   assert.ok(saved.every((call) => call.model === "gpt-4o"));
@@ -217,7 +263,11 @@ test("a new workspace is led to its first call, and little data is said to be li
   const joined = await fetch(`${server.url}/api/auth/signup`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ email: `new-${Date.now()}@example.com`, password: "correct horse battery", name: "Nora New" }),
+    body: JSON.stringify({
+      email: `new-${Date.now()}@example.com`,
+      password: "correct horse battery",
+      name: "Nora New",
+    }),
   });
   assert.equal(joined.status, 200);
   const { access_token, user } = await joined.json();

@@ -7,7 +7,19 @@ import { axe, expectProblem, noProblems, screenshot, settled, signIn, startBrows
 
 const ADA = { email: "ada@example.com", password: "correct horse battery", name: "Ada" };
 const VIC = { email: "vic@example.com", password: "correct horse battery", name: "Vic" };
-const PAGES = ["workspace", "members", "projects", "keys", "provider-keys", "prices", "policy", "audit", "data", "account", "sessions"];
+const PAGES = [
+  "workspace",
+  "members",
+  "projects",
+  "keys",
+  "provider-keys",
+  "prices",
+  "policy",
+  "audit",
+  "data",
+  "account",
+  "sessions",
+];
 
 let server;
 let browser;
@@ -26,7 +38,13 @@ async function api(method, path, body, bearer = token) {
 }
 
 const signUp = (person) => api("POST", "/api/auth/signup", person, "");
-const track = (call) => api("POST", "/api/events/track", { provider: "openai", model: "gpt-4o", input_tokens: 1000, output_tokens: 1000, ...call }, key);
+const track = (call) =>
+  api(
+    "POST",
+    "/api/events/track",
+    { provider: "openai", model: "gpt-4o", input_tokens: 1000, output_tokens: 1000, ...call },
+    key,
+  );
 
 before(async () => {
   receiver = createServer((request, response) => {
@@ -105,9 +123,12 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
   await alerts.getByText("Everything reached 100% of its limit").waitFor();
   await alerts.first().getByText("Operations: delivered").waitFor();
   const before = received.length;
-  await alerts.first().getByRole("button", { name: /^Send again/ }).click();
+  await alerts
+    .first()
+    .getByRole("button", { name: /^Send again/ })
+    .click();
   await toast(page, "It is sent again to every channel");
-  for (const until = Date.now() + 15_000; received.length === before && Date.now() < until; ) await settled(page);
+  for (const until = Date.now() + 15_000; received.length === before && Date.now() < until;) await settled(page);
   assert.ok(received.length > before);
   await axe(page);
   await screenshot(page, "budgets-alerts");
@@ -122,10 +143,22 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
   await budget.getByText("of $1.00").waitFor();
   await api("POST", "/api/projects", { name: "support bot" });
   await api("POST", "/api/budgets", { name: "Support", limit: 0.05, scope: { project: "support bot" }, hard: true });
-  await api("POST", "/api/budgets", { name: "Two weeks of one model with a rather long name", limit: 0.01, period: "custom", custom: { start: "2026-01-05", days: 14 }, scope: { model: "gpt-4o*", tag: "team=search" } });
+  await api("POST", "/api/budgets", {
+    name: "Two weeks of one model with a rather long name",
+    limit: 0.01,
+    period: "custom",
+    custom: { start: "2026-01-05", days: 14 },
+    scope: { model: "gpt-4o*", tag: "team=search" },
+  });
   await track({ project: "support bot", tags: { team: "search" } });
   await track({ model: "nobodys-model", project: "support bot" });
-  const call = { provider: "openai", model: "gpt-4o", input_tokens: 1000, max_output_tokens: 1000, project: "support bot" };
+  const call = {
+    provider: "openai",
+    model: "gpt-4o",
+    input_tokens: 1000,
+    max_output_tokens: 1000,
+    project: "support bot",
+  };
   await api("POST", "/api/budgets/reservations", call, key);
   await page.locator('[data-budget="Support"]').getByText("$0.013 held for calls under way").waitFor();
   await page.locator('[data-budget="Support"]').getByText("1 unpriced call").waitFor();
@@ -257,7 +290,8 @@ test("whoever is invited joins as a viewer and is refused what viewers may not",
 
   await page.goto("/app/budgets");
   await page.locator("[data-budget]").first().waitFor();
-  for (const name of [/^New budget/, /^Change /, /^Delete /]) assert.equal(await page.getByRole("button", { name }).count(), 0);
+  for (const name of [/^New budget/, /^Change /, /^Delete /])
+    assert.equal(await page.getByRole("button", { name }).count(), 0);
   assert.equal(await page.getByRole("tab", { name: "Channels" }).count(), 0);
   await axe(page);
   await screenshot(page, "budgets-viewer");
@@ -272,7 +306,8 @@ test("whoever is invited joins as a viewer and is refused what viewers may not",
     await settled(page);
     await page.locator("main section").first().waitFor();
     if (["keys", "provider-keys", "audit", "data"].includes(name)) await page.getByText("For admins only").waitFor();
-    const buttons = /^(Invite|New (key|project)|Add|Rename|Remove|Archive|End the price|Save policy|Delete workspace|Download)/;
+    const buttons =
+      /^(Invite|New (key|project)|Add|Rename|Remove|Archive|End the price|Save policy|Delete workspace|Download)/;
     assert.equal(await page.getByRole("button", { name: buttons }).count(), 0, name);
     assert.equal(await page.getByText("Try again").count(), 0, name);
     // The others look as they do for admins, with less on them.
@@ -303,7 +338,9 @@ test("whoever is invited joins as a viewer and is refused what viewers may not",
 
 test("the list of sessions ends a session elsewhere", async () => {
   const here = await browser.open();
-  const there = await browser.open({ userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" });
+  const there = await browser.open({
+    userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+  });
   await signIn(there, ADA, "/app/budgets");
   await there.locator("[data-live=live]").first().waitFor();
   await signIn(here, ADA, "/app/settings/sessions");

@@ -74,14 +74,19 @@ export async function send<M extends Method, P extends PathOf<M>>(
   path: P,
   ...[input]: object extends Input<M, P> ? [(Input<M, P> & Options)?] : [Input<M, P> & Options]
 ): Promise<Answer<M, P>> {
-  const { query, path: names, body, signal, headers } = (input ?? {});
+  const { query, path: names, body, signal, headers } = input ?? {};
   // openapi-fetch types each path for itself; what is generic over paths it cannot follow.
   const request = client.request as unknown as (
     method: string,
     path: string,
     options: object,
   ) => Promise<{ data?: unknown; response: Response; error?: unknown }>;
-  const { response, ...result } = await request(method, path, { params: { query, path: names }, body, signal, headers });
+  const { response, ...result } = await request(method, path, {
+    params: { query, path: names },
+    body,
+    signal,
+    headers,
+  });
   if (response.ok) return result.data as Answer<M, P>;
   const after = Number(response.headers.get("Retry-After"));
   const problem = isProblem(result.error) ? result.error : await problemOf(new Response(null, response));

@@ -58,7 +58,10 @@ interface Asking {
 /** Asks a path: `useGet("/api/costs/summary", { query: { days: 30, tz } })`. */
 export function useGet<P extends PathOf<"get">>(path: P, ...args: [...Args<"get", P>, Asking?]) {
   const [input, asking] = args as [...Args<"get", P>, Asking?] & [Args<"get", P>[0], Asking?];
-  return useQuery({ ...(question as (path: P, input?: unknown) => ReturnType<typeof question<P>>)(path, input), ...asking });
+  return useQuery({
+    ...(question as (path: P, input?: unknown) => ReturnType<typeof question<P>>)(path, input),
+    ...asking,
+  });
 }
 
 /** Asks only when `enabled`. */
@@ -98,8 +101,7 @@ export function useSend<M extends Exclude<Method, "get">, P extends PathOf<M>>(
 ) {
   const client = useQueryClient();
   return useMutation<Answer<M, P>, Error, Input<M, P>>({
-    mutationFn: (input) =>
-      (send as (m: M, p: P, i: unknown) => Promise<Answer<M, P>>)(method, path, input),
+    mutationFn: (input) => (send as (m: M, p: P, i: unknown) => Promise<Answer<M, P>>)(method, path, input),
     onSuccess: () => invalidate(client, [collection(path), ...also]),
   });
 }

@@ -39,7 +39,10 @@ export function BarList({ items, label }: { items: readonly BarItem[]; label: st
           <div className="mt-1 h-1.5 overflow-hidden rounded-full bg-sunken">
             <div
               className="h-full rounded-full"
-              style={{ width: `${(Math.max(0, item.value) / most) * 100}%`, background: item.color ?? colorOf(item.name) }}
+              style={{
+                width: `${(Math.max(0, item.value) / most) * 100}%`,
+                background: item.color ?? colorOf(item.name),
+              }}
             />
           </div>
         </li>
@@ -80,7 +83,11 @@ export function Waterfall({
     .padding(0.22);
   const y = scaleLinear([Math.min(0, ...edges), Math.max(0, ...edges) || 1], [height - 42, 22]);
   const fill = (item: WaterfallItem) =>
-    item.kind === "total" ? "var(--accent)" : item.value > 0 === (moreIs === "better") ? "var(--bar-good)" : "var(--bar-bad)";
+    item.kind === "total"
+      ? "var(--accent)"
+      : item.value > 0 === (moreIs === "better")
+        ? "var(--bar-good)"
+        : "var(--bar-bad)";
   const change = (item: WaterfallItem) => `${item.kind === "change" && item.value > 0 ? "+" : ""}${format(item.value)}`;
   // Where columns would be too narrow for their names, they lie on their side.
   if (width > 0 && width < items.length * 76) {
@@ -121,14 +128,38 @@ export function Waterfall({
             const top = Math.min(y(from), y(to));
             return (
               <g key={index}>
-                <rect x={left} width={x.bandwidth()} y={top} height={Math.max(1, Math.abs(y(from) - y(to)))} rx={2} fill={fill(item)} />
+                <rect
+                  x={left}
+                  width={x.bandwidth()}
+                  y={top}
+                  height={Math.max(1, Math.abs(y(from) - y(to)))}
+                  rx={2}
+                  fill={fill(item)}
+                />
                 {index < items.length - 1 && (
-                  <line x1={left + x.bandwidth()} x2={x(index + 1)} y1={y(to)} y2={y(to)} stroke="var(--line-strong)" strokeDasharray="2 3" />
+                  <line
+                    x1={left + x.bandwidth()}
+                    x2={x(index + 1)}
+                    y1={y(to)}
+                    y2={y(to)}
+                    stroke="var(--line-strong)"
+                    strokeDasharray="2 3"
+                  />
                 )}
-                <text x={left + x.bandwidth() / 2} y={top - 6} textAnchor="middle" className="fill-ink text-[11px] font-medium">
+                <text
+                  x={left + x.bandwidth() / 2}
+                  y={top - 6}
+                  textAnchor="middle"
+                  className="fill-ink text-[11px] font-medium"
+                >
                   {change(item)}
                 </text>
-                <foreignObject x={left - x.step() * 0.1} y={height - 36} width={x.bandwidth() + x.step() * 0.2} height={36}>
+                <foreignObject
+                  x={left - x.step() * 0.1}
+                  y={height - 36}
+                  width={x.bandwidth() + x.step() * 0.2}
+                  height={36}
+                >
                   <p className="line-clamp-2 text-center text-[11px] leading-tight text-muted">{item.label}</p>
                 </foreignObject>
               </g>

@@ -52,7 +52,14 @@ export function ChartFrame({ title, note, actions, legend, table, children, clas
           <thead>
             <tr>
               {table.columns.map((column, index) => (
-                <th key={column} scope="col" className={classes("sticky top-0 border-b bg-surface py-1.5 pr-4 text-xs font-medium whitespace-nowrap text-muted", index > 0 && "text-right")}>
+                <th
+                  key={column}
+                  scope="col"
+                  className={classes(
+                    "sticky top-0 border-b bg-surface py-1.5 pr-4 text-xs font-medium whitespace-nowrap text-muted",
+                    index > 0 && "text-right",
+                  )}
+                >
                   {column}
                 </th>
               ))}

@@ -83,7 +83,11 @@ export function TimeSeriesChart({
   return (
     <div ref={ref} className="relative" style={{ height: rem(height) }}>
       {width > 0 && (
-        <svg viewBox={`0 0 ${width} ${height}`} className="block size-full overflow-visible" onPointerLeave={() => setActive(undefined)}>
+        <svg
+          viewBox={`0 0 ${width} ${height}`}
+          className="block size-full overflow-visible"
+          onPointerLeave={() => setActive(undefined)}
+        >
           {y.ticks(4).map((tick) => (
             <g key={tick}>
               <line x1={LEFT} x2={width - RIGHT} y1={y(tick)} y2={y(tick)} stroke="var(--line)" />
@@ -246,7 +250,12 @@ export function TimeSeriesChart({
             </p>
           )}
           {point.mark && (
-            <p className={classes("mt-1 max-w-60 whitespace-pre-line", point.mark.tone === "bad" ? "text-bad" : "text-good")}>
+            <p
+              className={classes(
+                "mt-1 max-w-60 whitespace-pre-line",
+                point.mark.tone === "bad" ? "text-bad" : "text-good",
+              )}
+            >
               {point.mark.text}
             </p>
           )}

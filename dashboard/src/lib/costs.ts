@@ -58,7 +58,10 @@ export const daysSince = ({ start }: Days) =>
   Math.min(365, Math.max(1, Math.ceil((Date.now() - midnight(start).getTime()) / DAY_MS)));
 
 /** The range as moments; the second is not in it. */
-export const moments = ({ start, end }: Days) => ({ start: midnight(start).toISOString(), end: shifted(end, 1).toISOString() });
+export const moments = ({ start, end }: Days) => ({
+  start: midnight(start).toISOString(),
+  end: shifted(end, 1).toISOString(),
+});
 
 /** The steps that suit a range. */
 export function bucketOf(range: Days): Bucket {
@@ -103,7 +106,10 @@ export function chartOf(series: Series, measure: Measure, anomalies: readonly Ma
         ),
         provisional: new Date(until(index)).toISOString() > now,
         mark: first && {
-          text: unusual.map(({ about, cause }) => `${about}: ${cause}`).slice(0, 2).join("\n"),
+          text: unusual
+            .map(({ about, cause }) => `${about}: ${cause}`)
+            .slice(0, 2)
+            .join("\n"),
           tone: first.excess_cost > 0 || first.measure === "errors" ? "bad" : "good",
         },
       };
@@ -117,9 +123,14 @@ export function tableOf(series: Series, measure: Measure) {
   const { format, label } = MEASURES[measure];
   const names = by === null ? [] : series.split.map((part) => partName(part, by));
   return {
-    columns: [bucket === "hour" ? "Hour" : bucket === "day" ? "Day" : bucket === "week" ? "Week" : "Month", label, ...names],
+    columns: [
+      bucket === "hour" ? "Hour" : bucket === "day" ? "Day" : bucket === "week" ? "Week" : "Month",
+      label,
+      ...names,
+    ],
     rows: points.map((point) => {
-      const parts = by === null ? new Map<string, Part>() : new Map(point.split.map((part) => [partName(part, by), part]));
+      const parts =
+        by === null ? new Map<string, Part>() : new Map(point.split.map((part) => [partName(part, by), part]));
       const text = (part: { total_cost: number; call_count: number; total_tokens: number; unpriced_calls: number }) =>
         measure === "total_cost" ? costText(part, part.call_count) : format(part[measure]);
       return [

@@ -16,7 +16,11 @@ export function LiveIndicator() {
   const { label, note, dot } = STATES[state];
   return (
     <Tooltip text={note}>
-      <button type="button" className="inline-flex cursor-default! items-center gap-2 rounded-full px-2 py-1 text-xs whitespace-nowrap font-medium text-muted" data-live={state}>
+      <button
+        type="button"
+        className="inline-flex cursor-default! items-center gap-2 rounded-full px-2 py-1 text-xs whitespace-nowrap font-medium text-muted"
+        data-live={state}
+      >
         <span aria-hidden className={classes("size-2 rounded-full", dot)} />
         <span role="status">{label}</span>
       </button>

@@ -67,7 +67,10 @@ function Shell() {
       </a>
       <div
         aria-hidden
-        className={classes("fixed inset-x-0 top-0 z-50 h-0.5 bg-accent transition-opacity delay-150", busy ? "opacity-100" : "opacity-0")}
+        className={classes(
+          "fixed inset-x-0 top-0 z-50 h-0.5 bg-accent transition-opacity delay-150",
+          busy ? "opacity-100" : "opacity-0",
+        )}
       />
 
       <aside className="fixed inset-y-0 left-0 z-30 hidden w-60 flex-col border-r bg-surface lg:flex">
@@ -90,7 +93,11 @@ function Shell() {
         <Brand />
         <div className="flex items-center">
           <LiveIndicator />
-          <IconButton label="Menu" icon={<MenuIcon aria-hidden className="size-5" />} onClick={() => setDrawerAt(pathname)} />
+          <IconButton
+            label="Menu"
+            icon={<MenuIcon aria-hidden className="size-5" />}
+            onClick={() => setDrawerAt(pathname)}
+          />
         </div>
       </header>
       <Dialog drawer open={drawerAt === pathname} onClose={() => setDrawerAt(undefined)} title="Menu">
@@ -117,7 +124,10 @@ function Shell() {
         <div ref={setFloating} />
       </main>
 
-      <nav aria-label="Main, short" className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t bg-surface pb-[env(safe-area-inset-bottom)] lg:hidden">
+      <nav
+        aria-label="Main, short"
+        className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t bg-surface pb-[env(safe-area-inset-bottom)] lg:hidden"
+      >
         {[PAGES[0], PAGES[1], PAGES[2], PAGES[4], PAGES[5]].map(({ to, label, icon: Icon, ...rest }) => (
           <NavLink
             key={to}
@@ -176,7 +186,11 @@ function WorkspaceSwitcher() {
         >
           <span className="min-w-0 flex-1">
             <span className="sr-only">Workspace: </span>
-            {current ? <span className="block truncate font-medium">{current.name}</span> : <Skeleton className="h-5 w-28" />}
+            {current ? (
+              <span className="block truncate font-medium">{current.name}</span>
+            ) : (
+              <Skeleton className="h-5 w-28" />
+            )}
           </span>
           {current?.role === "viewer" && <Badge>viewer</Badge>}
           <ChevronsUpDown aria-hidden className="size-4 shrink-0 text-muted" />
@@ -190,7 +204,10 @@ function WorkspaceSwitcher() {
         onChange={chooseWorkspace}
       />
       <MenuSeparator />
-      <MenuItem icon={<Plus aria-hidden className="size-4" />} onSelect={() => void navigate("/app/settings?new=workspace")}>
+      <MenuItem
+        icon={<Plus aria-hidden className="size-4" />}
+        onSelect={() => void navigate("/app/settings?new=workspace")}
+      >
         New workspace
       </MenuItem>
     </Menu>
@@ -211,7 +228,10 @@ function UserMenu() {
     <Menu
       align="start"
       trigger={
-        <button type="button" className="flex w-full items-center gap-2.5 rounded-md px-2 py-1.5 text-left hover:bg-hover">
+        <button
+          type="button"
+          className="flex w-full items-center gap-2.5 rounded-md px-2 py-1.5 text-left hover:bg-hover"
+        >
           <CircleUser aria-hidden className="size-6 shrink-0 text-muted" strokeWidth={1.5} />
           <span className="min-w-0 flex-1">
             <span className="sr-only">Account: </span>

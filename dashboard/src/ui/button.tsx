@@ -32,7 +32,15 @@ interface ButtonProps extends ComponentProps<"button"> {
   busy?: boolean;
 }
 
-export function Button({ look: kind = "secondary", size = "md", icon, busy, className, children, ...rest }: ButtonProps) {
+export function Button({
+  look: kind = "secondary",
+  size = "md",
+  icon,
+  busy,
+  className,
+  children,
+  ...rest
+}: ButtonProps) {
   return (
     <button
       type="button"
@@ -54,7 +62,14 @@ interface LinkButtonProps extends ComponentProps<typeof Link> {
 }
 
 /** Looks like a button and goes somewhere. */
-export function LinkButton({ look: kind = "secondary", size = "md", icon, className, children, ...rest }: LinkButtonProps) {
+export function LinkButton({
+  look: kind = "secondary",
+  size = "md",
+  icon,
+  className,
+  children,
+  ...rest
+}: LinkButtonProps) {
   return (
     <Link {...rest} className={look(kind, size, className)}>
       {icon}

@@ -48,7 +48,12 @@ export function CodeBlock({ code, label }: { code: string; label: string }) {
     <div className="relative min-w-0 rounded-lg border bg-sunken">
       {/* Somebody without a mouse must be able to scroll it. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre tabIndex={0} role="group" aria-label={label} className="overflow-x-auto rounded-lg p-4 pr-14 font-mono text-[0.8125rem] leading-relaxed">
+      <pre
+        tabIndex={0}
+        role="group"
+        aria-label={label}
+        className="overflow-x-auto rounded-lg p-4 pr-14 font-mono text-[0.8125rem] leading-relaxed"
+      >
         <code>{code}</code>
       </pre>
       <div className="absolute top-2 right-2 rounded-md bg-sunken">

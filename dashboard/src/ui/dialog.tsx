@@ -45,25 +45,30 @@ export function Dialog({ open, onClose, title, note, children, footer, wide, dra
         "bg-surface p-0 text-ink shadow-floating",
         drawer
           ? "m-0 h-dvh max-h-none w-72 max-w-[85vw] border-r"
-          : classes("m-auto max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] rounded-xl border", wide ? "max-w-3xl" : "max-w-lg"),
+          : classes(
+              "m-auto max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] rounded-xl border",
+              wide ? "max-w-3xl" : "max-w-lg",
+            ),
       )}
     >
       {open && (
         <PortalContainer value={container}>
-        <div className="relative flex max-h-[inherit] flex-col">
-          <div className="pr-14 pl-5 pt-4">
-            <h2 id={id} className="text-base">
-              {title}
-            </h2>
-            {note !== undefined && <p className="mt-1 text-muted">{note}</p>}
+          <div className="relative flex max-h-[inherit] flex-col">
+            <div className="pr-14 pl-5 pt-4">
+              <h2 id={id} className="text-base">
+                {title}
+              </h2>
+              {note !== undefined && <p className="mt-1 text-muted">{note}</p>}
+            </div>
+            <div className="min-h-0 overflow-y-auto px-5 py-4">{children}</div>
+            {footer !== undefined && (
+              <div className="flex flex-wrap justify-end gap-2 border-t px-5 py-3">{footer}</div>
+            )}
+            {/* The last in the order, so that the dialog begins with what it is for. */}
+            <div className="absolute top-3 right-3">
+              <IconButton size="sm" label="Close" icon={<X aria-hidden className="size-4" />} onClick={onClose} />
+            </div>
           </div>
-          <div className="min-h-0 overflow-y-auto px-5 py-4">{children}</div>
-          {footer !== undefined && <div className="flex flex-wrap justify-end gap-2 border-t px-5 py-3">{footer}</div>}
-          {/* The last in the order, so that the dialog begins with what it is for. */}
-          <div className="absolute top-3 right-3">
-            <IconButton size="sm" label="Close" icon={<X aria-hidden className="size-4" />} onClick={onClose} />
-          </div>
-        </div>
         </PortalContainer>
       )}
     </dialog>
@@ -99,7 +104,12 @@ export function ConfirmDialog({ open, onClose, title, children, action, onConfir
       footer={
         <>
           <Button onClick={close}>Cancel</Button>
-          <Button look="danger" busy={busy} disabled={typed !== undefined && text !== typed} onClick={() => onConfirm()}>
+          <Button
+            look="danger"
+            busy={busy}
+            disabled={typed !== undefined && text !== typed}
+            onClick={() => onConfirm()}
+          >
             {action}
           </Button>
         </>

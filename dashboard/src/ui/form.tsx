@@ -29,7 +29,9 @@ interface FieldProps {
 export function Field({ label, hint, error, of, name, children, className }: FieldProps) {
   const id = useId();
   const wrong = error ?? (of instanceof ApiError && name !== undefined ? of.field(name) : undefined);
-  const describedBy = [hint !== undefined && `${id}-hint`, wrong !== undefined && `${id}-error`].filter(Boolean).join(" ");
+  const describedBy = [hint !== undefined && `${id}-hint`, wrong !== undefined && `${id}-error`]
+    .filter(Boolean)
+    .join(" ");
   return (
     <div className={classes("min-w-0", className)}>
       <label htmlFor={id} className="mb-1 block text-[0.8125rem] font-medium">
@@ -69,7 +71,14 @@ export function TextInput({ className, id, ...rest }: ComponentProps<"input">) {
 
 export function NumberInput({ className, id, ...rest }: ComponentProps<"input">) {
   return (
-    <input type="number" inputMode="decimal" step="any" {...useIds(id)} {...rest} className={classes(BOX, "h-9", className)} />
+    <input
+      type="number"
+      inputMode="decimal"
+      step="any"
+      {...useIds(id)}
+      {...rest}
+      className={classes(BOX, "h-9", className)}
+    />
   );
 }
 
@@ -120,7 +129,10 @@ export function Select({ options, onChange, className, id, ...rest }: SelectProp
           </option>
         ))}
       </select>
-      <ChevronDown aria-hidden className="pointer-events-none absolute top-1/2 right-2.5 size-4 -translate-y-1/2 text-muted" />
+      <ChevronDown
+        aria-hidden
+        className="pointer-events-none absolute top-1/2 right-2.5 size-4 -translate-y-1/2 text-muted"
+      />
     </span>
   );
 }

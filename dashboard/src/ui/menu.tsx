@@ -10,13 +10,26 @@ const ITEM =
   "data-highlighted:bg-hover data-disabled:cursor-not-allowed data-disabled:opacity-55";
 
 /** A menu behind a button. Not modal: a modal one would put styles into the page, which the policy forbids. */
-export function Menu({ trigger, children, align = "end" }: { trigger: ReactNode; children: ReactNode; align?: "start" | "end" }) {
+export function Menu({
+  trigger,
+  children,
+  align = "end",
+}: {
+  trigger: ReactNode;
+  children: ReactNode;
+  align?: "start" | "end";
+}) {
   const container = usePortalContainer();
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal container={container}>
-        <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={classes(FLOATING, "min-w-48 max-w-80 p-1.5")}>
+        <DropdownMenu.Content
+          align={align}
+          sideOffset={6}
+          collisionPadding={8}
+          className={classes(FLOATING, "min-w-48 max-w-80 p-1.5")}
+        >
           {children}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>

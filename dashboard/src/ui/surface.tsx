@@ -173,7 +173,10 @@ export function SkeletonRows({ rows = 5 }: { rows?: number }) {
     <div role="status" className="space-y-3 p-5">
       <span className="sr-only">Loading</span>
       {Array.from({ length: rows }, (_, row) => (
-        <Skeleton key={row} className={classes("h-4", row % 3 === 0 ? "w-full" : row % 3 === 1 ? "w-11/12" : "w-4/5")} />
+        <Skeleton
+          key={row}
+          className={classes("h-4", row % 3 === 0 ? "w-full" : row % 3 === 1 ? "w-11/12" : "w-4/5")}
+        />
       ))}
     </div>
   );
@@ -193,7 +196,9 @@ export function EmptyState({ title, icon, children, action, main }: StateProps) 
   const Title = main ? "h1" : "p";
   return (
     <div className="flex flex-col items-center gap-2 px-6 py-10 text-center">
-      <span className="mb-1 rounded-full bg-sunken p-3 text-muted">{icon ?? <Inbox aria-hidden className="size-5" />}</span>
+      <span className="mb-1 rounded-full bg-sunken p-3 text-muted">
+        {icon ?? <Inbox aria-hidden className="size-5" />}
+      </span>
       <Title className="text-sm font-semibold">{title}</Title>
       {children !== undefined && <div className="max-w-md text-muted">{children}</div>}
       {action !== undefined && <div className="mt-2">{action}</div>}
@@ -212,14 +217,23 @@ export function ErrorState({ error, onRetry, main }: { error: unknown; onRetry?:
         <Icon aria-hidden className="size-5" />
       </span>
       <Title className="text-sm font-semibold">{away ? "The server cannot be reached" : sentence(error)}</Title>
-      {away && <p className="max-w-md text-muted">What you see may be out of date. It loads again as soon as the server answers.</p>}
+      {away && (
+        <p className="max-w-md text-muted">
+          What you see may be out of date. It loads again as soon as the server answers.
+        </p>
+      )}
       {error instanceof ApiError && error.problem.request_id !== "" && (
         <p className="text-xs text-muted">
           Request <code className="font-mono">{error.problem.request_id}</code>
         </p>
       )}
       {onRetry && (
-        <Button size="sm" className="mt-2" icon={<RefreshCw aria-hidden className="size-3.5" />} onClick={() => onRetry()}>
+        <Button
+          size="sm"
+          className="mt-2"
+          icon={<RefreshCw aria-hidden className="size-3.5" />}
+          onClick={() => onRetry()}
+        >
           Try again
         </Button>
       )}

@@ -92,7 +92,10 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowHref, sortBy, ma
                   )}
                 >
                   {index === 0 && rowHref ? (
-                    <Link to={rowHref(row)} className="font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent">
+                    <Link
+                      to={rowHref(row)}
+                      className="font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent"
+                    >
                       {column.cell(row)}
                     </Link>
                   ) : (
@@ -117,7 +120,8 @@ function SortMark({ active, down }: { active: boolean; down: boolean }) {
 function compare(one: string | number | null | undefined, other: string | number | null | undefined, down: boolean) {
   if (one === null || one === undefined) return other === null || other === undefined ? 0 : 1;
   if (other === null || other === undefined) return -1;
-  const order = typeof one === "number" && typeof other === "number" ? one - other : String(one).localeCompare(String(other));
+  const order =
+    typeof one === "number" && typeof other === "number" ? one - other : String(one).localeCompare(String(other));
   return down ? -order : order;
 }
 

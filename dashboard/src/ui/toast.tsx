@@ -49,10 +49,21 @@ export function Toasts() {
       {shown.map(({ id, text, tone }) => {
         const Icon = tone === "good" ? CircleCheck : TriangleAlert;
         return (
-          <div key={id} className="pointer-events-auto flex max-w-sm items-start gap-2.5 rounded-lg border bg-surface py-2.5 pr-2 pl-3.5 shadow-floating">
-            <Icon aria-hidden className={classes("mt-0.5 size-4 shrink-0", tone === "good" ? "text-good" : "text-bad")} />
+          <div
+            key={id}
+            className="pointer-events-auto flex max-w-sm items-start gap-2.5 rounded-lg border bg-surface py-2.5 pr-2 pl-3.5 shadow-floating"
+          >
+            <Icon
+              aria-hidden
+              className={classes("mt-0.5 size-4 shrink-0", tone === "good" ? "text-good" : "text-bad")}
+            />
             <p>{text}</p>
-            <button type="button" aria-label="Dismiss" className="rounded p-0.5 text-muted hover:text-ink" onClick={() => forget(id)}>
+            <button
+              type="button"
+              aria-label="Dismiss"
+              className="rounded p-0.5 text-muted hover:text-ink"
+              onClick={() => forget(id)}
+            >
               <X aria-hidden className="size-4" />
             </button>
           </div>

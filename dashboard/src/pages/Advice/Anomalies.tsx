@@ -52,7 +52,11 @@ export function Anomalies({ days, pointedAt }: { days: number; pointedAt: string
 
 /** The calls of its days, filtered as far as calls can be. */
 function callsHref(of: Anomaly) {
-  const query = new URLSearchParams({ range: "custom", start: of.date, end: isoDay(new Date(new Date(of.end).getTime() - 1)) });
+  const query = new URLSearchParams({
+    range: "custom",
+    start: of.date,
+    end: isoDay(new Date(new Date(of.end).getTime() - 1)),
+  });
   if (of.project !== null) query.set("project", of.project);
   if (of.provider !== null) query.set("provider", of.provider);
   if (of.model !== null) query.set("model", of.model);

@@ -32,7 +32,9 @@ export function Forecast() {
       <Card
         title="Forecast"
         note="What is spent, and what will be"
-        actions={<Segments label="Period" value={period} options={PERIODS} onChange={(next) => set({ period: next })} />}
+        actions={
+          <Segments label="Period" value={period} options={PERIODS} onChange={(next) => set({ period: next })} />
+        }
       >
         <Loaded of={outlook} skeleton={<Skeleton className="h-24" />}>
           {(data) => (data.total ? <Totals of={data} total={data.total} /> : <TooLittle why={data.missing} />)}
@@ -60,7 +62,10 @@ const TooLittle = ({ why }: { why: string | null }) => (
 function Totals({ of, total }: { of: Outlook; total: Schema<"Estimated"> }) {
   return (
     <div className="grid grid-cols-2 gap-x-4 gap-y-5 sm:grid-cols-4" data-forecast>
-      <Stat label={`Spent since ${day(of.period_start)}`} value={<span title={exactMoney(of.spent)}>{money(of.spent)}</span>} />
+      <Stat
+        label={`Spent since ${day(of.period_start)}`}
+        value={<span title={exactMoney(of.spent)}>{money(of.spent)}</span>}
+      />
       <Stat label={`By ${fullDay(of.period_end)}`} value={money(total.expected)} note="as likely more as less" />
       <Stat label="In 8 of 10 cases" value={<Interval low={total.low_80} high={total.high_80} />} />
       <Stat label="In 19 of 20 cases" value={<Interval low={total.low_95} high={total.high_95} />} />
@@ -78,7 +83,9 @@ const Interval = ({ low, high }: { low: number; high: number }) => (
 function Days({ of }: { of: Outlook }) {
   const before = useGet("/api/costs/timeseries", { query: { days: HORIZON, bucket: "day", tz: timeZone } });
   const first = of.days[0]?.date;
-  const spent = (before.data?.points ?? []).map((point) => ({ date: isoDay(new Date(point.start)), cost: point.total_cost })).filter(({ date }) => first === undefined || date < first);
+  const spent = (before.data?.points ?? [])
+    .map((point) => ({ date: isoDay(new Date(point.start)), cost: point.total_cost }))
+    .filter(({ date }) => first === undefined || date < first);
   const points: TimePoint[] = [
     ...spent.map(({ date, cost }) => ({ label: day(date), title: fullDay(date), values: { Spent: cost } })),
     ...of.days.map((one) => ({
@@ -108,7 +115,14 @@ function Days({ of }: { of: Outlook }) {
         ],
       }}
     >
-      <TimeSeriesChart kind="lines" series={["Spent", "Forecast"]} points={points} format={money} formatAxis={shortMoney} color={(name) => COLORS[name] ?? "var(--accent)"} />
+      <TimeSeriesChart
+        kind="lines"
+        series={["Spent", "Forecast"]}
+        points={points}
+        format={money}
+        formatAxis={shortMoney}
+        color={(name) => COLORS[name] ?? "var(--accent)"}
+      />
     </ChartFrame>
   );
 }
@@ -126,11 +140,26 @@ function TrackRecord({ of }: { of: Outlook }) {
       ),
     },
     { key: "mae", header: "Off by, a day", cell: (row) => money(row.mae), sort: (row) => row.mae, right: true },
-    { key: "mase", header: "Against last week", cell: (row) => decimal(row.mase), sort: (row) => row.mase, right: true },
+    {
+      key: "mase",
+      header: "Against last week",
+      cell: (row) => decimal(row.mase),
+      sort: (row) => row.mase,
+      right: true,
+    },
   ];
   return (
-    <Card title="Its track record" note="How far off each method was on your own past days, one to 28 days ahead; the best is used" flush>
-      <Table caption="The errors of the forecasting methods" columns={columns} rows={of.backtest} rowKey={(row) => row.model} />
+    <Card
+      title="Its track record"
+      note="How far off each method was on your own past days, one to 28 days ahead; the best is used"
+      flush
+    >
+      <Table
+        caption="The errors of the forecasting methods"
+        columns={columns}
+        rows={of.backtest}
+        rowKey={(row) => row.model}
+      />
       <p className="border-t px-4 py-2.5 text-xs text-muted sm:px-5">
         Against last week: below 1 is better than taking each day for what the same weekday cost last week.
       </p>
@@ -152,7 +181,13 @@ const BUDGETS: readonly Column<Schema<"BudgetForecast">>[] = [
     ),
   },
   { key: "total", header: "Will come to", cell: (row) => (row.total ? money(row.total.expected) : "–"), right: true },
-  { key: "probability", header: "Exceeded", cell: (row) => <Likely of={row} />, sort: (row) => row.probability, right: true },
+  {
+    key: "probability",
+    header: "Exceeded",
+    cell: (row) => <Likely of={row} />,
+    sort: (row) => row.probability,
+    right: true,
+  },
 ];
 
 function Likely({ of }: { of: Schema<"BudgetForecast"> }) {
@@ -160,7 +195,9 @@ function Likely({ of }: { of: Schema<"BudgetForecast"> }) {
   if (of.probability === null) return <span className="text-xs whitespace-normal text-muted">{of.missing}</span>;
   return (
     <>
-      <Badge tone={of.probability >= 0.5 ? "bad" : of.probability >= 0.1 ? "warn" : "good"}>{percent(of.probability * 100)} likely</Badge>
+      <Badge tone={of.probability >= 0.5 ? "bad" : of.probability >= 0.1 ? "warn" : "good"}>
+        {percent(of.probability * 100)} likely
+      </Badge>
       {of.exceeds_on !== null && <span className="mt-0.5 block text-xs text-muted">on {fullDay(of.exceeds_on)}</span>}
     </>
   );
@@ -185,7 +222,9 @@ function Budgets({ of }: { of: Outlook }) {
         }
       />
       {of.budgets_left_out > 0 && (
-        <p className="border-t px-4 py-2.5 text-xs text-muted sm:px-5">{count(of.budgets_left_out)} more are not forecast.</p>
+        <p className="border-t px-4 py-2.5 text-xs text-muted sm:px-5">
+          {count(of.budgets_left_out)} more are not forecast.
+        </p>
       )}
     </Card>
   );

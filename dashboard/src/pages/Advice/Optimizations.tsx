@@ -79,7 +79,11 @@ function Item({ of }: { of: Schema<"Optimization"> }) {
             </>
           ) : (
             <>
-              <p className="text-lg leading-6 font-semibold text-good" data-saving title={exactMoney(of.estimated_monthly_savings)}>
+              <p
+                className="text-lg leading-6 font-semibold text-good"
+                data-saving
+                title={exactMoney(of.estimated_monthly_savings)}
+              >
                 {money(of.estimated_monthly_savings)} a month
               </p>
               <p className="text-xs text-muted">of {money(of.cost)} in these days</p>
@@ -90,7 +94,10 @@ function Item({ of }: { of: Schema<"Optimization"> }) {
       <p className="mt-2 max-w-4xl [overflow-wrap:anywhere]">{of.description}</p>
       <div className="mt-2">
         <More label="What it rests on" open={targeted}>
-          <Facts label="What it rests on" facts={Object.entries(of.evidence).map(([name, value]) => evidence(name, value))} />
+          <Facts
+            label="What it rests on"
+            facts={Object.entries(of.evidence).map(([name, value]) => evidence(name, value))}
+          />
         </More>
       </div>
     </Target>

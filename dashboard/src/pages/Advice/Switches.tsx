@@ -56,7 +56,8 @@ export function Switches({ days }: { days: number }) {
               <More label="What these figures assume">
                 <div className="max-w-prose space-y-2 text-[0.8125rem]" data-basis>
                   <p>
-                    From {count(basis.calls)} calls, of which {count(basis.sampled_calls)} were looked at one by one. {basis.method}
+                    From {count(basis.calls)} calls, of which {count(basis.sampled_calls)} were looked at one by one.{" "}
+                    {basis.method}
                   </p>
                   <ul className="list-disc space-y-1 pl-5">
                     {basis.assumptions.map((one) => (
@@ -91,15 +92,20 @@ export function Switches({ days }: { days: number }) {
 /** Who the suggested model is, beside the current one. */
 function steps({ tier_step, suggested_tier, current_tier }: Switch): string {
   if (tier_step === 0) return `Its vendor places it as high: ${suggested_tier}`;
-  return tier_step > 0 ? `A tier lower: ${suggested_tier} instead of ${current_tier}` : `A tier higher: ${suggested_tier} instead of ${current_tier}`;
+  return tier_step > 0
+    ? `A tier lower: ${suggested_tier} instead of ${current_tier}`
+    : `A tier higher: ${suggested_tier} instead of ${current_tier}`;
 }
 
 const interval = ({ savings_low, savings_high }: Switch) =>
-  savings_low === null || savings_high === null ? "too few whole days to say" : `${money(savings_low)} to ${money(savings_high)}`;
+  savings_low === null || savings_high === null
+    ? "too few whole days to say"
+    : `${money(savings_low)} to ${money(savings_high)}`;
 
 function quality(of: Schema<"AnswerQuality"> | null): string {
   if (of === null) return "not used here yet";
-  const rated = of.average_rating === null ? "not rated" : `rated ${decimal(of.average_rating)} of 5 (${count(of.ratings)})`;
+  const rated =
+    of.average_rating === null ? "not rated" : `rated ${decimal(of.average_rating)} of 5 (${count(of.ratings)})`;
   return of.error_rate === null ? rated : `${rated}, ${percent(of.error_rate)} failed`;
 }
 
@@ -109,7 +115,8 @@ const OTHERS: readonly Column<Switch>[] = [
     header: "Instead",
     cell: (row) => (
       <>
-        <span className="font-medium">{row.suggested_model}</span> <span className="text-xs text-muted">{row.suggested_provider}</span>
+        <span className="font-medium">{row.suggested_model}</span>{" "}
+        <span className="text-xs text-muted">{row.suggested_provider}</span>
       </>
     ),
   },
@@ -136,7 +143,11 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
           </p>
         </div>
         <div className="sm:text-right">
-          <p className="text-lg leading-6 font-semibold text-good" data-saving title={exactMoney(best.estimated_monthly_savings)}>
+          <p
+            className="text-lg leading-6 font-semibold text-good"
+            data-saving
+            title={exactMoney(best.estimated_monthly_savings)}
+          >
             {money(best.estimated_monthly_savings)} a month
           </p>
           <p className="text-xs text-muted">
@@ -145,9 +156,21 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
         </div>
       </div>
       <dl className="mt-3 grid grid-cols-2 gap-x-6 gap-y-2 sm:grid-cols-4">
-        <Figure name="These calls cost" value={money(best.current_cost)} note={best.current_cost_today !== null && best.current_cost_today !== best.current_cost ? `${money(best.current_cost_today)} at today’s prices` : undefined} />
+        <Figure
+          name="These calls cost"
+          value={money(best.current_cost)}
+          note={
+            best.current_cost_today !== null && best.current_cost_today !== best.current_cost
+              ? `${money(best.current_cost_today)} at today’s prices`
+              : undefined
+          }
+        />
         <Figure name="On the other" value={money(best.projected_cost)} />
-        <Figure name="Calls that fit" value={percent(best.fitting_calls)} note={best.fitting_calls < 100 ? "the others stay" : undefined} />
+        <Figure
+          name="Calls that fit"
+          value={percent(best.fitting_calls)}
+          note={best.fitting_calls < 100 ? "the others stay" : undefined}
+        />
         <Figure name="Calls" value={count(best.calls)} />
       </dl>
       <p className="mt-3 max-w-4xl text-[0.8125rem] text-muted">{best.use_case}</p>
@@ -162,7 +185,9 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
               [`Answers of ${best.current_model}`, quality(best.current_quality)],
               [`Answers of ${best.suggested_model}`, quality(best.suggested_quality)],
               ["Calls whose length was looked at", count(best.sampled_calls)],
-              ...(best.suggested_retires_on === null ? [] : [["Its vendor serves it until", fullDay(best.suggested_retires_on)] as const]),
+              ...(best.suggested_retires_on === null
+                ? []
+                : [["Its vendor serves it until", fullDay(best.suggested_retires_on)] as const]),
             ]}
           />
         </More>

@@ -8,7 +8,17 @@ import { classes } from "@/lib/classes";
 export const useTargeted = (id: string) => decodeURIComponent(useLocation().hash.slice(1)) === id;
 
 /** Something the address can point at: it is then scrolled to and marked. */
-export function Target({ id, className, children, ...rest }: { id: string; className?: string; children: ReactNode; "data-item"?: string }) {
+export function Target({
+  id,
+  className,
+  children,
+  ...rest
+}: {
+  id: string;
+  className?: string;
+  children: ReactNode;
+  "data-item"?: string;
+}) {
   const targeted = useTargeted(id);
   const element = useRef<HTMLLIElement>(null);
   useEffect(() => {
@@ -20,7 +30,11 @@ export function Target({ id, className, children, ...rest }: { id: string; class
       id={id}
       {...rest}
       aria-current={targeted || undefined}
-      className={classes("scroll-mt-20 px-4 py-4 sm:px-5", targeted && "bg-accent-soft/40 shadow-[inset_3px_0_0_var(--accent)]", className)}
+      className={classes(
+        "scroll-mt-20 px-4 py-4 sm:px-5",
+        targeted && "bg-accent-soft/40 shadow-[inset_3px_0_0_var(--accent)]",
+        className,
+      )}
     >
       {children}
     </li>
@@ -41,7 +55,13 @@ export function More({ label, open, children }: { label: string; open?: boolean;
 }
 
 /** Names and figures under one another. */
-export function Facts({ facts, label }: { facts: readonly (readonly [name: string, value: ReactNode])[]; label: string }) {
+export function Facts({
+  facts,
+  label,
+}: {
+  facts: readonly (readonly [name: string, value: ReactNode])[];
+  label: string;
+}) {
   return (
     <dl aria-label={label} className="grid max-w-xl grid-cols-[minmax(0,1fr)_auto] gap-x-6 gap-y-1 text-[0.8125rem]">
       {facts.map(([name, value]) => (

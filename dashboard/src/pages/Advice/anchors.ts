@@ -3,9 +3,7 @@
 import type { Schema } from "@/api";
 
 const slug = (...parts: (string | null)[]) =>
-  parts
-    .map((part) => (part ?? "all").toLowerCase().replace(/[^a-z0-9.]+/g, "-"))
-    .join("_");
+  parts.map((part) => (part ?? "all").toLowerCase().replace(/[^a-z0-9.]+/g, "-")).join("_");
 
 /** One for each model that another could take the place of. */
 export const switchAnchor = (one: Pick<Schema<"ModelSwitch">, "provider" | "current_model">) =>

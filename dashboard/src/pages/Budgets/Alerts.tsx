@@ -1,5 +1,16 @@
 import type { ReactNode } from "react";
-import { Bell, CircleCheck, Clock, CircleX, FlaskConical, Newspaper, Send, TrendingUp, TriangleAlert, Wallet } from "lucide-react";
+import {
+  Bell,
+  CircleCheck,
+  Clock,
+  CircleX,
+  FlaskConical,
+  Newspaper,
+  Send,
+  TrendingUp,
+  TriangleAlert,
+  Wallet,
+} from "lucide-react";
 import { usePages, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, exactTime } from "@/format";
@@ -33,8 +44,8 @@ export function Alerts() {
           const all = pages.flatMap((page) => page.alerts);
           return all.length === 0 ? (
             <EmptyState title="Nothing was told yet" icon={<Bell aria-hidden className="size-5" />}>
-              Here stands when a budget reaches one of its thresholds, a day costs far more than usual, or a model has no known
-              price.
+              Here stands when a budget reaches one of its thresholds, a day costs far more than usual, or a model has
+              no known price.
             </EmptyState>
           ) : (
             <ul aria-label="Alerts" className="divide-y divide-line">
@@ -59,7 +70,9 @@ function Line({ alert, busy, onResend }: { alert: Alert; busy: boolean; onResend
   const { title, note } = wordsOf(alert);
   return (
     <li data-alert={alert.kind} className="flex flex-wrap gap-x-3 gap-y-2 px-4 py-3 sm:flex-nowrap sm:px-5">
-      <span className="mt-0.5 flex size-7 shrink-0 items-center justify-center rounded-full bg-sunken text-muted">{ICONS[alert.kind]}</span>
+      <span className="mt-0.5 flex size-7 shrink-0 items-center justify-center rounded-full bg-sunken text-muted">
+        {ICONS[alert.kind]}
+      </span>
       <div className="min-w-0 flex-1 basis-48">
         <p className="font-medium break-words">
           <span className="sr-only">{KINDS[alert.kind]}: </span>

@@ -14,7 +14,7 @@ function startOf(budget: Schema<"Budget"> | undefined) {
   return {
     name: budget?.name ?? "",
     limit: budget ? String(budget.limit) : "",
-    period: budget?.period ?? ("monthly"),
+    period: budget?.period ?? "monthly",
     start: budget?.starts_on ?? isoDay(new Date()),
     days: String(budget?.days ?? 14),
     project: scope?.project ?? "",
@@ -33,7 +33,9 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
   const [values, setValues] = useState(() => startOf(budget));
   const save = useSend("post", "/api/budgets");
   const change = (changes: Partial<typeof values>) => setValues((before) => ({ ...before, ...changes }));
-  const input = (name: "name" | "limit" | "start" | "days" | "project" | "provider" | "model" | "tag" | "thresholds" | "tz") => ({
+  const input = (
+    name: "name" | "limit" | "start" | "days" | "project" | "provider" | "model" | "tag" | "thresholds" | "tz",
+  ) => ({
     value: values[name],
     onChange: (event: { target: { value: string } }) => change({ [name]: event.target.value }),
   });
@@ -56,7 +58,10 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
             api_key: api_key || null,
           },
           hard: values.hard,
-          thresholds: values.thresholds.split(/[\s,;]+/).filter(Boolean).map(Number),
+          thresholds: values.thresholds
+            .split(/[\s,;]+/)
+            .filter(Boolean)
+            .map(Number),
           tz: values.tz,
         },
       },
@@ -70,7 +75,13 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
   };
 
   return (
-    <DialogForm onSubmit={submit} onClose={onClose} action={known ? "Save" : "Create budget"} busy={save.isPending} error={save.error}>
+    <DialogForm
+      onSubmit={submit}
+      onClose={onClose}
+      action={known ? "Save" : "Create budget"}
+      busy={save.isPending}
+      error={save.error}
+    >
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Name" hint="Left empty, as its period" of={save.error} name="name">
           <TextInput maxLength={128} {...input("name")} />
@@ -101,7 +112,12 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
         )}
       </div>
       <Scope values={values} input={input} change={change} error={save.error} known={known} />
-      <Field label="Alerts at percent" hint="Each is told once a period, such as 50, 80, 100" of={save.error} name="thresholds">
+      <Field
+        label="Alerts at percent"
+        hint="Each is told once a period, such as 50, 80, 100"
+        of={save.error}
+        name="thresholds"
+      >
         <TextInput required pattern={NUMBERS} title="Numbers with commas between them" {...input("thresholds")} />
       </Field>
       <Checkbox
@@ -116,7 +132,10 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
 
 interface ScopeProps {
   values: ReturnType<typeof startOf>;
-  input: (name: "project" | "provider" | "model" | "tag") => { value: string; onChange: (event: { target: { value: string } }) => void };
+  input: (name: "project" | "provider" | "model" | "tag") => {
+    value: string;
+    onChange: (event: { target: { value: string } }) => void;
+  };
   change: (changes: { api_key: string }) => void;
   error: unknown;
   known: boolean;
@@ -127,7 +146,9 @@ function Scope({ values, input, change, error, known }: ScopeProps) {
   const used = useGet("/api/costs/by-provider", { query: { days: 90, tz: timeZone } }).data?.provider_costs ?? [];
   const keys = useGet("/api/keys").data?.keys ?? [];
   const providers = used.map(({ provider }) => provider);
-  const models = used.filter(({ provider }) => !values.provider || provider === values.provider).flatMap(({ models }) => Object.keys(models));
+  const models = used
+    .filter(({ provider }) => !values.provider || provider === values.provider)
+    .flatMap(({ models }) => Object.keys(models));
   return (
     <fieldset>
       <legend className="text-[0.8125rem] font-medium">Which calls it counts</legend>
@@ -138,7 +159,12 @@ function Scope({ values, input, change, error, known }: ScopeProps) {
       </p>
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Project" of={error} name="project">
-          <SuggestInput maxLength={128} disabled={known} suggestions={projects.map(({ name }) => name)} {...input("project")} />
+          <SuggestInput
+            maxLength={128}
+            disabled={known}
+            suggestions={projects.map(({ name }) => name)}
+            {...input("project")}
+          />
         </Field>
         <Field label="Provider" of={error} name="provider">
           <SuggestInput maxLength={64} disabled={known} suggestions={providers} {...input("provider")} />
@@ -147,7 +173,12 @@ function Scope({ values, input, change, error, known }: ScopeProps) {
           <SuggestInput maxLength={256} disabled={known} suggestions={models} {...input("model")} />
         </Field>
         <Field label="Tag" hint="Such as team=search" of={error} name="tag">
-          <TextInput pattern="[^=]+=.+" title="A key and a value, such as team=search" disabled={known} {...input("tag")} />
+          <TextInput
+            pattern="[^=]+=.+"
+            title="A key and a value, such as team=search"
+            disabled={known}
+            {...input("tag")}
+          />
         </Field>
         <Field label="API key" of={error} name="api_key">
           <Select

@@ -4,7 +4,19 @@ import { useGet, useGetIf, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { exactMoney, money, percent } from "@/format";
 import { classes } from "@/lib/classes";
-import { Badge, Button, Card, ConfirmDialog, EmptyState, IconButton, Loaded, ProgressBar, Tooltip, Unpriced, toast } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  ConfirmDialog,
+  EmptyState,
+  IconButton,
+  Loaded,
+  ProgressBar,
+  Tooltip,
+  Unpriced,
+  toast,
+} from "@/ui";
 import { STATUS, periodText, scopeParts, until } from "./words";
 
 type Budget = Schema<"Budget">;
@@ -36,8 +48,8 @@ export function BudgetList({ onEdit, onNew }: { onEdit: (budget: Budget) => void
                 )
               }
             >
-              A budget limits what a period may cost: of everything, or of one project, provider, model, tag or API key. You
-              hear of it before it is used up.{!admin && " An admin of this workspace can create one."}
+              A budget limits what a period may cost: of everything, or of one project, provider, model, tag or API key.
+              You hear of it before it is used up.{!admin && " An admin of this workspace can create one."}
             </EmptyState>
           ) : (
             <ul aria-label="Budgets" className="divide-y divide-line">
@@ -135,13 +147,25 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           <span className={budget.remaining < 0 ? "text-bad" : undefined}>
             {budget.remaining < 0 ? `${money(-budget.remaining)} over` : `${money(budget.remaining)} remaining`}
           </span>
-          {budget.reserved > 0 && <span title={exactMoney(budget.reserved)}>{money(budget.reserved)} held for calls under way</span>}
+          {budget.reserved > 0 && (
+            <span title={exactMoney(budget.reserved)}>{money(budget.reserved)} held for calls under way</span>
+          )}
         </p>
       </div>
       {onEdit && onRemove && (
         <div className="-mr-2 flex justify-end self-start lg:self-auto">
-          <IconButton size="sm" label={`Change ${budget.name}`} icon={<Pencil aria-hidden className="size-4" />} onClick={onEdit} />
-          <IconButton size="sm" label={`Delete ${budget.name}`} icon={<Trash2 aria-hidden className="size-4" />} onClick={onRemove} />
+          <IconButton
+            size="sm"
+            label={`Change ${budget.name}`}
+            icon={<Pencil aria-hidden className="size-4" />}
+            onClick={onEdit}
+          />
+          <IconButton
+            size="sm"
+            label={`Delete ${budget.name}`}
+            icon={<Trash2 aria-hidden className="size-4" />}
+            onClick={onRemove}
+          />
         </div>
       )}
     </li>

@@ -2,7 +2,23 @@ import { useState } from "react";
 import { BellRing, Plus, Send, Trash2 } from "lucide-react";
 import { useGetIf, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
-import { Badge, Button, Card, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Secret, Select, TextInput, toast, toastError } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  Secret,
+  Select,
+  TextInput,
+  toast,
+  toastError,
+} from "@/ui";
 import { DeliveryBadge } from "./Alerts";
 
 type Channel = Schema<"AlertChannel">;
@@ -10,9 +26,17 @@ type Kind = Channel["kind"];
 
 const KINDS: Record<Kind, { label: string; hint: string; example: string }> = {
   webhook: { label: "Webhook", hint: "Gets signed JSON", example: "https://example.com/hooks/llmlab" },
-  slack: { label: "Slack", hint: "The address of an incoming webhook", example: "https://hooks.slack.com/services/..." },
+  slack: {
+    label: "Slack",
+    hint: "The address of an incoming webhook",
+    example: "https://hooks.slack.com/services/...",
+  },
   discord: { label: "Discord", hint: "The address of a webhook", example: "https://discord.com/api/webhooks/..." },
-  email: { label: "E-mail", hint: "As Apprise writes it", example: "mailtos://user:password@host?to=somebody@example.com" },
+  email: {
+    label: "E-mail",
+    hint: "As Apprise writes it",
+    example: "mailtos://user:password@host?to=somebody@example.com",
+  },
   other: { label: "Other", hint: "An address of any service Apprise knows", example: "tgram://token/chat" },
 };
 const KIND_OPTIONS = (Object.keys(KINDS) as Kind[]).map((value) => ({ value, label: KINDS[value].label }));
@@ -49,7 +73,8 @@ export function Channels() {
         {({ channels: all }) =>
           all.length === 0 ? (
             <EmptyState title="No channels yet" icon={<BellRing aria-hidden className="size-5" />}>
-              Alerts stand on this page only. Add a webhook, Slack, Discord or an e-mail address to hear of them elsewhere.
+              Alerts stand on this page only. Add a webhook, Slack, Discord or an e-mail address to hear of them
+              elsewhere.
             </EmptyState>
           ) : (
             <ul aria-label="Channels" className="divide-y divide-line border-t">
@@ -119,7 +144,11 @@ function Row({ channel }: { channel: Channel }) {
         >
           Test
         </Button>
-        <IconButton label={`Delete ${channel.name}`} icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setRemoving(true)} />
+        <IconButton
+          label={`Delete ${channel.name}`}
+          icon={<Trash2 aria-hidden className="size-4" />}
+          onClick={() => setRemoving(true)}
+        />
       </div>
       <ConfirmDialog
         open={removing}

@@ -23,7 +23,10 @@ export function wordsOf(alert: Alert): { title: string; note?: string } {
         ...(alert.spend !== null && { note: `${money(alert.spend)} were spent` }),
       };
     case "unpriced_model":
-      return { title: `${subject} has no known price`, note: "Its calls are in no total until you set a price of your own" };
+      return {
+        title: `${subject} has no known price`,
+        note: "Its calls are in no total until you set a price of your own",
+      };
     case "anomaly":
       return {
         title: `${subject} cost far more than usual`,

@@ -41,7 +41,9 @@ export function Component() {
         tabs={[
           { value: "budgets", label: "Budgets", content: <BudgetList onEdit={setEditing} onNew={create} /> },
           { value: "alerts", label: "Alerts", content: <Alerts /> },
-          ...(admin || state.tab === "channels" ? [{ value: "channels", label: "Channels", content: <Channels /> }] : []),
+          ...(admin || state.tab === "channels"
+            ? [{ value: "channels", label: "Channels", content: <Channels /> }]
+            : []),
         ]}
       />
       <Dialog open={editing !== undefined} onClose={close} title={budget ? `Change “${budget.name}”` : "New budget"}>

@@ -114,7 +114,10 @@ function Form({ before, busy, error, onGive }: FormProps) {
               />
               <Star
                 aria-hidden
-                className={classes("size-6", number <= (rating ?? 0) ? "fill-current text-bar-warn" : "text-line-strong")}
+                className={classes(
+                  "size-6",
+                  number <= (rating ?? 0) ? "fill-current text-bar-warn" : "text-line-strong",
+                )}
               />
             </label>
           ))}

@@ -72,7 +72,9 @@ export function Usage({ call }: { call: Schema<"EventDetail"> }) {
                 <th scope="row" className="py-2 font-normal">
                   {name.replaceAll("_", " ")}
                 </th>
-                <td className="py-2 text-right">{typeof value === "number" ? decimal(value) : JSON.stringify(value)}</td>
+                <td className="py-2 text-right">
+                  {typeof value === "number" ? decimal(value) : JSON.stringify(value)}
+                </td>
                 <td />
               </tr>
             ))}
@@ -98,7 +100,10 @@ export function Usage({ call }: { call: Schema<"EventDetail"> }) {
           {source.own && (
             <>
               {" "}
-              <Link to="/app/settings/prices" className="rounded text-accent underline underline-offset-2 hover:text-accent-strong">
+              <Link
+                to="/app/settings/prices"
+                className="rounded text-accent underline underline-offset-2 hover:text-accent-strong"
+              >
                 Own prices
               </Link>
             </>

@@ -29,7 +29,13 @@ function Detail({ call }: { call: Call }) {
   const back = () => (window.history.length > 1 ? void navigate(-1) : void navigate("/app/calls"));
   return (
     <>
-      <Button size="sm" look="ghost" className="mb-2 -ml-2.5" icon={<ArrowLeft aria-hidden className="size-4" />} onClick={back}>
+      <Button
+        size="sm"
+        look="ghost"
+        className="mb-2 -ml-2.5"
+        icon={<ArrowLeft aria-hidden className="size-4" />}
+        onClick={back}
+      >
         Back
       </Button>
       <PageHeader title={call.model} note={<CallId id={call.event_id} />}>
@@ -39,7 +45,10 @@ function Detail({ call }: { call: Call }) {
       <div className="space-y-4">
         {call.error_message !== null && (
           <Card title="What went wrong">
-            <p className="flex gap-2 font-mono text-[0.8125rem] [overflow-wrap:anywhere] whitespace-pre-wrap" data-error>
+            <p
+              className="flex gap-2 font-mono text-[0.8125rem] [overflow-wrap:anywhere] whitespace-pre-wrap"
+              data-error
+            >
               <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-bad" />
               {call.error_message}
             </p>
@@ -59,10 +68,24 @@ function Detail({ call }: { call: Call }) {
         )}
         <Card>
           <div className="grid grid-cols-2 gap-4 sm:grid-cols-4">
-            <Stat label="Cost" value={<span title={exactMoney(call.cost)}><Money value={call.cost} /></span>} />
+            <Stat
+              label="Cost"
+              value={
+                <span title={exactMoney(call.cost)}>
+                  <Money value={call.cost} />
+                </span>
+              }
+            />
             <Stat label="Tokens" value={count(call.total_tokens)} />
             <Stat label="Latency" value={duration(call.latency_ms)} />
-            <Stat label="When" value={<span className="text-xl" title={exactTime(call.timestamp)}>{ago(call.timestamp)}</span>} />
+            <Stat
+              label="When"
+              value={
+                <span className="text-xl" title={exactTime(call.timestamp)}>
+                  {ago(call.timestamp)}
+                </span>
+              }
+            />
           </div>
         </Card>
         <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
@@ -102,7 +125,11 @@ function Context({ call }: { call: Call }) {
     <Card title="Where it came from">
       <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-5 gap-y-2">
         <Fact name="Project">
-          {call.project === null ? <span className="text-muted">none</span> : <ToCalls filter={{ project: call.project }}>{call.project}</ToCalls>}
+          {call.project === null ? (
+            <span className="text-muted">none</span>
+          ) : (
+            <ToCalls filter={{ project: call.project }}>{call.project}</ToCalls>
+          )}
         </Fact>
         <Fact name="Model">
           <ToCalls filter={{ model: call.model }}>{call.model}</ToCalls>

@@ -9,7 +9,8 @@ export interface PriceSource {
 
 /** Says what `pricing` of a call means. */
 export function priceSource(pricing: string): PriceSource {
-  if (pricing === "unpriced") return { text: "No price is known", note: "The call is in no sum until it has one.", own: true };
+  if (pricing === "unpriced")
+    return { text: "No price is known", note: "The call is in no sum until it has one.", own: true };
   if (pricing === "caller") return { text: "Sent with the call", note: "Whoever sent the call said what it cost." };
   if (pricing.startsWith("own:")) return { text: "A price of your own", note: pricing.slice(4), own: true };
   const listed = /^([^@]+)@([^:]+):(.+)$/.exec(pricing);

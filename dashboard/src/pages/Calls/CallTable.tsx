@@ -52,7 +52,10 @@ export function CallTable({ view }: { view: CallsView }) {
     initialOffset: list.offset,
     overscan: 12,
     // The row that has the focus stays in the page, wherever one scrolls.
-    rangeExtractor: (range) => [...new Set([...defaultRangeExtractor(range), active])].filter((index) => index < calls.length).sort((a, b) => a - b),
+    rangeExtractor: (range) =>
+      [...new Set([...defaultRangeExtractor(range), active])]
+        .filter((index) => index < calls.length)
+        .sort((a, b) => a - b),
   });
   const rows = virtual.getVirtualItems();
   const last = rows.at(-1)?.index ?? 0;
@@ -70,7 +73,9 @@ export function CallTable({ view }: { view: CallsView }) {
     const next = Math.min(calls.length - 1, Math.max(0, index));
     setActiveId(calls[next]?.event_id);
     virtual.scrollToIndex(next);
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"] a`)?.focus({ preventScroll: true }));
+    requestAnimationFrame(() =>
+      scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"] a`)?.focus({ preventScroll: true }),
+    );
   }
 
   function onKeyDown(event: KeyboardEvent) {
@@ -95,14 +100,24 @@ export function CallTable({ view }: { view: CallsView }) {
   }
 
   if (list.newest.data === undefined) {
-    return list.newest.error ? <ErrorState error={list.newest.error} onRetry={list.newest.refetch} /> : <SkeletonRows rows={12} />;
+    return list.newest.error ? (
+      <ErrorState error={list.newest.error} onRetry={list.newest.refetch} />
+    ) : (
+      <SkeletonRows rows={12} />
+    );
   }
   if (calls.length === 0) return <NoCalls view={view} />;
   return (
     <div className="relative">
       {waiting.count > 0 && (
         <div className="pointer-events-none absolute inset-x-0 top-11 z-20 flex justify-center">
-          <Button size="sm" look="primary" className="pointer-events-auto shadow-floating" icon={<ArrowUp aria-hidden className="size-3.5" />} onClick={showNewest}>
+          <Button
+            size="sm"
+            look="primary"
+            className="pointer-events-auto shadow-floating"
+            icon={<ArrowUp aria-hidden className="size-3.5" />}
+            onClick={showNewest}
+          >
             {count(waiting.count)}
             {waiting.more && "+"} new
           </Button>
@@ -121,7 +136,14 @@ export function CallTable({ view }: { view: CallsView }) {
         onScroll={(event) => hold(event.currentTarget.scrollTop > 8)}
         className="h-[calc(100dvh-19rem)] min-h-96 lg:h-[calc(100dvh-15rem)] overflow-y-auto rounded-xl focus-visible:outline-none"
       >
-        <div role="row" aria-rowindex={1} className={classes(GRID, "sticky top-0 z-10 border-b bg-surface px-4 py-2 text-xs font-medium text-muted max-lg:sr-only sm:px-5")}>
+        <div
+          role="row"
+          aria-rowindex={1}
+          className={classes(
+            GRID,
+            "sticky top-0 z-10 border-b bg-surface px-4 py-2 text-xs font-medium text-muted max-lg:sr-only sm:px-5",
+          )}
+        >
           {COLUMNS.map((column) => (
             <span key={column.name} role="columnheader" className={"right" in column ? "text-right" : undefined}>
               {column.name}
@@ -234,7 +256,11 @@ function End({ of }: { of: ReturnType<typeof useCallList> }) {
 
 function NoCalls({ view }: { view: CallsView }) {
   return view.filtered ? (
-    <EmptyState title="No call passes the filters" icon={<Search aria-hidden className="size-5" />} action={<Button onClick={view.clear}>Remove the filters</Button>}>
+    <EmptyState
+      title="No call passes the filters"
+      icon={<Search aria-hidden className="size-5" />}
+      action={<Button onClick={view.clear}>Remove the filters</Button>}
+    >
       Choose more days, or ask for less.
     </EmptyState>
   ) : (

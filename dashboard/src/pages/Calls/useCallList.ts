@@ -51,7 +51,8 @@ export function useCallList(query: CallQuery) {
     queryKey: [workspaceId, "older calls", { query, after: anchor?.next_cursor }],
     enabled: false,
     initialPageParam: anchor?.next_cursor ?? undefined,
-    queryFn: ({ signal, pageParam }) => send("get", "/api/events", { query: { ...query, limit: PAGE, cursor: pageParam }, signal }),
+    queryFn: ({ signal, pageParam }) =>
+      send("get", "/api/events", { query: { ...query, limit: PAGE, cursor: pageParam }, signal }),
     getNextPageParam: (last: Page) => last.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
     staleTime: Infinity,
@@ -85,7 +86,10 @@ export function useCallList(query: CallQuery) {
     /** What went wrong while loading more. */
     error: isError ? older.error : undefined,
     /** Whether the list is scrolled away from its top. */
-    hold: useCallback((scrolled: boolean) => setHeld((now) => (scrolled ? (now ?? newest.data) : undefined)), [newest.data]),
+    hold: useCallback(
+      (scrolled: boolean) => setHeld((now) => (scrolled ? (now ?? newest.data) : undefined)),
+      [newest.data],
+    ),
     offset: back?.offset ?? 0,
     leave: useCallback(
       (offset: number) => {

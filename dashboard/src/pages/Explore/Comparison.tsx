@@ -91,7 +91,17 @@ function splitOf(data: Comparison, filters: Filters, models: readonly Model[], f
   return found ? { of: found, whole: false } : { of: data, whole: true };
 }
 
-function Why({ data, filters, models, filtered }: { data: Comparison; filters: Filters; models: readonly Model[]; filtered: boolean }) {
+function Why({
+  data,
+  filters,
+  models,
+  filtered,
+}: {
+  data: Comparison;
+  filters: Filters;
+  models: readonly Model[];
+  filtered: boolean;
+}) {
   const { of, whole } = splitOf(data, filters, models, filtered);
   const items = [
     { label: "Before", value: of.before_cost, kind: "total" as const },
@@ -116,8 +126,8 @@ function Why({ data, filters, models, filtered }: { data: Comparison; filters: F
           </span>
           {whole && filtered && (
             <span className="mt-2 block">
-              This split is of all calls; the server makes one for a project, and for a model in a project. What contributed
-              below passes the filters.
+              This split is of all calls; the server makes one for a project, and for a model in a project. What
+              contributed below passes the filters.
             </span>
           )}
         </>
@@ -151,18 +161,39 @@ const COLUMNS: Column<Model>[] = [
     header: "Mostly",
     cell: (one) => {
       const most = mostOf(one.effects);
-      return most === undefined ? "–" : <span className="whitespace-nowrap text-muted" title={EFFECTS[most].why}>{EFFECTS[most].label}</span>;
+      return most === undefined ? (
+        "–"
+      ) : (
+        <span className="whitespace-nowrap text-muted" title={EFFECTS[most].why}>
+          {EFFECTS[most].label}
+        </span>
+      );
     },
   },
-  { key: "before", header: "Before", right: true, sort: (one) => one.before_cost, cell: (one) => cost(one.before_cost, one.before_calls, one.before_unpriced_calls) },
-  { key: "after", header: "These days", right: true, sort: (one) => one.after_cost, cell: (one) => cost(one.after_cost, one.after_calls, one.after_unpriced_calls) },
+  {
+    key: "before",
+    header: "Before",
+    right: true,
+    sort: (one) => one.before_cost,
+    cell: (one) => cost(one.before_cost, one.before_calls, one.before_unpriced_calls),
+  },
+  {
+    key: "after",
+    header: "These days",
+    right: true,
+    sort: (one) => one.after_cost,
+    cell: (one) => cost(one.after_cost, one.after_calls, one.after_unpriced_calls),
+  },
   {
     key: "difference",
     header: "Change",
     right: true,
     sort: (one) => Math.abs(one.difference),
     cell: (one) => (
-      <span className={one.difference > 0 ? "text-bad" : one.difference < 0 ? "text-good" : "text-muted"} title={exactMoney(one.difference)}>
+      <span
+        className={one.difference > 0 ? "text-bad" : one.difference < 0 ? "text-good" : "text-muted"}
+        title={exactMoney(one.difference)}
+      >
         {one.difference === 0 ? "–" : moneyChange(one.difference)}
       </span>
     ),
@@ -174,5 +205,7 @@ const cost = (value: number, calls: number, unpriced: number) =>
 
 /** The cause that did most. */
 function mostOf(effects: Effects) {
-  return NAMES.filter((name) => effects[name] !== 0).sort((one, other) => Math.abs(effects[other]) - Math.abs(effects[one]))[0];
+  return NAMES.filter((name) => effects[name] !== 0).sort(
+    (one, other) => Math.abs(effects[other]) - Math.abs(effects[one]),
+  )[0];
 }

@@ -74,7 +74,13 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
             <Field label="Provider" className="lg:w-48">
               <Select
                 value={state.provider}
-                options={[ANY, ...withValue(providers.map((one) => one.provider), state.provider)]}
+                options={[
+                  ANY,
+                  ...withValue(
+                    providers.map((one) => one.provider),
+                    state.provider,
+                  ),
+                ]}
                 onChange={(provider) => set({ provider, model: "" })}
               />
             </Field>
@@ -88,7 +94,13 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
             <Field label="Project" className="lg:w-48">
               <Select
                 value={state.project}
-                options={[ANY, ...withValue(projects.flatMap((one) => one.project ?? []), state.project)]}
+                options={[
+                  ANY,
+                  ...withValue(
+                    projects.flatMap((one) => one.project ?? []),
+                    state.project,
+                  ),
+                ]}
                 onChange={(project) => set({ project })}
               />
             </Field>

@@ -26,7 +26,11 @@ export function Groups({ series, by, tagKey, range, view }: Props) {
       header: by === "tag" ? tagKey : one,
       cell: (part) => (
         <span className="flex items-center gap-2 whitespace-nowrap">
-          <span aria-hidden className="size-2.5 shrink-0 rounded-xs" style={{ background: colorOf(partName(part, by)) }} />
+          <span
+            aria-hidden
+            className="size-2.5 shrink-0 rounded-xs"
+            style={{ background: colorOf(partName(part, by)) }}
+          />
           {by !== "tag" && part.name !== null ? (
             <button
               type="button"
@@ -49,9 +53,26 @@ export function Groups({ series, by, tagKey, range, view }: Props) {
       sort: (part) => part.total_cost,
       cell: (part) => <span title={exactMoney(part.total_cost)}>{costText(part, part.call_count)}</span>,
     },
-    { key: "calls", header: "Calls", right: true, sort: (part) => part.call_count, cell: (part) => count(part.call_count) },
-    { key: "tokens", header: "Tokens", right: true, sort: (part) => part.total_tokens, cell: (part) => short(part.total_tokens) },
-    { key: "unpriced", header: <span className="sr-only">Unpriced</span>, right: true, cell: (part) => <Unpriced calls={part.unpriced_calls} /> },
+    {
+      key: "calls",
+      header: "Calls",
+      right: true,
+      sort: (part) => part.call_count,
+      cell: (part) => count(part.call_count),
+    },
+    {
+      key: "tokens",
+      header: "Tokens",
+      right: true,
+      sort: (part) => part.total_tokens,
+      cell: (part) => short(part.total_tokens),
+    },
+    {
+      key: "unpriced",
+      header: <span className="sr-only">Unpriced</span>,
+      right: true,
+      cell: (part) => <Unpriced calls={part.unpriced_calls} />,
+    },
     {
       key: "drill",
       header: <span className="sr-only">Calls behind it</span>,
@@ -61,7 +82,10 @@ export function Groups({ series, by, tagKey, range, view }: Props) {
           <Link
             className="rounded text-accent hover:underline"
             aria-label={`Calls of ${part.name}`}
-            to={callsHref(range, by === "tag" ? { tag: `${tagKey}:${part.name}` } : { ...view.filters, [by]: part.name })}
+            to={callsHref(
+              range,
+              by === "tag" ? { tag: `${tagKey}:${part.name}` } : { ...view.filters, [by]: part.name },
+            )}
           >
             Calls
           </Link>

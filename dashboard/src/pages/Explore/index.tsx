@@ -40,7 +40,14 @@ export function Component() {
         <Export range={range} view={view} />
       </PageHeader>
       <div className="space-y-4">
-        <Controls range={range} view={view} bucket={bucket} measure={measure} tagKeys={keys.data?.keys ?? []} tagKey={key} />
+        <Controls
+          range={range}
+          view={view}
+          bucket={bucket}
+          measure={measure}
+          tagKeys={keys.data?.keys ?? []}
+          tagKey={key}
+        />
         {noTags ? (
           <Card>
             <EmptyState title="No call has tags">

@@ -33,7 +33,13 @@ export function Component() {
         >
           <ErrorLine error={login.error} />
           <Field label="E-mail">
-            <TextInput type="email" autoComplete="username" required value={email} onChange={(event) => setEmail(event.target.value)} />
+            <TextInput
+              type="email"
+              autoComplete="username"
+              required
+              value={email}
+              onChange={(event) => setEmail(event.target.value)}
+            />
           </Field>
           <Field label="Password">
             <TextInput
@@ -51,7 +57,10 @@ export function Component() {
       </Card>
       <p className="mt-5 text-center text-muted">
         New here?{" "}
-        <Link to={`/signup${next ? `?next=${encodeURIComponent(next)}` : ""}`} className="font-medium text-accent underline">
+        <Link
+          to={`/signup${next ? `?next=${encodeURIComponent(next)}` : ""}`}
+          className="font-medium text-accent underline"
+        >
           Create an account
         </Link>
       </p>

@@ -85,9 +85,17 @@ function Forecast() {
   return (
     <Card data-figure="forecast">
       {total ? (
-        <Stat label={<ForecastName label={label} />} value={money(total.expected)} note={<Interval of={total} by={period_end} />} />
+        <Stat
+          label={<ForecastName label={label} />}
+          value={money(total.expected)}
+          note={<Interval of={total} by={period_end} />}
+        />
       ) : (
-        <Stat label={<ForecastName label={label} />} value={<span className="text-base">Too little data yet</span>} note={missing} />
+        <Stat
+          label={<ForecastName label={label} />}
+          value={<span className="text-base">Too little data yet</span>}
+          note={missing}
+        />
       )}
     </Card>
   );

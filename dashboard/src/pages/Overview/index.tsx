@@ -68,8 +68,8 @@ function Empty() {
             </LinkButton>
           }
         >
-          As soon as a call arrives you see here what it cost, where the money goes and what could be saved. It takes two
-          minutes: a key, and one line in your application.
+          As soon as a call arrives you see here what it cost, where the money goes and what could be saved. It takes
+          two minutes: a key, and one line in your application.
         </EmptyState>
       </Card>
     </>

@@ -41,9 +41,15 @@ export function LatencyChart({ view }: { view: QualityView }) {
           table={{ columns: ["Latency", "Calls"], rows: data.map((one) => [RANGES[one.range], count(one.call_count)]) }}
         >
           {timed_calls === 0 ? (
-            <EmptyState title="No latency was sent">Send latency_ms with each call, or let the SDK measure it.</EmptyState>
+            <EmptyState title="No latency was sent">
+              Send latency_ms with each call, or let the SDK measure it.
+            </EmptyState>
           ) : (
-            <Histogram bins={data.map((one) => ({ label: SHORT_RANGES[one.range], value: one.call_count }))} format={short} height={240} />
+            <Histogram
+              bins={data.map((one) => ({ label: SHORT_RANGES[one.range], value: one.call_count }))}
+              format={short}
+              height={240}
+            />
           )}
         </ChartFrame>
       )}
@@ -65,7 +71,12 @@ export function ErrorChart({ view }: { view: QualityView }) {
           note="Errors and timeouts, in percent of the day’s calls"
           table={{
             columns: ["Day", "Failed", "Errors and timeouts", "Calls"],
-            rows: data.map((one) => [fullDay(one.date), percent(one.error_rate), count(one.error_count), count(one.call_count)]),
+            rows: data.map((one) => [
+              fullDay(one.date),
+              percent(one.error_rate),
+              count(one.error_count),
+              count(one.call_count),
+            ]),
           }}
         >
           <TimeSeriesChart

@@ -33,7 +33,9 @@ export function Figures({ view }: { view: QualityView }) {
         <Stat
           label="Latency, average"
           value={took && duration(took.average_latency)}
-          note={took && took.timed_calls < took.call_count ? `of ${count(took.timed_calls)} calls that said` : undefined}
+          note={
+            took && took.timed_calls < took.call_count ? `of ${count(took.timed_calls)} calls that said` : undefined
+          }
         />
       </div>
     </Card>

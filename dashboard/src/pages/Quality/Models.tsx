@@ -33,7 +33,11 @@ export function LatencyByModel({ view }: { view: QualityView }) {
             rowHref={(row) => view.callsHref({ provider: row.provider, model: row.model })}
             sortBy="calls"
             maxHeight="32rem"
-            empty={<EmptyState title="No latency in these days">Send latency_ms with each call, or let the SDK measure it.</EmptyState>}
+            empty={
+              <EmptyState title="No latency in these days">
+                Send latency_ms with each call, or let the SDK measure it.
+              </EmptyState>
+            }
           />
         )}
       </Loaded>
@@ -44,7 +48,13 @@ export function LatencyByModel({ view }: { view: QualityView }) {
 const QUALITY: readonly Column<ModelQuality>[] = [
   { key: "model", header: "Model", cell: (row) => <Name of={row} />, sort: (row) => row.model },
   { key: "ratings", header: "Ratings", cell: (row) => count(row.ratings), sort: (row) => row.ratings, right: true },
-  { key: "average", header: "Average", cell: (row) => decimal(row.average_rating), sort: (row) => row.average_rating, right: true },
+  {
+    key: "average",
+    header: "Average",
+    cell: (row) => decimal(row.average_rating),
+    sort: (row) => row.average_rating,
+    right: true,
+  },
   { key: "good", header: "Good", cell: (row) => count(row.good_answers), sort: (row) => row.good_answers, right: true },
   {
     key: "cost",
@@ -75,7 +85,11 @@ function GoodAnswer({ of }: { of: ModelQuality }) {
 export function GoodAnswers({ view }: { view: QualityView }) {
   const quality = useGet("/api/metrics/quality", { query: view.query });
   return (
-    <Card title="Cost per good answer" note="Of rated calls; rated 4 or 5 is good, and the others are paid for too" flush>
+    <Card
+      title="Cost per good answer"
+      note="Of rated calls; rated 4 or 5 is good, and the others are paid for too"
+      flush
+    >
       <Loaded of={quality}>
         {({ data }) => (
           <Table

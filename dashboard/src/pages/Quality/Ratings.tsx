@@ -9,7 +9,10 @@ import { Stars } from "@/pages/Call/Feedback";
 import { Card, EmptyState, Loaded, LoadMore, Money, Select, TextInput } from "@/ui";
 
 const DEFAULTS = { rating: "", said: "" };
-const RATINGS = [{ value: "", label: "All ratings" }, ...["5", "4", "3", "2", "1"].map((value) => ({ value, label: `${value} of 5` }))];
+const RATINGS = [
+  { value: "", label: "All ratings" },
+  ...["5", "4", "3", "2", "1"].map((value) => ({ value, label: `${value} of 5` })),
+];
 
 /** What people said, newest first. Only admins may read it. */
 export function Ratings() {
@@ -41,7 +44,13 @@ export function Ratings() {
             onChange={(event) => setText(event.target.value)}
             onBlur={() => set({ said: text.trim() })}
           />
-          <Select aria-label="Rating" className="w-32!" value={state.rating} options={RATINGS} onChange={(value) => set({ rating: value })} />
+          <Select
+            aria-label="Rating"
+            className="w-32!"
+            value={state.rating}
+            options={RATINGS}
+            onChange={(value) => set({ rating: value })}
+          />
         </form>
       }
     >
@@ -49,14 +58,20 @@ export function Ratings() {
         {(data) => {
           const ratings = data.pages.flatMap((page) => page.feedback);
           return ratings.length === 0 ? (
-            <EmptyState title={rating || state.said ? "No such rating" : "Nobody has rated a call yet"} icon={<MessageSquareText aria-hidden className="size-5" />}>
+            <EmptyState
+              title={rating || state.said ? "No such rating" : "Nobody has rated a call yet"}
+              icon={<MessageSquareText aria-hidden className="size-5" />}
+            >
               Open a call and rate its answer, or let your users’ thumbs be sent with POST /api/feedback.
             </EmptyState>
           ) : (
             <>
               <ul className="divide-y border-t" aria-label="Ratings">
                 {ratings.map((one) => (
-                  <li key={one.id} className="relative flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2.5 hover:bg-hover sm:px-5">
+                  <li
+                    key={one.id}
+                    className="relative flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2.5 hover:bg-hover sm:px-5"
+                  >
                     <Stars rating={one.rating} />
                     <Link
                       to={`/app/calls/${encodeURIComponent(one.event_id)}`}
@@ -65,7 +80,9 @@ export function Ratings() {
                       {one.model}
                     </Link>
                     <span className="text-xs text-muted">{one.project}</span>
-                    <span className={classes("min-w-0 flex-1 truncate text-muted", one.comment !== null && "basis-40")}>{one.comment}</span>
+                    <span className={classes("min-w-0 flex-1 truncate text-muted", one.comment !== null && "basis-40")}>
+                      {one.comment}
+                    </span>
                     <span className="text-xs">
                       <Money value={one.cost} />
                     </span>

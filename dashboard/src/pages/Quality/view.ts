@@ -23,7 +23,8 @@ export function useQualityView(range: Range) {
       dayHref: (day: string, more: Readonly<Record<string, string>>) =>
         `/app/calls?${rangeSearch({ ...range, preset: "custom", start: day, end: day }, { ...state, ...more })}`,
       /** The calls behind a figure. */
-      callsHref: (more: Readonly<Record<string, string>> = {}) => `/app/calls?${rangeSearch(range, { ...state, ...more })}`,
+      callsHref: (more: Readonly<Record<string, string>> = {}) =>
+        `/app/calls?${rangeSearch(range, { ...state, ...more })}`,
     };
   }, [state, set, range]);
 }

@@ -40,7 +40,13 @@ function Name() {
       >
         <ErrorLine error={change.error} />
         <Field label="Name" of={change.error} name="name">
-          <TextInput required maxLength={128} autoComplete="name" value={name} onChange={(event) => setName(event.target.value)} />
+          <TextInput
+            required
+            maxLength={128}
+            autoComplete="name"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
         </Field>
         <Button type="submit" look="primary" busy={change.isPending} disabled={name.trim() === user.name}>
           Save name
@@ -77,7 +83,13 @@ function Password() {
         {/* Password managers want to know whose it is. */}
         <input type="text" hidden readOnly autoComplete="username" value={user.email} />
         <Field label="Current password" of={change.error} name="current_password">
-          <TextInput type="password" required autoComplete="current-password" value={current} onChange={(event) => setCurrent(event.target.value)} />
+          <TextInput
+            type="password"
+            required
+            autoComplete="current-password"
+            value={current}
+            onChange={(event) => setCurrent(event.target.value)}
+          />
         </Field>
         <Field label="New password" hint="At least 8 characters" of={change.error} name="password">
           <TextInput
@@ -107,7 +119,12 @@ function Delete() {
       <p className="max-w-prose text-muted">
         You are signed out everywhere. Workspaces that nobody but you administers are deleted with all they hold.
       </p>
-      <Button look="danger" className="mt-3" icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
+      <Button
+        look="danger"
+        className="mt-3"
+        icon={<Trash2 aria-hidden className="size-4" />}
+        onClick={() => setAsking(true)}
+      >
         Delete account
       </Button>
       <ConfirmDialog

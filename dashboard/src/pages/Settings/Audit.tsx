@@ -65,8 +65,18 @@ function Log() {
                   </time>
                 ),
               },
-              { key: "actor", header: "Who", wide: true, className: "align-top", cell: ({ actor }) => <span className="break-words">{actor}</span> },
-              { key: "what", header: "What", className: "align-top", cell: (line) => (
+              {
+                key: "actor",
+                header: "Who",
+                wide: true,
+                className: "align-top",
+                cell: ({ actor }) => <span className="break-words">{actor}</span>,
+              },
+              {
+                key: "what",
+                header: "What",
+                className: "align-top",
+                cell: (line) => (
                   <>
                     <What line={line} />
                     <span className="mt-0.5 block text-xs text-muted sm:hidden">
@@ -108,7 +118,8 @@ function said(value: unknown): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(said).join(", ");
   if (typeof value !== "object") return JSON.stringify(value);
-  if ("old" in value || "new" in value) return `${said("old" in value ? value.old : null)} → ${said("new" in value ? value.new : null)}`;
+  if ("old" in value || "new" in value)
+    return `${said("old" in value ? value.old : null)} → ${said("new" in value ? value.new : null)}`;
   const parts = Object.entries(value);
   return parts.length === 0 ? "all" : parts.map(([name, part]) => `${name} ${said(part)}`).join(", ");
 }

@@ -25,10 +25,15 @@ function Export() {
   return (
     <Card title="Export everything">
       <p className="max-w-prose text-muted">
-        All that this workspace holds, as a ZIP of JSON lines, a file of each kind: calls, totals, budgets, alerts, members,
-        settings and the audit log. Of keys and channels it holds no secrets.
+        All that this workspace holds, as a ZIP of JSON lines, a file of each kind: calls, totals, budgets, alerts,
+        members, settings and the audit log. Of keys and channels it holds no secrets.
       </p>
-      <Button className="mt-3" icon={<Download aria-hidden className="size-4" />} busy={run.isPending} onClick={() => run.mutate()}>
+      <Button
+        className="mt-3"
+        icon={<Download aria-hidden className="size-4" />}
+        busy={run.isPending}
+        onClick={() => run.mutate()}
+      >
         Download the archive
       </Button>
     </Card>
@@ -44,10 +49,15 @@ function Delete() {
   return (
     <Card title="Delete this workspace">
       <p className="max-w-prose text-muted">
-        Its calls, totals, budgets, keys and members are deleted for good, for everybody. Applications that send calls with its
-        keys are refused at once.
+        Its calls, totals, budgets, keys and members are deleted for good, for everybody. Applications that send calls
+        with its keys are refused at once.
       </p>
-      <Button look="danger" className="mt-3" icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
+      <Button
+        look="danger"
+        className="mt-3"
+        icon={<Trash2 aria-hidden className="size-4" />}
+        onClick={() => setAsking(true)}
+      >
         Delete workspace
       </Button>
       <ConfirmDialog

@@ -4,14 +4,36 @@ import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, date, dateTime, timeZone } from "@/format";
 import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, Checkbox, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Secret, Select, SuggestInput, Table, TextInput, toast } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  Checkbox,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  Secret,
+  Select,
+  SuggestInput,
+  Table,
+  TextInput,
+  toast,
+} from "@/ui";
 import { AdminOnly } from "./AdminOnly";
 
 type Key = Schema<"ApiKey">;
 type Scope = Key["scopes"][number];
 
 const SCOPES: { value: Scope; label: string; hint: string }[] = [
-  { value: "events:write", label: "Send calls", hint: "events:write: sends calls, asks budgets and reserves; reads nothing" },
+  {
+    value: "events:write",
+    label: "Send calls",
+    hint: "events:write: sends calls, asks budgets and reserves; reads nothing",
+  },
   { value: "read", label: "Read", hint: "read: sees what a viewer may" },
   { value: "admin", label: "Admin", hint: "admin: does everything an admin may" },
 ];
@@ -37,7 +59,12 @@ function Keys() {
       title="API keys"
       note="What applications sign in with. Each is shown once, when it is made."
       actions={
-        <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setCreating(true)}>
+        <Button
+          size="sm"
+          look="primary"
+          icon={<Plus aria-hidden className="size-3.5" />}
+          onClick={() => setCreating(true)}
+        >
           New key
         </Button>
       }
@@ -105,8 +132,18 @@ function Keys() {
                 right: true,
                 cell: (key) => (
                   <>
-                    <IconButton size="sm" label={`Rename ${key.name}`} icon={<Pencil aria-hidden className="size-4" />} onClick={() => setRenaming(key)} />
-                    <IconButton size="sm" label={`Revoke ${key.name}`} icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setRevoking(key)} />
+                    <IconButton
+                      size="sm"
+                      label={`Rename ${key.name}`}
+                      icon={<Pencil aria-hidden className="size-4" />}
+                      onClick={() => setRenaming(key)}
+                    />
+                    <IconButton
+                      size="sm"
+                      label={`Revoke ${key.name}`}
+                      icon={<Trash2 aria-hidden className="size-4" />}
+                      onClick={() => setRevoking(key)}
+                    />
                   </>
                 ),
               },
@@ -203,7 +240,12 @@ function Create({ onClose, onDone }: { onClose: () => void; onDone: (key: Schema
       </fieldset>
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Project" hint="Of calls that name none" of={create.error} name="project">
-          <SuggestInput maxLength={128} suggestions={projects.map((one) => one.name)} value={project} onChange={(event) => setProject(event.target.value)} />
+          <SuggestInput
+            maxLength={128}
+            suggestions={projects.map((one) => one.name)}
+            value={project}
+            onChange={(event) => setProject(event.target.value)}
+          />
         </Field>
         <Field label="Ends" of={create.error} name="expires_at">
           <Select options={ENDS} value={ends} onChange={setEnds} />

@@ -4,7 +4,24 @@ import { useGet, useRole, useSend, useSignedIn } from "@/api";
 import type { Schema } from "@/api";
 import { date, dateTime } from "@/format";
 import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Secret, Select, Table, TextInput, toast, toastError } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  Secret,
+  Select,
+  Table,
+  TextInput,
+  toast,
+  toastError,
+} from "@/ui";
 
 type Member = Schema<"Member">;
 type Role = Member["role"];
@@ -28,7 +45,12 @@ export function Component() {
         note="Admins change everything; viewers see what is spent."
         actions={
           admin && (
-            <Button size="sm" look="primary" icon={<UserPlus aria-hidden className="size-3.5" />} onClick={() => setInviting(true)}>
+            <Button
+              size="sm"
+              look="primary"
+              icon={<UserPlus aria-hidden className="size-3.5" />}
+              onClick={() => setInviting(true)}
+            >
               Invite
             </Button>
           )
@@ -37,7 +59,12 @@ export function Component() {
         <MemberTable />
       </Card>
       {admin && <Invitations />}
-      <Dialog open={inviting} onClose={() => setInviting(false)} title="Invite somebody" note="You get a link to send to them.">
+      <Dialog
+        open={inviting}
+        onClose={() => setInviting(false)}
+        title="Invite somebody"
+        note="You get a link to send to them."
+      >
         <Invite onClose={() => setInviting(false)} onDone={setInvitation} />
       </Dialog>
       <Dialog
@@ -104,7 +131,11 @@ function MemberTable() {
                         onChange={(role) =>
                           setRole.mutate(
                             { path: { user_id: member.user_id }, body: { role: roleOf(role) } },
-                            { onSuccess: () => toast(`${member.name} is ${role === "admin" ? "an admin" : "a viewer"} now`), onError: toastError },
+                            {
+                              onSuccess: () =>
+                                toast(`${member.name} is ${role === "admin" ? "an admin" : "a viewer"} now`),
+                              onError: toastError,
+                            },
                           )
                         }
                       />
@@ -113,7 +144,12 @@ function MemberTable() {
                     member.role
                   ),
               },
-              { key: "joined", wide: true, header: "Joined", cell: ({ joined_at }) => <span className="whitespace-nowrap">{date(joined_at)}</span> },
+              {
+                key: "joined",
+                wide: true,
+                header: "Joined",
+                cell: ({ joined_at }) => <span className="whitespace-nowrap">{date(joined_at)}</span>,
+              },
               ...(admin
                 ? [
                     {
@@ -154,7 +190,9 @@ function MemberTable() {
               )
             }
           >
-            <p>They see nothing of this workspace any more. API keys they made go on working: revoke those they know.</p>
+            <p>
+              They see nothing of this workspace any more. API keys they made go on working: revoke those they know.
+            </p>
           </ConfirmDialog>
         </>
       )}
@@ -173,11 +211,17 @@ function Invitations() {
             caption="Open invitations"
             rows={all}
             rowKey={({ id }) => id}
-            empty={<EmptyState title="Nobody is invited">Whoever you invite stands here until they have joined.</EmptyState>}
+            empty={
+              <EmptyState title="Nobody is invited">Whoever you invite stands here until they have joined.</EmptyState>
+            }
             columns={[
               { key: "email", header: "Address", cell: ({ email }) => <span className="break-all">{email}</span> },
               { key: "role", header: "As", wide: true, cell: ({ role }) => role },
-              { key: "until", header: "Until", cell: ({ expires_at }) => <span className="whitespace-nowrap">{dateTime(expires_at)}</span> },
+              {
+                key: "until",
+                header: "Until",
+                cell: ({ expires_at }) => <span className="whitespace-nowrap">{dateTime(expires_at)}</span>,
+              },
               {
                 key: "actions",
                 header: <span className="sr-only">Actions</span>,
@@ -229,7 +273,14 @@ function Invite({ onClose, onDone }: { onClose: () => void; onDone: (invitation:
     >
       <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_8rem]">
         <Field label="E-mail" of={invite.error} name="email">
-          <TextInput type="email" required maxLength={254} autoComplete="off" value={email} onChange={(event) => setEmail(event.target.value)} />
+          <TextInput
+            type="email"
+            required
+            maxLength={254}
+            autoComplete="off"
+            value={email}
+            onChange={(event) => setEmail(event.target.value)}
+          />
         </Field>
         <Field label="Role" of={invite.error} name="role">
           <Select options={ROLES} value={role} onChange={(value) => setRole(roleOf(value))} />

@@ -3,7 +3,19 @@ import { useGet, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, count } from "@/format";
 import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, ErrorLine, Field, Loaded, NumberInput, Switch, TextArea, TimeZoneInput, toast } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  ErrorLine,
+  Field,
+  Loaded,
+  NumberInput,
+  Switch,
+  TextArea,
+  TimeZoneInput,
+  toast,
+} from "@/ui";
 
 type Settings = Schema<"WorkspaceSettings">;
 
@@ -39,7 +51,10 @@ function PolicyForm({ settings }: { settings: Settings }) {
         body: {
           claude_haiku_45_enabled: values.claude_haiku_45_enabled,
           enable_caching: values.enable_caching,
-          disabled_models: values.disabled.split("\n").map((line) => line.trim()).filter(Boolean),
+          disabled_models: values.disabled
+            .split("\n")
+            .map((line) => line.trim())
+            .filter(Boolean),
           max_tokens_per_request: values.tokens === "" ? null : Number(values.tokens),
           retention_days: values.days === "" ? null : Number(values.days),
           tz: values.tz,
@@ -56,7 +71,10 @@ function PolicyForm({ settings }: { settings: Settings }) {
       }}
     >
       <ErrorLine error={save.error} />
-      <Card title="What applications may call" note="SDKs and the guard obey it; a call that does not is marked in the list of calls.">
+      <Card
+        title="What applications may call"
+        note="SDKs and the guard obey it; a call that does not is marked in the list of calls."
+      >
         <div className="max-w-xl space-y-4">
           <Switch
             label="Claude Haiku 4.5"
@@ -64,7 +82,12 @@ function PolicyForm({ settings }: { settings: Settings }) {
             checked={values.claude_haiku_45_enabled}
             onChange={(on) => set({ claude_haiku_45_enabled: on })}
           />
-          <Field label="Other models nobody may call" hint="One a line; * stands for anything" of={save.error} name="disabled_models">
+          <Field
+            label="Other models nobody may call"
+            hint="One a line; * stands for anything"
+            of={save.error}
+            name="disabled_models"
+          >
             <TextArea
               rows={4}
               spellCheck={false}
@@ -73,8 +96,20 @@ function PolicyForm({ settings }: { settings: Settings }) {
               onChange={(event) => set({ disabled: event.target.value })}
             />
           </Field>
-          <Field label="Most tokens of a call" hint="Prompt and output together; left empty, no limit" of={save.error} name="max_tokens_per_request">
-            <NumberInput min="1" max="2000000000" step="1" className="max-w-48" value={values.tokens} onChange={(event) => set({ tokens: event.target.value })} />
+          <Field
+            label="Most tokens of a call"
+            hint="Prompt and output together; left empty, no limit"
+            of={save.error}
+            name="max_tokens_per_request"
+          >
+            <NumberInput
+              min="1"
+              max="2000000000"
+              step="1"
+              className="max-w-48"
+              value={values.tokens}
+              onChange={(event) => set({ tokens: event.target.value })}
+            />
           </Field>
           <Switch
             label="Caching"
@@ -86,8 +121,19 @@ function PolicyForm({ settings }: { settings: Settings }) {
       </Card>
       <Card title="What is kept, and when days begin">
         <div className="grid max-w-xl gap-4 sm:grid-cols-2">
-          <Field label="Days that calls are kept" hint="Left empty, forever. The totals stay." of={save.error} name="retention_days">
-            <NumberInput min="1" max="3650" step="1" value={values.days} onChange={(event) => set({ days: event.target.value })} />
+          <Field
+            label="Days that calls are kept"
+            hint="Left empty, forever. The totals stay."
+            of={save.error}
+            name="retention_days"
+          >
+            <NumberInput
+              min="1"
+              max="3650"
+              step="1"
+              value={values.days}
+              onChange={(event) => set({ days: event.target.value })}
+            />
           </Field>
           <Field label="Time zone" hint="Of digests and of what is unusual" of={save.error} name="tz">
             <TimeZoneInput value={values.tz} onChange={(event) => set({ tz: event.target.value })} />
@@ -114,7 +160,9 @@ function ForViewers() {
           <dl className="grid gap-x-6 gap-y-3 sm:grid-cols-[14rem_minmax(0,1fr)]">
             <dt className="text-muted">Models nobody may call</dt>
             <dd className="flex flex-wrap gap-1">
-              {disabled_models.length === 0 ? "None: every model may be called" : disabled_models.map((model) => <Badge key={model}>{model}</Badge>)}
+              {disabled_models.length === 0
+                ? "None: every model may be called"
+                : disabled_models.map((model) => <Badge key={model}>{model}</Badge>)}
             </dd>
             <dt className="text-muted">Most tokens of a call</dt>
             <dd>{max_tokens_per_request === null ? "No limit" : count(max_tokens_per_request)}</dd>

@@ -49,13 +49,21 @@ export function PriceForm({ onClose }: { onClose: () => void }) {
     <DialogForm onSubmit={submit} onClose={onClose} action="Add price" busy={create.isPending} error={create.error}>
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Provider" of={create.error} name="provider">
-          <SuggestInput required maxLength={64} suggestions={used.map((one) => one.provider)} value={provider} onChange={(event) => setProvider(event.target.value)} />
+          <SuggestInput
+            required
+            maxLength={64}
+            suggestions={used.map((one) => one.provider)}
+            value={provider}
+            onChange={(event) => setProvider(event.target.value)}
+          />
         </Field>
         <Field label="Model" hint="* stands for anything" of={create.error} name="model">
           <SuggestInput
             required
             maxLength={256}
-            suggestions={used.filter((one) => provider === "" || one.provider === provider).flatMap(({ models }) => Object.keys(models))}
+            suggestions={used
+              .filter((one) => provider === "" || one.provider === provider)
+              .flatMap(({ models }) => Object.keys(models))}
             value={model}
             onChange={(event) => setModel(event.target.value)}
           />
@@ -70,7 +78,12 @@ export function PriceForm({ onClose }: { onClose: () => void }) {
         <div className="grid gap-4 sm:grid-cols-2">
           {RATES.map(({ name, label, unit, hint }) => (
             <Field key={name} label={`${label}, $ ${unit}`} hint={hint} of={create.error} name={name}>
-              <NumberInput min="0" max="1000000" value={rates[name] ?? ""} onChange={(event) => setRates({ ...rates, [name]: event.target.value })} />
+              <NumberInput
+                min="0"
+                max="1000000"
+                value={rates[name] ?? ""}
+                onChange={(event) => setRates({ ...rates, [name]: event.target.value })}
+              />
             </Field>
           ))}
         </div>

@@ -4,7 +4,20 @@ import { useGet, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { dateTime, exactMoney, percent } from "@/format";
 import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Table, TextInput, toast } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  Table,
+  TextInput,
+  toast,
+} from "@/ui";
 import { PriceForm } from "./PriceForm";
 import { RATES } from "./rates";
 
@@ -23,7 +36,12 @@ export function Component() {
       note="What you pay by your own contracts. They come before the price list, for calls sent after they were added."
       actions={
         admin && (
-          <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setAdding(true)}>
+          <Button
+            size="sm"
+            look="primary"
+            icon={<Plus aria-hidden className="size-3.5" />}
+            onClick={() => setAdding(true)}
+          >
             Add a price
           </Button>
         )
@@ -37,7 +55,8 @@ export function Component() {
             rowKey={({ id }) => id}
             empty={
               <EmptyState title="No prices of your own" icon={<Tags aria-hidden className="size-5" />}>
-                Calls are priced by the public price list. Add a price for a discount, a contract or a model of your own.
+                Calls are priced by the public price list. Add a price for a discount, a contract or a model of your
+                own.
               </EmptyState>
             }
             columns={[
@@ -58,7 +77,12 @@ export function Component() {
                 ),
               },
               { key: "terms", header: "Price", wide: true, cell: (price) => <Terms price={price} /> },
-              { key: "from", wide: true, header: "From", cell: ({ starts_at }) => <span className="whitespace-nowrap">{dateTime(starts_at)}</span> },
+              {
+                key: "from",
+                wide: true,
+                header: "From",
+                cell: ({ starts_at }) => <span className="whitespace-nowrap">{dateTime(starts_at)}</span>,
+              },
               { key: "until", wide: true, header: "Ends", cell: ({ ends_at }) => <Until at={ends_at} /> },
               ...(admin
                 ? [
@@ -82,10 +106,19 @@ export function Component() {
           />
         )}
       </Loaded>
-      <Dialog open={adding} onClose={() => setAdding(false)} title="Add a price" note="For calls from now on; what is stored keeps its price.">
+      <Dialog
+        open={adding}
+        onClose={() => setAdding(false)}
+        title="Add a price"
+        note="For calls from now on; what is stored keeps its price."
+      >
         <PriceForm onClose={() => setAdding(false)} />
       </Dialog>
-      <Dialog open={ending !== undefined} onClose={() => setEnding(undefined)} title={`End the price of ${ending?.model ?? ""}`}>
+      <Dialog
+        open={ending !== undefined}
+        onClose={() => setEnding(undefined)}
+        title={`End the price of ${ending?.model ?? ""}`}
+      >
         {ending && <End price={ending} onClose={() => setEnding(undefined)} />}
       </Dialog>
     </Card>
@@ -96,7 +129,11 @@ const isOver = (at: string | null) => at !== null && new Date(at) <= new Date();
 
 function Until({ at }: { at: string | null }) {
   if (at === null) return <span className="text-muted">no end</span>;
-  return isOver(at) ? <Badge>ended {dateTime(at)}</Badge> : <span className="whitespace-nowrap">until {dateTime(at)}</span>;
+  return isOver(at) ? (
+    <Badge>ended {dateTime(at)}</Badge>
+  ) : (
+    <span className="whitespace-nowrap">until {dateTime(at)}</span>
+  );
 }
 
 function Terms({ price }: { price: Price }) {

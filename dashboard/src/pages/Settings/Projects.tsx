@@ -5,7 +5,24 @@ import type { Schema } from "@/api";
 import { count, money, timeZone } from "@/format";
 import { useSearchState } from "@/lib/searchState";
 import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, Checkbox, Dialog, DialogForm, EmptyState, Field, IconButton, LoadMore, Loaded, Table, TextInput, Unpriced, toast, toastError } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  Checkbox,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  LoadMore,
+  Loaded,
+  Table,
+  TextInput,
+  Unpriced,
+  toast,
+  toastError,
+} from "@/ui";
 
 type Project = Schema<"Project">;
 const DEFAULTS = { archived: false };
@@ -34,7 +51,12 @@ export function Component() {
       note="What each cost in the last 30 days. A call that names a project nobody made makes it."
       actions={
         admin && (
-          <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setEditing("new")}>
+          <Button
+            size="sm"
+            look="primary"
+            icon={<Plus aria-hidden className="size-3.5" />}
+            onClick={() => setEditing("new")}
+          >
             New project
           </Button>
         )
@@ -76,11 +98,22 @@ export function Component() {
                       right: true,
                       cell: (project: Project) => (
                         <>
-                          <IconButton size="sm" label={`Rename ${project.name}`} icon={<Pencil aria-hidden className="size-4" />} onClick={() => setEditing(project)} />
+                          <IconButton
+                            size="sm"
+                            label={`Rename ${project.name}`}
+                            icon={<Pencil aria-hidden className="size-4" />}
+                            onClick={() => setEditing(project)}
+                          />
                           <IconButton
                             size="sm"
                             label={`${project.archived ? "Bring back" : "Archive"} ${project.name}`}
-                            icon={project.archived ? <ArchiveRestore aria-hidden className="size-4" /> : <Archive aria-hidden className="size-4" />}
+                            icon={
+                              project.archived ? (
+                                <ArchiveRestore aria-hidden className="size-4" />
+                              ) : (
+                                <Archive aria-hidden className="size-4" />
+                              )
+                            }
                             disabled={change.isPending}
                             onClick={() => archive(project)}
                           />
@@ -94,7 +127,11 @@ export function Component() {
         )}
       </Loaded>
       <LoadMore of={projects} />
-      <Dialog open={editing !== undefined} onClose={close} title={editing === "new" ? "New project" : "Rename the project"}>
+      <Dialog
+        open={editing !== undefined}
+        onClose={close}
+        title={editing === "new" ? "New project" : "Rename the project"}
+      >
         {editing === "new" ? <Create onClose={close} /> : editing && <Rename project={editing} onClose={close} />}
       </Dialog>
     </Card>

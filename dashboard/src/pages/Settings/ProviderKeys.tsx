@@ -4,7 +4,21 @@ import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { date } from "@/format";
 import { useTitle } from "@/lib/title";
-import { Button, Card, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, SuggestInput, Table, TextInput, toast } from "@/ui";
+import {
+  Button,
+  Card,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  SuggestInput,
+  Table,
+  TextInput,
+  toast,
+} from "@/ui";
 import { AdminOnly } from "./AdminOnly";
 
 type Key = Schema<"ProviderKey">;
@@ -29,7 +43,12 @@ function Keys() {
       title="Provider keys"
       note="Your keys at providers, kept encrypted. Of each only the last four characters are ever shown."
       actions={
-        <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setAdding(true)}>
+        <Button
+          size="sm"
+          look="primary"
+          icon={<Plus aria-hidden className="size-3.5" />}
+          onClick={() => setAdding(true)}
+        >
           Add a key
         </Button>
       }
@@ -46,10 +65,19 @@ function Keys() {
               </EmptyState>
             }
             columns={[
-              { key: "provider", header: "Provider", cell: ({ provider }) => <span className="font-medium">{provider}</span> },
+              {
+                key: "provider",
+                header: "Provider",
+                cell: ({ provider }) => <span className="font-medium">{provider}</span>,
+              },
               { key: "name", header: "Name", cell: ({ name }) => name },
               { key: "key", header: "Key", cell: ({ last_four }) => <code className="font-mono">…{last_four}</code> },
-              { key: "since", wide: true, header: "Added", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
+              {
+                key: "since",
+                wide: true,
+                header: "Added",
+                cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span>,
+              },
               {
                 key: "actions",
                 header: <span className="sr-only">Actions</span>,
@@ -100,7 +128,13 @@ function Add({ onClose }: { onClose: () => void }) {
     >
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Provider" of={add.error} name="provider">
-          <SuggestInput required maxLength={64} suggestions={PROVIDERS} value={provider} onChange={(event) => setProvider(event.target.value)} />
+          <SuggestInput
+            required
+            maxLength={64}
+            suggestions={PROVIDERS}
+            value={provider}
+            onChange={(event) => setProvider(event.target.value)}
+          />
         </Field>
         <Field label="Name" hint="Tells several of one provider apart" of={add.error} name="name">
           <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />

@@ -62,17 +62,26 @@ function Row({ session }: { session: Session }) {
           { onSuccess: () => toast("The session is ended"), onError: toastError },
         );
   return (
-    <li data-session={session.current ? "current" : "other"} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3 sm:px-5">
+    <li
+      data-session={session.current ? "current" : "other"}
+      className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3 sm:px-5"
+    >
       <div className="min-w-0 flex-1 basis-56">
         <p className="flex flex-wrap items-center gap-2 font-medium">
           <span title={session.device}>{name}</span>
           {session.current && <Badge tone="accent">this one</Badge>}
         </p>
         <p className="text-xs text-muted">
-          Last used {ago(session.last_used_at)} · since {dateTime(session.created_at)} · ends {dateTime(session.expires_at)} if not used
+          Last used {ago(session.last_used_at)} · since {dateTime(session.created_at)} · ends{" "}
+          {dateTime(session.expires_at)} if not used
         </p>
       </div>
-      <Button size="sm" busy={end.isPending} aria-label={session.current ? "Sign out here" : `End the session of ${name}`} onClick={run}>
+      <Button
+        size="sm"
+        busy={end.isPending}
+        aria-label={session.current ? "Sign out here" : `End the session of ${name}`}
+        onClick={run}
+      >
         {session.current ? "Sign out" : "End"}
       </Button>
     </li>

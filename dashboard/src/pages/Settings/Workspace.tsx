@@ -4,7 +4,19 @@ import { chooseWorkspace, queryClient, useRole, useSend, useWorkspaces } from "@
 import { count, date } from "@/format";
 import { useSearchState } from "@/lib/searchState";
 import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, ConfirmDialog, Dialog, DialogForm, ErrorLine, Field, Table, TextInput, toast } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  ErrorLine,
+  Field,
+  Table,
+  TextInput,
+  toast,
+} from "@/ui";
 
 const DEFAULTS = { new: "" };
 
@@ -22,7 +34,9 @@ export function Component() {
         ) : (
           <p>
             <span className="font-medium">{current?.name}</span>
-            <span className="text-muted">, of which you are a viewer: you see what it spends, and admins change it.</span>
+            <span className="text-muted">
+              , of which you are a viewer: you see what it spends, and admins change it.
+            </span>
           </p>
         )}
       </Card>
@@ -31,7 +45,11 @@ export function Component() {
         title="Your workspaces"
         note="Each has its own calls, members, keys and budgets."
         actions={
-          <Button size="sm" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setState({ new: "workspace" })}>
+          <Button
+            size="sm"
+            icon={<Plus aria-hidden className="size-3.5" />}
+            onClick={() => setState({ new: "workspace" })}
+          >
             New workspace
           </Button>
         }
@@ -53,7 +71,12 @@ export function Component() {
             },
             { key: "role", header: "You are", cell: ({ role }) => role },
             { key: "members", wide: true, header: "Members", right: true, cell: ({ members }) => count(members) },
-            { key: "since", wide: true, header: "Since", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
+            {
+              key: "since",
+              wide: true,
+              header: "Since",
+              cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span>,
+            },
             {
               key: "open",
               header: <span className="sr-only">Actions</span>,

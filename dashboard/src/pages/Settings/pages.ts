@@ -1,4 +1,16 @@
-import { Building2, CircleUser, Database, FolderKanban, History, KeyRound, MonitorSmartphone, Plug, ShieldCheck, Tags, Users } from "lucide-react";
+import {
+  Building2,
+  CircleUser,
+  Database,
+  FolderKanban,
+  History,
+  KeyRound,
+  MonitorSmartphone,
+  Plug,
+  ShieldCheck,
+  Tags,
+  Users,
+} from "lucide-react";
 
 /** The pages of the settings, in the order of the list. What only admins may see is not listed for others. */
 export const GROUPS = [

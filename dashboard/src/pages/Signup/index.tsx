@@ -48,7 +48,13 @@ export function Component() {
             <TextInput type="email" autoComplete="username" maxLength={254} {...input("email")} />
           </Field>
           <Field label="Password" hint="At least 8 characters" of={signup.error} name="password">
-            <TextInput type="password" autoComplete="new-password" minLength={8} maxLength={128} {...input("password")} />
+            <TextInput
+              type="password"
+              autoComplete="new-password"
+              minLength={8}
+              maxLength={128}
+              {...input("password")}
+            />
           </Field>
           <Button type="submit" look="primary" busy={signup.isPending} className="w-full">
             Create account
@@ -57,7 +63,10 @@ export function Component() {
       </Card>
       <p className="mt-5 text-center text-muted">
         Have an account?{" "}
-        <Link to={`/login${next ? `?next=${encodeURIComponent(next)}` : ""}`} className="font-medium text-accent underline">
+        <Link
+          to={`/login${next ? `?next=${encodeURIComponent(next)}` : ""}`}
+          className="font-medium text-accent underline"
+        >
           Sign in
         </Link>
       </p>

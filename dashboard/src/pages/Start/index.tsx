@@ -48,7 +48,8 @@ export function Component() {
                 ) : (
                   <>
                     <p className="max-w-prose text-muted">
-                      This workspace has a key, which nobody can show again. Put it into the lines below, or make another.
+                      This workspace has a key, which nobody can show again. Put it into the lines below, or make
+                      another.
                     </p>
                     <Button onClick={make}>Make another key</Button>
                   </>
@@ -66,8 +67,16 @@ export function Component() {
               value={state.with}
               onChange={(value) => setState({ with: value }, { replace: true })}
               tabs={[
-                { value: "curl", label: "curl", content: <CodeBlock label="the curl command" code={curl(server, used)} /> },
-                { value: "python", label: "Python", content: <CodeBlock label="the Python lines" code={python(server, used)} /> },
+                {
+                  value: "curl",
+                  label: "curl",
+                  content: <CodeBlock label="the curl command" code={curl(server, used)} />,
+                },
+                {
+                  value: "python",
+                  label: "Python",
+                  content: <CodeBlock label="the Python lines" code={python(server, used)} />,
+                },
                 {
                   value: "otel",
                   label: "OpenTelemetry",
@@ -105,7 +114,14 @@ function FirstCall({ call }: { call: Schema<"StoredEvent"> }) {
         <Badge>{call.provider}</Badge>
       </p>
       <dl className="mt-4 grid grid-cols-2 gap-4 sm:grid-cols-4">
-        <Fact name="Cost" value={<span title={exactMoney(call.cost)}><Money value={call.cost ?? null} /></span>} />
+        <Fact
+          name="Cost"
+          value={
+            <span title={exactMoney(call.cost)}>
+              <Money value={call.cost ?? null} />
+            </span>
+          }
+        />
         <Fact name="Tokens" value={count(call.total_tokens)} />
         <Fact name="Latency" value={duration(call.latency_ms)} />
         <Fact name="When" value={ago(call.timestamp)} />

@@ -19,7 +19,10 @@ llmlab.log_call("openai", "gpt-4o-mini", input_tokens=1200, output_tokens=300)
 # Or let it record every call of your OpenAI, Anthropic, Gemini, Mistral or Cohere client:
 llmlab.instrument()`;
 
-export const openTelemetry = (server: string, key: string) => `# The environment of any application that sends GenAI traces
+export const openTelemetry = (
+  server: string,
+  key: string,
+) => `# The environment of any application that sends GenAI traces
 OTEL_EXPORTER_OTLP_ENDPOINT=${server}
 OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20${key}
 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
