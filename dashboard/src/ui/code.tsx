@@ -46,9 +46,9 @@ export function Copy({ text, label = "Copy", words }: { text: string; label?: st
 export function CodeBlock({ code, label }: { code: string; label: string }) {
   return (
     <div className="relative min-w-0 rounded-lg border bg-sunken">
-      {/* Somebody without a mouse must be able to scroll it. */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre
+        // Keyboard users must be able to scroll it.
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
         tabIndex={0}
         role="group"
         aria-label={label}

@@ -40,11 +40,11 @@ export function Anomalies({
               Nothing in these days.
             </p>
           ) : (
-            // Somebody without a mouse must be able to scroll it.
-            // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
             <div
               role="group"
               aria-label="Unusual times, newest first"
+              // Keyboard users must be able to scroll it.
+              // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
               tabIndex={0}
               className="-my-3 max-h-80 overflow-y-auto rounded"
             >
