@@ -3,7 +3,7 @@
 import { useSyncExternalStore } from "react";
 import type { Schema } from "./types";
 import { ApiError, AwayError, problemOf } from "./errors";
-import { getCookie, setCookie } from "@/lib/cookies";
+import { getCookie, setCookie } from "@/utils/cookies";
 
 /** Where the API is: this server, unless the pages are served from elsewhere. */
 export const API_URL = ((import.meta.env.VITE_API_URL as string | undefined) ?? "").replace(/\/+$/, "");

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { scaleBand, scaleLinear } from "d3-scale";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { colorOf } from "./colors";
 import { rem, useWidth } from "./frame";
 

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { useEffect, useRef, useState } from "react";
 import { ChartColumn, Table2 } from "lucide-react";
 import { Card, IconButton } from "@/ui";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 
 export interface Legend {
   name: string;

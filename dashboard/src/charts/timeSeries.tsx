@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { useState } from "react";
 import { scaleBand, scaleLinear } from "d3-scale";
 import { area, curveMonotoneX, line, stack, stackOrderNone } from "d3-shape";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { colorOf } from "./colors";
 import { rem, useWidth } from "./frame";
 

@@ -1,7 +1,7 @@
 import type { ComponentProps, ReactNode } from "react";
 import { Link } from "react-router";
 import { LoaderCircle } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Tooltip } from "./tooltip";
 
 type Look = "primary" | "secondary" | "ghost" | "danger";

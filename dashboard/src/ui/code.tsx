@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { Check, Copy as CopyIcon, KeyRound } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Button, IconButton } from "./button";
 
 /** Browsers offer the clipboard on https and localhost only; elsewhere the old way works. */

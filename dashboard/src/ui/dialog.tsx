@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useEffect, useId, useRef, useState } from "react";
 import { X } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Button, IconButton } from "./button";
 import { Field, TextInput } from "./form";
 import { PortalContainer } from "./portal";

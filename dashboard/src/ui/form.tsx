@@ -3,7 +3,7 @@ import { createContext, useContext, useId } from "react";
 import { Check, ChevronDown } from "lucide-react";
 import { Checkbox as RadixCheckbox, Switch as RadixSwitch } from "radix-ui";
 import { ApiError } from "@/api/errors";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 
 interface FieldIds {
   id: string;

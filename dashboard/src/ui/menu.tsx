@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { DropdownMenu, Popover as RadixPopover, Tabs as RadixTabs } from "radix-ui";
 import { Check } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { usePortalContainer } from "./portal";
 
 const FLOATING = "z-40 rounded-lg border bg-surface text-ink shadow-floating";

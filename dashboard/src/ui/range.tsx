@@ -1,9 +1,9 @@
 import { useState } from "react";
 import { CalendarDays, ChevronDown } from "lucide-react";
 import { isoDay } from "@/format";
-import { classes } from "@/lib/classes";
-import type { Preset, Range } from "@/lib/range";
-import { PRESETS } from "@/lib/range";
+import { classes } from "@/utils/classes";
+import type { Preset, Range } from "@/hooks/useRange";
+import { PRESETS } from "@/hooks/useRange";
 import { Button } from "./button";
 import { Field, TextInput } from "./form";
 import { Popover } from "./menu";

@@ -3,7 +3,7 @@ import { useId } from "react";
 import { ArrowDown, ArrowUp, Inbox, RefreshCw, ServerOff, TriangleAlert } from "lucide-react";
 import { ApiError, AwayError, sentence } from "@/api/errors";
 import { count, money, percent, percentChange } from "@/format";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Button } from "./button";
 
 /** The head of a page: its title, what it is about, and what can be done. */

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { useMemo, useState } from "react";
 import { Link } from "react-router";
 import { ArrowDown, ArrowUp, ChevronsUpDown } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Button } from "./button";
 
 export interface Column<Row> {

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 import { CircleCheck, TriangleAlert, X } from "lucide-react";
 import { sentence } from "@/api/errors";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 
 interface Toast {
   id: number;

@@ -15,7 +15,7 @@ import { usePages, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, exactTime } from "@/format";
 import { Badge, Button, Card, EmptyState, LoadMore, Loaded, toast, toastError } from "@/ui";
-import { KINDS, wordsOf } from "./alertWords";
+import { KINDS, alertText } from "./alertText";
 
 type Alert = Schema<"Alert">;
 
@@ -67,7 +67,7 @@ export function Alerts() {
 }
 
 function Line({ alert, busy, onResend }: { alert: Alert; busy: boolean; onResend: (() => void) | undefined }) {
-  const { title, note } = wordsOf(alert);
+  const { title, note } = alertText(alert);
   return (
     <li data-alert={alert.kind} className="flex flex-wrap gap-x-3 gap-y-2 px-4 py-3 sm:flex-nowrap sm:px-5">
       <span className="mt-0.5 flex size-7 shrink-0 items-center justify-center rounded-full bg-sunken text-muted">

@@ -3,8 +3,8 @@ import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { isoDay, timeZone } from "@/format";
 import { Checkbox, DialogForm, Field, NumberInput, Select, SuggestInput, TextInput, TimeZoneInput, toast } from "@/ui";
-import type { Period } from "./words";
-import { PERIODS } from "./words";
+import type { Period } from "./labels";
+import { PERIODS } from "./labels";
 
 const PERIOD_OPTIONS = (Object.keys(PERIODS) as Period[]).map((value) => ({ value, label: PERIODS[value] }));
 const NUMBERS = String.raw`\s*\d+(\.\d+)?(\s*[,;\s]\s*\d+(\.\d+)?)*\s*`;

@@ -3,7 +3,7 @@ import { Lock, Pencil, Trash2, Wallet } from "lucide-react";
 import { useGet, useGetIf, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { exactMoney, money, percent } from "@/format";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import {
   Badge,
   Button,
@@ -17,7 +17,7 @@ import {
   Unpriced,
   toast,
 } from "@/ui";
-import { STATUS, periodText, scopeParts, until } from "./words";
+import { STATUS, periodText, scopeParts, until } from "./labels";
 
 type Budget = Schema<"Budget">;
 

@@ -3,8 +3,8 @@ import { Users } from "lucide-react";
 import { useMutation } from "@tanstack/react-query";
 import { chooseWorkspace, queryClient, signOut, useSession } from "@/api";
 import { send } from "@/api/client";
-import { useTitle } from "@/lib/title";
-import { Away, Centered, Starting } from "@/shell/states";
+import { useTitle } from "@/hooks/useTitle";
+import { Away, Centered, Starting } from "@/layout/states";
 import { Button, EmptyState, ErrorLine } from "@/ui";
 
 /** Whoever was sent an invitation opens it here, and signs in or up first. */

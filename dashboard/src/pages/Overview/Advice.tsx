@@ -4,13 +4,13 @@ import { useGet } from "@/api";
 import type { Schema } from "@/api";
 import { count, decimal, money, percent, timeZone } from "@/format";
 import { Badge, Card, EmptyState, LinkButton, Loaded } from "@/ui";
-import { SELDOM } from "@/parts/seldom";
+import { EVERY_FIVE_MINUTES } from "@/api/refetch";
 
 const SHOWN = 3;
 
 /** What could be saved: the largest of each kind, with what it rests on. */
 export function Advice() {
-  const advice = useGet("/api/recommendations", { query: { days: 30, tz: timeZone } }, SELDOM);
+  const advice = useGet("/api/recommendations", { query: { days: 30, tz: timeZone } }, EVERY_FIVE_MINUTES);
   return (
     <Card
       title="What could be saved"

@@ -3,17 +3,21 @@ import { CircleCheck } from "lucide-react";
 import { useGet } from "@/api";
 import type { Schema } from "@/api";
 import { date, dateTime, money, timeZone } from "@/format";
-import { daysSince, moments } from "@/lib/costs";
-import type { Range } from "@/lib/range";
-import { ANOMALIES } from "@/parts/anomalies";
-import { SELDOM } from "@/parts/seldom";
+import { daysSince, moments } from "@/utils/costs";
+import type { Range } from "@/hooks/useRange";
+import { ANOMALIES } from "@/format/anomalies";
+import { EVERY_FIVE_MINUTES } from "@/api/refetch";
 import { Badge, Card, Loaded } from "@/ui";
 
 type Anomaly = Schema<"Anomaly">;
 
 /** What was unusual in a range. */
 export function useAnomalies(range: Range) {
-  const asked = useGet("/api/recommendations/anomalies", { query: { days: daysSince(range), tz: timeZone } }, SELDOM);
+  const asked = useGet(
+    "/api/recommendations/anomalies",
+    { query: { days: daysSince(range), tz: timeZone } },
+    EVERY_FIVE_MINUTES,
+  );
   const shown = useMemo(() => {
     const { start, end } = moments(range);
     return (asked.data?.anomalies ?? []).filter(

@@ -4,12 +4,12 @@ import { ArrowDown, ArrowUp } from "lucide-react";
 import { useGet } from "@/api";
 import type { Schema } from "@/api";
 import { count, exactMoney, fullDay, money, timeZone } from "@/format";
-import { classes } from "@/lib/classes";
-import { periods } from "@/lib/costs";
-import { useHour } from "@/lib/hour";
-import { rangeOf } from "@/lib/range";
+import { classes } from "@/utils/classes";
+import { periods } from "@/utils/costs";
+import { useHour } from "@/hooks/useHour";
+import { rangeOf } from "@/hooks/useRange";
 import { Card, ErrorState, Skeleton, Stat } from "@/ui";
-import { SELDOM } from "@/parts/seldom";
+import { EVERY_FIVE_MINUTES } from "@/api/refetch";
 
 const FIGURES = [
   { preset: "today", label: "Today", before: "yesterday by now" },
@@ -78,7 +78,11 @@ function Difference({ value, before, none }: { value: number; before: string; no
 }
 
 function Forecast() {
-  const forecast = useGet("/api/costs/forecast", { query: { period: "month", horizon: 31, tz: timeZone } }, SELDOM);
+  const forecast = useGet(
+    "/api/costs/forecast",
+    { query: { period: "month", horizon: 31, tz: timeZone } },
+    EVERY_FIVE_MINUTES,
+  );
   const label = "Forecast to the month’s end";
   if (forecast.data === undefined) return <Missing label={label} error={forecast.error} retry={forecast.refetch} />;
   const { total, missing, period_end } = forecast.data;

@@ -2,9 +2,9 @@ import { Link } from "react-router";
 import type { Schema } from "@/api";
 import { ChartFrame, TimeSeriesChart, colorOf } from "@/charts";
 import { money, shortMoney } from "@/format";
-import { SPLITS, chartOf, tableOf } from "@/lib/costs";
-import type { Range } from "@/lib/range";
-import { rangeSearch } from "@/lib/range";
+import { SPLITS, chartOf, tableOf } from "@/utils/costs";
+import type { Range } from "@/hooks/useRange";
+import { rangeSearch } from "@/hooks/useRange";
 import { Card, EmptyState, Loaded, Segments, Select, Skeleton } from "@/ui";
 import type { Spend } from "./useSpend";
 

@@ -1,9 +1,9 @@
 import { useGet } from "@/api";
 import { BarList } from "@/charts";
 import { count } from "@/format";
-import { costText } from "@/lib/costs";
-import type { Range } from "@/lib/range";
-import { rangeSearch } from "@/lib/range";
+import { costText } from "@/utils/costs";
+import type { Range } from "@/hooks/useRange";
+import { rangeSearch } from "@/hooks/useRange";
 import { Card, EmptyState, Loaded } from "@/ui";
 
 export function TopModels({ range }: { range: Range }) {

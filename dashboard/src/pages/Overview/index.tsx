@@ -1,7 +1,7 @@
 import { Rocket } from "lucide-react";
 import { useGet } from "@/api";
-import { useRange } from "@/lib/range";
-import { useTitle } from "@/lib/title";
+import { useRange } from "@/hooks/useRange";
+import { useTitle } from "@/hooks/useTitle";
 import { Card, DateRangePicker, EmptyState, LinkButton, Loaded, PageHeader, Skeleton } from "@/ui";
 import { Advice } from "./Advice";
 import { Anomalies, useAnomalies } from "./Anomalies";
@@ -9,7 +9,7 @@ import { Budgets } from "./Budgets";
 import { Figures } from "./Figures";
 import { SpendChart } from "./SpendChart";
 import { TopModels } from "./TopModels";
-import { UnpricedNotice } from "./UnpricedNotice";
+import { UnpricedNotice } from "@/components/UnpricedNotice";
 import { useSpend } from "./useSpend";
 
 /** The spend, what moves it, and what can be done about it. */

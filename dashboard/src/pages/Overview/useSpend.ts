@@ -1,7 +1,7 @@
 import { useGet, useGetIf } from "@/api";
-import { bucketOf, isSplit } from "@/lib/costs";
-import type { Range } from "@/lib/range";
-import { useSearchState } from "@/lib/searchState";
+import { bucketOf, isSplit } from "@/utils/costs";
+import type { Range } from "@/hooks/useRange";
+import { useSearchState } from "@/hooks/useSearchState";
 
 const DEFAULTS = { by: "model", key: "" };
 /** More colours than these nobody tells apart. */

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { Trash2 } from "lucide-react";
 import { queryClient, signOut, updateUser, useSend, useSignedIn } from "@/api";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import { Button, Card, ConfirmDialog, ErrorLine, Field, TextInput, toast } from "@/ui";
 
 export function Component() {

@@ -1,7 +1,7 @@
 import { usePages } from "@/api";
 import type { Schema } from "@/api";
 import { dateTime, exactTime } from "@/format";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import { Card, EmptyState, LoadMore, Loaded, Table } from "@/ui";
 import { AdminOnly } from "./AdminOnly";
 

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useMutation } from "@tanstack/react-query";
 import { Download, Trash2 } from "lucide-react";
 import { chooseWorkspace, download, queryClient, signOut, useSend, useWorkspaces } from "@/api";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import { Button, Card, ConfirmDialog, toast, toastError } from "@/ui";
 import { AdminOnly } from "./AdminOnly";
 

@@ -3,7 +3,7 @@ import { KeyRound, Pencil, Plus, Trash2 } from "lucide-react";
 import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, date, dateTime, timeZone } from "@/format";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import {
   Badge,
   Button,

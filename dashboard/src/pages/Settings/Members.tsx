@@ -3,7 +3,7 @@ import { UserMinus, UserPlus, X } from "lucide-react";
 import { useGet, useRole, useSend, useSignedIn } from "@/api";
 import type { Schema } from "@/api";
 import { date, dateTime } from "@/format";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import {
   Badge,
   Button,

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useGet, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, count } from "@/format";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import {
   Badge,
   Button,

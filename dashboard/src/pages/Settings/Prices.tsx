@@ -3,7 +3,7 @@ import { CalendarX2, Plus, Tags } from "lucide-react";
 import { useGet, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { dateTime, exactMoney, percent } from "@/format";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import {
   Badge,
   Button,

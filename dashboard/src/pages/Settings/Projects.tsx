@@ -3,8 +3,8 @@ import { Archive, ArchiveRestore, FolderKanban, Pencil, Plus } from "lucide-reac
 import { usePages, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { count, money, timeZone } from "@/format";
-import { useSearchState } from "@/lib/searchState";
-import { useTitle } from "@/lib/title";
+import { useSearchState } from "@/hooks/useSearchState";
+import { useTitle } from "@/hooks/useTitle";
 import {
   Badge,
   Button,

@@ -3,7 +3,7 @@ import { Plug, Plus, Trash2 } from "lucide-react";
 import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { date } from "@/format";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import {
   Button,
   Card,

@@ -3,7 +3,7 @@ import { LogOut } from "lucide-react";
 import { queryClient, signOut, useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, dateTime } from "@/format";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import { Badge, Button, Card, ConfirmDialog, Loaded, toast, toastError } from "@/ui";
 import { deviceName } from "./device";
 

@@ -2,8 +2,8 @@ import { useState } from "react";
 import { LogOut, Plus } from "lucide-react";
 import { chooseWorkspace, queryClient, useRole, useSend, useWorkspaces } from "@/api";
 import { count, date } from "@/format";
-import { useSearchState } from "@/lib/searchState";
-import { useTitle } from "@/lib/title";
+import { useSearchState } from "@/hooks/useSearchState";
+import { useTitle } from "@/hooks/useTitle";
 import {
   Badge,
   Button,

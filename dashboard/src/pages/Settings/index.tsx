@@ -1,6 +1,6 @@
 import { NavLink, Outlet, useLocation, useNavigate } from "react-router";
 import { useGet, useRole } from "@/api";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Loaded, PageHeader, Select } from "@/ui";
 import { GROUPS } from "./pages";
 

@@ -2,9 +2,9 @@ import { useState } from "react";
 import { Link, Navigate, useSearchParams } from "react-router";
 import { useMutation } from "@tanstack/react-query";
 import { queryClient, signIn, useSession } from "@/api";
-import { safeNext } from "@/lib/next";
-import { useTitle } from "@/lib/title";
-import { Centered } from "@/shell/states";
+import { safeNext } from "@/utils/next";
+import { useTitle } from "@/hooks/useTitle";
+import { Centered } from "@/layout/states";
 import { Button, Card, ErrorLine, Field, TextInput } from "@/ui";
 
 export function Component() {
