@@ -1,10 +1,21 @@
-/** Overview and Explore: the figures are those of the endpoints, and what was unusual is told. */
+/** Overview and Explore show the figures and the anomalies of the endpoints. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { URLSearchParams } from "node:url";
-import { ADMIN, VIEWER, axe, noProblems, screenshot, settled, signIn, startBrowser, startServer } from "./harness.mjs";
+import {
+  ADMIN,
+  VIEWER,
+  axe,
+  noProblems,
+  providerName,
+  screenshot,
+  settled,
+  signIn,
+  startBrowser,
+  startServer,
+} from "./harness.mjs";
 
 const TZ = "Europe/Berlin";
 let server;
@@ -61,9 +72,9 @@ const tableBehind = (page, title) =>
     .first()
     .evaluate((table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent.trim())));
 
-test("the overview shows what the endpoints say", async () => {
+test("the overview shows what the endpoints return", async () => {
   const page = await browser.open();
-  // What is left of today shrinks meanwhile, so the forecast is compared with the very answer that the page got.
+  // The rest of today shrinks meanwhile, so the forecast is compared with the answer the page received.
   let forecast;
   page.on("response", async (response) => {
     if (response.url().includes("/api/costs/forecast?") && response.url().includes("period=month") && response.ok())
@@ -80,7 +91,7 @@ test("the overview shows what the endpoints say", async () => {
     month.total_cost > 0 && figure.includes(money(month.total_cost)),
     `${figure} is not ${money(month.total_cost)}`,
   );
-  assert.match(figure, /\$[\d.,]+ (more|less) than last month by now/);
+  assert.match(figure, /\$[\d.,]+ (more|less) than last month at this time/);
   assert.ok(
     (await text(page.locator("[data-figure=today]"))).includes(
       money((await ask("/api/costs/summary", { days: 1 })).total_cost),
@@ -106,7 +117,7 @@ test("the overview shows what the endpoints say", async () => {
 
   assert.ok(series.unpriced_calls > 0);
   assert.equal(await page.locator("[data-unpriced]").getAttribute("data-unpriced"), String(series.unpriced_calls));
-  assert.equal(await page.getByRole("link", { name: "Set a price" }).getAttribute("href"), "/app/settings/prices");
+  assert.equal(await page.getByRole("link", { name: "Add a price" }).getAttribute("href"), "/app/settings/prices");
 
   for (const budget of (await ask("/api/budgets")).budgets) {
     const line = page.locator(`[data-budget="${budget.name}"]`);
@@ -118,16 +129,16 @@ test("the overview shows what the endpoints say", async () => {
 
   const card = page.locator("[data-advice]").first();
   assert.match(await text(card), /\$[\d.,]+ a month/);
-  await card.getByText("What it rests on").click();
+  await card.getByText("How we worked this out").click();
   await card.locator("dl").waitFor();
-  assert.match(await text(card.locator("dl")), /Calls looked at \d/);
+  assert.match(await text(card.locator("dl")), /Calls analyzed \d/);
 
   await axe(page);
   await screenshot(page, "overview");
   noProblems(page);
 });
 
-test("what was unusual is marked on the chart and told with its cause", async () => {
+test("anomalies are marked on the chart and listed with their causes", async () => {
   const page = await browser.open();
   await signIn(page, ADMIN, "/app?range=90d&by=project");
   await page.locator("[data-anomaly]").first().waitFor();
@@ -136,8 +147,10 @@ test("what was unusual is marked on the chart and told with its cause", async ()
   const list = page.locator("[data-anomaly]");
   assert.equal(await list.count(), anomalies.length);
   assert.ok(anomalies.length > 0);
-  const told = await list.allInnerTexts();
-  anomalies.forEach(({ about, cause }, index) => assert.ok(told[index].includes(about) && told[index].includes(cause)));
+  const lines = await list.allInnerTexts();
+  anomalies.forEach(({ about, cause }, index) =>
+    assert.ok(lines[index].includes(about) && lines[index].includes(cause)),
+  );
 
   const marks = page.locator("[data-mark]");
   const days = new Set(anomalies.map((one) => new Date(one.start).toLocaleDateString("sv", { timeZone: TZ })));
@@ -154,7 +167,7 @@ test("what was unusual is marked on the chart and told with its cause", async ()
   noProblems(page);
 });
 
-test("explore is its address, and the waterfall is the endpoint's", async () => {
+test("explore keeps its state in the address, and the waterfall shows the endpoint's figures", async () => {
   const page = await browser.open();
   const [answer] = await Promise.all([
     page.waitForResponse(
@@ -164,8 +177,8 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
   ]);
   const comparison = await answer.json();
   await page.locator("[data-waterfall]").waitFor();
-  await page.getByRole("group", { name: "Split by" }).getByText("Provider").click();
-  await page.getByRole("combobox", { name: "Step" }).selectOption("week");
+  await page.getByRole("group", { name: "Group by" }).getByText("Provider").click();
+  await page.getByRole("combobox", { name: "Interval" }).selectOption("week");
   await page.getByRole("combobox", { name: "Project" }).selectOption("support bot");
   await page.getByRole("group", { name: "Show" }).getByText("Calls").click();
   await settled(page);
@@ -177,7 +190,7 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
     limit: 10,
   });
   const [head, ...rows] = await tableBehind(page, "Calls over time");
-  assert.deepEqual(head, ["Week", "Calls", ...series.split.map((part) => part.name)]);
+  assert.deepEqual(head, ["Week", "Calls", ...series.split.map((part) => providerName(part.name))]);
   const counts = new Intl.NumberFormat("en-GB");
   assert.deepEqual(
     rows.map((row) => row[1]),
@@ -194,9 +207,9 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
   assert.ok(await copied.getByRole("radio", { name: "Provider" }).isChecked());
   await copied.close();
 
-  await page.getByRole("button", { name: "Remove the filters" }).click();
+  await page.getByRole("button", { name: "Clear filters" }).click();
   await settled(page);
-  const [, ...parts] = await tableBehind(page, "Compared with before");
+  const [, ...parts] = await tableBehind(page, "Compared with previous period");
   const effects = Object.values(comparison.effects).filter((value) => value !== 0);
   assert.ok(effects.length >= 3);
   assert.deepEqual(
@@ -205,7 +218,7 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
   );
   assert.equal(await text(page.locator("[data-difference]")), change(comparison.difference));
   const contributors = await page
-    .getByRole("table", { name: "What contributed to the difference" })
+    .getByRole("table", { name: "What drove the change" })
     .locator("tbody tr")
     .allInnerTexts();
   assert.equal(contributors.length, comparison.models.length);
@@ -222,7 +235,7 @@ test("explore is its address, and the waterfall is the endpoint's", async () => 
   noProblems(page);
 });
 
-test("explore splits by a tag, leads to the calls and exports", async () => {
+test("explore groups by a tag, links to the calls and exports", async () => {
   const page = await browser.open();
   await signIn(page, VIEWER, "/app/explore?by=tag&key=team");
   const groups = page.getByRole("table", { name: "Costs by tag" });
@@ -245,7 +258,7 @@ test("explore splits by a tag, leads to the calls and exports", async () => {
   await page.getByRole("button", { name: "Export" }).click();
   const [file] = await Promise.all([
     page.waitForEvent("download"),
-    page.getByRole("menuitem", { name: "Calls as JSON lines" }).click(),
+    page.getByRole("menuitem", { name: "Calls as JSON Lines" }).click(),
   ]);
   assert.match(file.suggestedFilename(), /\.jsonl$/);
   const saved = readFileSync(await file.path(), "utf8")
@@ -258,7 +271,7 @@ test("explore splits by a tag, leads to the calls and exports", async () => {
   noProblems(page);
 });
 
-test("a new workspace is led to its first call, and little data is said to be little", async () => {
+test("a new workspace leads to its first call, and too little data says so", async () => {
   const page = await browser.open();
   const joined = await fetch(`${server.url}/api/auth/signup`, {
     method: "POST",
@@ -273,7 +286,7 @@ test("a new workspace is led to its first call, and little data is said to be li
   const { access_token, user } = await joined.json();
   await signIn(page, { email: user.email, password: "correct horse battery" }, "/app");
   await page.getByText("No calls yet").waitFor();
-  assert.equal(await page.getByRole("link", { name: "Send the first call" }).getAttribute("href"), "/app/start");
+  assert.equal(await page.getByRole("link", { name: "Send your first call" }).getAttribute("href"), "/app/start");
   await axe(page);
   await screenshot(page, "overview-empty");
 
@@ -284,13 +297,13 @@ test("a new workspace is led to its first call, and little data is said to be li
   });
   assert.equal(tracked.status, 201);
   await page.locator("[data-figure=today]").waitFor();
-  await page.getByText("Too little data yet").waitFor();
+  await page.getByText("Not enough data yet").waitFor();
   assert.match(await text(page.locator("[data-figure=today]")), /\$0\.00036/);
   await axe(page);
   await screenshot(page, "overview-first-call");
   await page.goto("/app/explore?model=nothing");
-  await page.getByText("No call passes these filters").waitFor();
-  await page.getByRole("button", { name: "Remove the filters" }).first().click();
+  await page.getByText("No calls match").waitFor();
+  await page.getByRole("button", { name: "Clear filters" }).first().click();
   await page.getByRole("table", { name: "Costs by model" }).waitFor();
   noProblems(page);
 });

@@ -2,7 +2,7 @@ import { Navigate, createBrowserRouter } from "react-router";
 import { settings } from "@/pages/Settings/routes";
 import { Broken, Starting } from "@/layout/states";
 
-/** Every page is a file of its own, loaded when it is first opened; it exports `Component`. */
+/** Each page is loaded when first opened; it exports `Component`. */
 export const router = createBrowserRouter([
   {
     ErrorBoundary: Broken,

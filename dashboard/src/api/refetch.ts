@@ -1,2 +1,2 @@
-/** Advice and forecasts take the server a while, and one call more does not change them. */
+/** For recommendations and forecasts: slow to compute, and not changed by a single call. */
 export const EVERY_FIVE_MINUTES = { refetchInterval: 300_000 };

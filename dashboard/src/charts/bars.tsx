@@ -7,16 +7,16 @@ import { rem, useWidth } from "./frame";
 
 export interface BarItem {
   name: string;
-  /** How long the bar is. */
+  /** The length of the bar. */
   value: number;
-  /** What stands at its end, already formatted. */
+  /** The formatted value at its end. */
   text: ReactNode;
   note?: ReactNode;
   href?: string;
   color?: string;
 }
 
-/** A ranking: a name, a bar and a number in each line. It is a list, and needs no table behind it. */
+/** A ranking with a name, a bar and a value per line. It is a list and needs no table behind it. */
 export function BarList({ items, label }: { items: readonly BarItem[]; label: string }) {
   const most = Math.max(...items.map((item) => item.value), 0) || 1;
   return (
@@ -54,11 +54,11 @@ export function BarList({ items, label }: { items: readonly BarItem[]; label: st
 export interface WaterfallItem {
   label: string;
   value: number;
-  /** A total stands on the ground; a change begins where the one before it ended. */
+  /** A total starts at zero; a change starts where the previous item ended. */
   kind: "total" | "change";
 }
 
-/** How one total became another, change by change. Put it into a ChartFrame, which has the table. */
+/** The changes between two totals. Put it into a ChartFrame, which has the table. */
 export function Waterfall({
   items,
   format,
@@ -89,7 +89,7 @@ export function Waterfall({
         ? "var(--bar-good)"
         : "var(--bar-bad)";
   const change = (item: WaterfallItem) => `${item.kind === "change" && item.value > 0 ? "+" : ""}${format(item.value)}`;
-  // Where columns would be too narrow for their names, they lie on their side.
+  // If columns would be too narrow for their labels, the bars are horizontal.
   if (width > 0 && width < items.length * 76) {
     const across = scaleLinear([Math.min(0, ...edges), Math.max(0, ...edges) || 1], [0, 100]);
     return (
@@ -171,7 +171,7 @@ export function Waterfall({
   );
 }
 
-/** How many fall into each class. Put it into a ChartFrame, which has the table. */
+/** Counts per bin. Put it into a ChartFrame, which has the table. */
 export function Histogram({
   bins,
   format,

@@ -5,13 +5,13 @@ import { Button, Menu, toast, toastError } from "@/ui";
 
 export const FORMATS = [
   { format: "csv", label: "CSV" },
-  { format: "jsonl", label: "JSON lines" },
+  { format: "jsonl", label: "JSON Lines" },
   { format: "parquet", label: "Parquet" },
 ] as const;
 
 type Save = (...file: Parameters<typeof download>) => void;
 
-/** A button with what can be exported; `children` lists it, and saves what is chosen. */
+/** A button with a menu of exports; `children` renders the items. */
 export function ExportMenu({ children }: { children: (save: Save) => ReactNode }) {
   const [busy, setBusy] = useState(false);
 
@@ -19,7 +19,7 @@ export function ExportMenu({ children }: { children: (save: Save) => ReactNode }
     setBusy(true);
     try {
       await download(...file);
-      toast("The file is saved");
+      toast("File saved");
     } catch (error) {
       toastError(error);
     } finally {

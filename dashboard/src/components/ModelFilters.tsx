@@ -8,7 +8,7 @@ interface Chosen {
   project: string;
 }
 
-/** What there is to choose from, and what is chosen even if it is not in these days. */
+/** The options, including the chosen one even if it has no calls in this period. */
 const options = (values: readonly string[], value: string) => [
   { value: "", label: "All" },
   ...[...new Set(values), ...(value === "" || values.includes(value) ? [] : [value])].map((one) => ({
@@ -17,7 +17,7 @@ const options = (values: readonly string[], value: string) => [
   })),
 ];
 
-/** The fields that narrow a page to a model, a provider and a project. */
+/** Fields that filter a page by model, provider and project. */
 export function ModelFilters({
   range,
   chosen,

@@ -2,7 +2,7 @@ import { TriangleAlert } from "lucide-react";
 import { count } from "@/format";
 import { LinkButton } from "@/ui";
 
-/** Says how many calls are in no total, and what to do about it; nothing if all have a price. */
+/** How many calls the totals leave out, and how to include them. Renders nothing if all have a price. */
 export function UnpricedNotice({ calls }: { calls: number }) {
   if (calls === 0) return null;
   return (
@@ -14,12 +14,12 @@ export function UnpricedNotice({ calls }: { calls: number }) {
       <TriangleAlert aria-hidden className="size-4 shrink-0" />
       <p className="min-w-0 flex-1 basis-52">
         <span className="font-medium">
-          {count(calls)} {calls === 1 ? "call has" : "calls have"} no known price
-        </span>{" "}
-        and {calls === 1 ? "is" : "are"} in no total. Tell what the model costs, and they are counted.
+          {count(calls)} {calls === 1 ? "call has" : "calls have"} no price
+        </span>
+        , so totals leave {calls === 1 ? "it" : "them"} out. Add a price to include them.
       </p>
       <LinkButton size="sm" to="/app/settings/prices">
-        Set a price
+        Add a price
       </LinkButton>
     </div>
   );

@@ -1,4 +1,4 @@
-/** What kinds of anomalies are called. */
+/** Labels of anomalies. */
 
 import type { Schema } from "@/api";
 import type { Tone } from "@/ui";

@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 
 const HOUR_MS = 3_600_000;
 
-/** Now, and again when the next hour begins: for questions about what was until now. */
+/** The current time, updated when the next hour begins. */
 export function useHour() {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {

@@ -18,7 +18,7 @@ export const PRESETS = {
 
 export type Preset = keyof typeof PRESETS;
 
-/** As the cost and metrics endpoints take it. */
+/** The query of the cost and metrics endpoints. */
 export interface RangeQuery {
   days?: number;
   start?: string;
@@ -83,10 +83,10 @@ export function useRange(): Range {
   }, [state, setState]);
 }
 
-/** A preset's range, whatever is in the address. */
+/** The range of a preset, regardless of the address. */
 export const rangeOf = (preset: Exclude<Preset, "custom">) => ({ preset, ...bounds(preset) });
 
-/** The range and what else a page is to show, as a link's query. */
+/** The range and other state of a page as a query string. */
 export function rangeSearch({ preset, start, end }: Range, others: Readonly<Record<string, string>> = {}) {
   const query = new URLSearchParams(Object.entries(others).filter(([, value]) => value !== ""));
   if (preset !== DEFAULTS.range) query.set("range", preset);
@@ -97,6 +97,6 @@ export function rangeSearch({ preset, start, end }: Range, others: Readonly<Reco
   return query.toString();
 }
 
-/** Says a range of moments, of which the last is not in it, in days. */
+/** The first and the last day of a range with an exclusive end. */
 export const rangeText = (range: { start: string; end: string }) =>
   `${date(range.start)} – ${date(new Date(range.end).getTime() - 1)}`;

@@ -1,4 +1,4 @@
-/** What a page shows, kept in the address bar. */
+/** State of a page, kept in the address bar. */
 
 import { useCallback, useMemo } from "react";
 import { useSearchParams } from "react-router";
@@ -14,10 +14,9 @@ type Widened<T> = {
         : readonly string[];
 };
 
-/** The state of a page by name. What is as in `defaults` is left out of the address.
+/** The state of a page by name. Values equal to `defaults` are left out of the address.
  *
- * `const [state, setState] = useSearchState({ by: "model", project: "" })`; `setState({ by: "project" })` is a step the
- * back button undoes; with `{ replace: true }` it is not, for typing. `defaults` should be a constant of the module.
+ * `const [state, setState] = useSearchState({ by: "model", project: "" })`; `setState({ by: "project" })` adds a * history entry; with `{ replace: true }`, for typing, it does not. `defaults` should be a constant of the module.
  */
 export function useSearchState<T extends Record<string, Value>>(
   defaults: T,

@@ -1,4 +1,4 @@
-/** Light or dark: as the system has it, unless the reader chose. */
+/** Light or dark: the system's setting, unless the reader chose one. */
 
 import { useSyncExternalStore } from "react";
 import { getCookie, setCookie } from "@/utils/cookies";

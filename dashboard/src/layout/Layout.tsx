@@ -14,7 +14,7 @@ import { LiveIndicator } from "./LiveIndicator";
 import { MORE, PAGES } from "./navigation";
 import { Away, Over, Starting } from "./states";
 
-/** Everything behind the door: who is not signed in is sent to it. */
+/** The layout of all pages that require a session. */
 export function Component() {
   const session = useSession();
   const { pathname, search } = useLocation();
@@ -28,7 +28,7 @@ export function Component() {
     case "out":
       return <Navigate to={`/login?next=${encodeURIComponent(pathname + search)}`} replace />;
     case "in":
-      // Nothing of one workspace may be seen in another.
+      // Remounts on a switch, so that no data of one workspace shows in another.
       return <Layout key={`${session.user.id} ${session.workspaceId}`} />;
   }
 }
@@ -36,22 +36,22 @@ export function Component() {
 function Layout() {
   useLive();
   const { pathname } = useLocation();
-  // Open at one page: whoever goes to another leaves it behind.
+  // The page it was opened on: it closes on navigation.
   const [drawerAt, setDrawerAt] = useState<string>();
   const main = useRef<HTMLElement>(null);
-  // What floats above the page is a part of it for those who do not see it.
+  // Floating elements belong to the main landmark for screen readers.
   const [floating, setFloating] = useState<HTMLElement | null>(null);
   const busy = useNavigation().state === "loading";
   const first = useRef(true);
   const { all, current } = useWorkspaces();
 
   useEffect(() => {
-    // The workspace of last time may be one the caller has left since.
+    // The user may have left the last workspace.
     if (all && !current && all[0]) chooseWorkspace(all[0].id);
   }, [all, current]);
 
   useEffect(() => {
-    // Whoever does not see the page hears of the new one; the first is announced by the browser.
+    // Screen readers announce the new page; the browser announces the first one.
     if (!first.current) main.current?.focus();
     first.current = false;
     window.scrollTo(0, 0);
@@ -63,7 +63,7 @@ function Layout() {
         href="#main"
         className="sr-only z-50 rounded-md bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2"
       >
-        Skip to the content
+        Skip to content
       </a>
       <div
         aria-hidden
@@ -215,7 +215,7 @@ function WorkspaceSwitcher() {
 }
 
 const THEMES: { value: Theme; label: string }[] = [
-  { value: "system", label: "As the system" },
+  { value: "system", label: "System" },
   { value: "light", label: "Light" },
   { value: "dark", label: "Dark" },
 ];

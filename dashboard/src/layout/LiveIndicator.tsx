@@ -5,12 +5,16 @@ import { Tooltip } from "@/ui";
 
 const STATES: Record<LiveState, { label: string; note: string; dot: string }> = {
   connecting: { label: "Connecting", note: "Waiting for the server", dot: "bg-line-strong" },
-  live: { label: "Live", note: "What you see moves within a second of a call", dot: "bg-bar-good" },
-  polling: { label: "Every 5 s", note: "Live updates cannot be had; looking every five seconds", dot: "bg-bar-warn" },
-  away: { label: "Away", note: "The server does not answer; trying again", dot: "bg-bar-bad" },
+  live: { label: "Live", note: "Updates within a second", dot: "bg-bar-good" },
+  polling: {
+    label: "Every 5 s",
+    note: "Live updates are not available; refreshing every 5 seconds",
+    dot: "bg-bar-warn",
+  },
+  away: { label: "Offline", note: "The server does not respond; reconnecting", dot: "bg-bar-bad" },
 };
 
-/** Whether what is shown is up to date. */
+/** Whether the page is up to date. */
 export function LiveIndicator() {
   const state = useLiveState();
   const { label, note, dot } = STATES[state];

@@ -6,7 +6,7 @@ import { start } from "@/api/session";
 import { EmptyState, ErrorState, LinkButton, Skeleton } from "@/ui";
 import { Brand } from "./Brand";
 
-/** A page with nothing but one thing in its middle. */
+/** A page with one centered element. */
 export function Centered({ children, wide }: { children: ReactNode; wide?: boolean }) {
   return (
     <main className="flex min-h-dvh flex-col items-center justify-center px-4 py-10">
@@ -16,7 +16,7 @@ export function Centered({ children, wide }: { children: ReactNode; wide?: boole
   );
 }
 
-/** Nobody knows yet who is there. */
+/** Shown until the session is known. */
 export function Starting() {
   return (
     <div role="status" className="min-h-dvh p-6 lg:pl-68">
@@ -47,7 +47,7 @@ export function Away({ error }: { error: Error }) {
   );
 }
 
-/** The session has ended: signing in again leads back to where one was. */
+/** The session has ended; signing in returns to the same page. */
 export function Over() {
   const { pathname, search } = useLocation();
   return (
@@ -55,7 +55,7 @@ export function Over() {
       <div className="rounded-xl border bg-surface shadow-raised">
         <EmptyState
           main
-          title="Your session is over"
+          title="Signed out"
           icon={<LockKeyhole aria-hidden className="size-5" />}
           action={
             <LinkButton look="primary" to={`/login?next=${encodeURIComponent(pathname + search)}`}>
@@ -63,14 +63,14 @@ export function Over() {
             </LinkButton>
           }
         >
-          It ended after a while without use, or somebody ended it. You will come back to this page.
+          Your session expired or was ended. Signing in returns you to this page.
         </EmptyState>
       </div>
     </Centered>
   );
 }
 
-/** Nothing is at this address, or the page broke. */
+/** The address does not exist, or the page failed. */
 export function Broken() {
   const error = useRouteError();
   const missing = isRouteErrorResponse(error) && error.status === 404;
@@ -78,7 +78,7 @@ export function Broken() {
     <Centered>
       <div className="rounded-xl border bg-surface shadow-raised">
         {missing ? (
-          <EmptyState main title="There is no such page" action={<LinkButton to="/app">To the overview</LinkButton>} />
+          <EmptyState main title="There is no such page" action={<LinkButton to="/app">Go to overview</LinkButton>} />
         ) : (
           <ErrorState main error={error} onRetry={() => window.location.reload()} />
         )}

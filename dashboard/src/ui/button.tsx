@@ -28,7 +28,7 @@ interface ButtonProps extends ComponentProps<"button"> {
   look?: Look;
   size?: Size;
   icon?: ReactNode;
-  /** Shows that it is being done, and takes no second click. */
+  /** Shows a spinner and ignores clicks. */
   busy?: boolean;
 }
 
@@ -61,7 +61,7 @@ interface LinkButtonProps extends ComponentProps<typeof Link> {
   icon?: ReactNode;
 }
 
-/** Looks like a button and goes somewhere. */
+/** A link that looks like a button. */
 export function LinkButton({
   look: kind = "secondary",
   size = "md",
@@ -79,7 +79,7 @@ export function LinkButton({
 }
 
 interface IconButtonProps extends Omit<ComponentProps<"button">, "children"> {
-  /** What it does; read out, and shown as a tooltip. */
+  /** The accessible name, also shown as a tooltip. */
   label: string;
   icon: ReactNode;
   size?: Size;

@@ -31,7 +31,7 @@ export function Dialog({ open, onClose, title, note, children, footer, wide, dra
     if (!open && dialog?.open) dialog.close();
   }, [open]);
   return (
-    // Escape is the browser's; a click beside the dialog is only the mouse's way to the same.
+    // The browser handles Escape; a click outside is only the mouse's equivalent.
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions
     <dialog
       ref={(dialog) => {
@@ -64,7 +64,7 @@ export function Dialog({ open, onClose, title, note, children, footer, wide, dra
             {footer !== undefined && (
               <div className="flex flex-wrap justify-end gap-2 border-t px-5 py-3">{footer}</div>
             )}
-            {/* The last in the order, so that the dialog begins with what it is for. */}
+            {/* Last in the tab order, so that focus starts in the content. */}
             <div className="absolute top-3 right-3">
               <IconButton size="sm" label="Close" icon={<X aria-hidden className="size-4" />} onClick={onClose} />
             </div>
@@ -80,16 +80,16 @@ interface ConfirmProps {
   onClose: () => void;
   title: string;
   children?: ReactNode;
-  /** What the button says, such as "Delete". */
+  /** The label of the button, such as "Delete". */
   action: string;
   onConfirm: () => unknown;
   busy?: boolean;
   error?: unknown;
-  /** To be typed before it can be done, for what cannot be undone. */
+  /** Text to type as a confirmation. */
   typed?: string;
 }
 
-/** Asks once more before something that cannot be undone. */
+/** Asks for confirmation. */
 export function ConfirmDialog({ open, onClose, title, children, action, onConfirm, busy, error, typed }: ConfirmProps) {
   const [text, setText] = useState("");
   const close = () => {
@@ -131,14 +131,14 @@ export function ConfirmDialog({ open, onClose, title, children, action, onConfir
 interface DialogFormProps {
   onSubmit: () => void;
   onClose: () => void;
-  /** What the button says, such as "Create". */
+  /** The label of the button, such as "Create". */
   action: string;
   busy?: boolean;
   error?: unknown;
   children: ReactNode;
 }
 
-/** The form in a dialog, with its buttons. Put it inside, so that it starts anew whenever the dialog opens. */
+/** The form in a dialog, with its buttons. Render it inside the dialog, so that it resets whenever the dialog opens. */
 export function DialogForm({ onSubmit, onClose, action, busy, error, children }: DialogFormProps) {
   return (
     <form

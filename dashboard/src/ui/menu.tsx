@@ -9,7 +9,7 @@ const ITEM =
   "flex cursor-pointer items-center gap-2.5 rounded-md px-2.5 py-1.5 text-left outline-none select-none " +
   "data-highlighted:bg-hover data-disabled:cursor-not-allowed data-disabled:opacity-55";
 
-/** A menu behind a button. Not modal: a modal one would put styles into the page, which the policy forbids. */
+/** A menu behind a button. Not modal: a modal one injects styles, which the policy forbids. */
 export function Menu({
   trigger,
   children,
@@ -54,7 +54,7 @@ export function MenuItem({ children, onSelect, icon, danger, disabled }: MenuIte
   );
 }
 
-/** A list of which one is chosen. */
+/** A list of options with one selected. */
 export function MenuChoice({
   value,
   options,
@@ -86,7 +86,7 @@ export function MenuLabel({ children }: { children: ReactNode }) {
 
 export const MenuSeparator = () => <DropdownMenu.Separator className="my-1.5 border-t" />;
 
-/** Anything behind a button. */
+/** Content behind a button. */
 export function Popover({
   trigger,
   children,
@@ -126,7 +126,7 @@ interface TabsProps<T extends string> {
   tabs: readonly { value: T; label: ReactNode; content: ReactNode }[];
 }
 
-/** Tabs; keep the chosen one in the address with useSearchState. */
+/** Tabs; keep the selected one in the address with useSearchState. */
 export function Tabs<T extends string>({ label, value, onChange, tabs }: TabsProps<T>) {
   return (
     <RadixTabs.Root value={value} onValueChange={(next) => onChange(next as T)}>

@@ -19,19 +19,19 @@ function set(next: readonly Toast[]) {
   for (const listener of listeners) listener();
 }
 
-const forget = (id: number) => set(toasts.filter((toast) => toast.id !== id));
+const dismiss = (id: number) => set(toasts.filter((toast) => toast.id !== id));
 
-/** Says for a while that something was done. */
+/** Shows a confirmation for a few seconds. */
 export function toast(text: string, tone: Toast["tone"] = "good") {
   const id = ++lastId;
   set([...toasts.slice(-2), { id, text, tone }]);
-  setTimeout(() => forget(id), SHOWN_MS);
+  setTimeout(() => dismiss(id), SHOWN_MS);
 }
 
-/** Says for a while that something was not done: `mutate(input, { onError: toastError })`. */
+/** Shows an error for a few seconds: `mutate(input, { onError: toastError })`. */
 export const toastError = (error: unknown) => toast(sentence(error), "bad");
 
-/** Where they are shown. Used once, by the shell. */
+/** Renders the toasts. Used once. */
 export function Toasts() {
   const shown = useSyncExternalStore(
     (listener) => {
@@ -62,7 +62,7 @@ export function Toasts() {
               type="button"
               aria-label="Dismiss"
               className="rounded p-0.5 text-muted hover:text-ink"
-              onClick={() => forget(id)}
+              onClick={() => dismiss(id)}
             >
               <X aria-hidden className="size-4" />
             </button>

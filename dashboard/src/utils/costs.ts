@@ -1,8 +1,9 @@
-/** Costs over time, as charts and tables show them. */
+/** Costs over time for charts and tables. */
 
 import type { Schema } from "@/api";
 import type { TimePoint } from "@/charts";
 import { UNPRICED, count, date, dateTime, hour, money, month, short, shortDate } from "@/format";
+import { providerName } from "@/format/providers";
 import type { Range } from "@/hooks/useRange";
 
 type Days = Pick<Range, "preset" | "start" | "end">;
@@ -29,14 +30,14 @@ export const MEASURES: Record<Measure, { label: string; format: (value: number) 
 
 export const OTHER = "Other";
 
-/** What a part of a split is called. */
+/** The name of a group. */
 export function partName(part: Part, by: By): string {
   if (part.others) return OTHER;
-  if (part.name !== null) return part.name;
-  return by === "project" ? "No project" : "Without the tag";
+  if (part.name !== null) return by === "provider" ? providerName(part.name) : part.name;
+  return by === "project" ? "No project" : "No tag";
 }
 
-/** What something cost; unpriced if none of its calls has a price. */
+/** A cost, or "unpriced" if none of its calls has a price. */
 export const costText = (part: { total_cost: number; unpriced_calls: number }, calls: number) =>
   calls > 0 && part.unpriced_calls === calls ? UNPRICED : money(part.total_cost);
 
@@ -49,21 +50,21 @@ function shifted(day: string, days: number) {
   return at;
 }
 
-/** How many days a range has. */
+/** The number of days in a range. */
 export const daysOf = ({ start, end }: Days) =>
   Math.round((shifted(end, 1).getTime() - midnight(start).getTime()) / DAY_MS);
 
-/** How many days back a range begins, today included. */
+/** The number of days since the start of a range, including today. */
 export const daysSince = ({ start }: Days) =>
   Math.min(365, Math.max(1, Math.ceil((Date.now() - midnight(start).getTime()) / DAY_MS)));
 
-/** The range as moments; the second is not in it. */
+/** The range as timestamps; the end is exclusive. */
 export const moments = ({ start, end }: Days) => ({
   start: midnight(start).toISOString(),
   end: shifted(end, 1).toISOString(),
 });
 
-/** The steps that suit a range. */
+/** The default interval for a range. */
 export function bucketOf(range: Days): Bucket {
   const days = daysOf(range);
   if (days <= 2) return "hour";
@@ -85,7 +86,7 @@ function hourOnly(at: string) {
 
 export type Mark = Schema<"Anomaly">;
 
-/** A series for TimeSeriesChart: the dearest at the bottom, and a sign where something was unusual. */
+/** A series for TimeSeriesChart: the most expensive at the bottom, with a mark at each anomaly. */
 export function chartOf(series: Series, measure: Measure, anomalies: readonly Mark[] = []) {
   const { by, bucket, points } = series;
   const names = by === null ? [MEASURES[measure].label] : series.split.map((part) => partName(part, by));
@@ -117,7 +118,7 @@ export function chartOf(series: Series, measure: Measure, anomalies: readonly Ma
   };
 }
 
-/** The table behind such a chart: a row for each step, in the measure's words. */
+/** The table behind such a chart, with a row for each interval. */
 export function tableOf(series: Series, measure: Measure) {
   const { by, bucket, points } = series;
   const { format, label } = MEASURES[measure];
@@ -153,14 +154,14 @@ export interface Periods {
 
 const span = (start: Date, end: Date) => `${start.toISOString()}..${end.toISOString()}`;
 
-/** The end of the hour that is running. Totals are kept by the hour. */
+/** The end of the current hour. Totals are kept by the hour. */
 export function endOfHour(now: number) {
   const at = new Date(now);
   at.setHours(at.getHours() + 1, 0, 0, 0);
   return at;
 }
 
-/** A range up to now, and the same part of the one before: the month before a month, else as many days before. */
+/** A range up to now and the same part of the previous period: the previous month for a month, else as many days. */
 export function periods(range: Days, now: number): Periods {
   const start = midnight(range.start);
   const whole = shifted(range.end, 1);
@@ -174,7 +175,7 @@ export function periods(range: Days, now: number): Periods {
     else to.setDate(at.getDate() - days);
     return to;
   };
-  // The 31st of a month without one is the end of that month.
+  // In a shorter month, the 31st means the end of that month.
   const before = back(end) < start ? back(end) : start;
   return { from: span(back(start), before), to: span(start, end) };
 }

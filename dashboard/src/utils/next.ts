@@ -1,4 +1,4 @@
-/** Where to go after signing in: a page of ours, and never another site. */
+/** The page to open after signing in; never another site. */
 export function safeNext(next: string | null): string | undefined {
   if (!next || !next.startsWith("/")) return undefined;
   const url = new URL(next, window.location.origin);

@@ -1,4 +1,4 @@
-/** What an alert says. */
+/** The text of alerts. */
 
 import type { Schema } from "@/api";
 import { count, decimal, fullDay, money, percent } from "@/format";
@@ -8,36 +8,36 @@ type Alert = Schema<"Alert">;
 export const KINDS: Record<Alert["kind"], string> = {
   budget: "Budget",
   unpriced_model: "No price",
-  anomaly: "Unusual",
+  anomaly: "Anomaly",
   digest: "Digest",
   test: "Test",
 };
 
-/** A line and, below it, what there is to know about it. */
+/** The title and the details of an alert. */
 export function alertText(alert: Alert): { title: string; note?: string } {
   const { subject, details } = alert;
   switch (alert.kind) {
     case "budget":
       return {
         title: `${subject} reached ${percent(alert.threshold)} of its limit`,
-        ...(alert.spend !== null && { note: `${money(alert.spend)} were spent` }),
+        ...(alert.spend !== null && { note: `${money(alert.spend)} spent` }),
       };
     case "unpriced_model":
       return {
-        title: `${subject} has no known price`,
-        note: "Its calls are in no total until you set a price of your own",
+        title: `${subject} has no price`,
+        note: "Totals leave its calls out until you add a price",
       };
     case "anomaly":
       return {
         title: `${subject} cost far more than usual`,
         ...(isAnomaly(details) && {
-          note: `${money(details.cost)} on ${fullDay(details.date)}, where ${money(details.expected_cost)} were to be expected (${decimal(details.z_score)} standard deviations)`,
+          note: `${money(details.cost)} on ${fullDay(details.date)} instead of the expected ${money(details.expected_cost)} (${decimal(details.z_score)} standard deviations)`,
         }),
       };
     case "digest":
       return isDigest(details)
         ? { title: `${money(details.cost)} ${daysOf(details)}`, note: digestNote(details) }
-        : { title: `The ${subject} digest` };
+        : { title: `${subject.charAt(0).toUpperCase()}${subject.slice(1)} digest` };
     case "test":
       return { title: `Test of the channel ${subject}` };
   }
@@ -51,7 +51,7 @@ const daysOf = ({ start, end }: Schema<"DigestDetails">) =>
 
 const digestNote = (digest: Schema<"DigestDetails">) =>
   [
-    `${count(digest.calls)} calls, ${money(digest.previous_cost)} before`,
+    `${count(digest.calls)} calls, ${money(digest.previous_cost)} in the previous period`,
     digest.unpriced_calls > 0 && `${count(digest.unpriced_calls)} unpriced`,
   ]
     .filter(Boolean)

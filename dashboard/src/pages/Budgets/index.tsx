@@ -12,7 +12,7 @@ import { Channels } from "./Channels";
 
 const DEFAULTS = { tab: "budgets" };
 
-/** What may be spent, what was told about it, and whom it is told. */
+/** Budgets, alerts and alert channels. */
 export function Component() {
   useTitle("Budgets");
   const admin = useRole() === "admin";
@@ -27,7 +27,7 @@ export function Component() {
 
   return (
     <>
-      <PageHeader title="Budgets" note="What may be spent in a period, and who hears of it.">
+      <PageHeader title="Budgets" note="Spending limits and who gets alerted">
         {admin && (
           <Button look="primary" icon={<Plus aria-hidden className="size-4" />} onClick={create}>
             New budget
@@ -46,7 +46,7 @@ export function Component() {
             : []),
         ]}
       />
-      <Dialog open={editing !== undefined} onClose={close} title={budget ? `Change “${budget.name}”` : "New budget"}>
+      <Dialog open={editing !== undefined} onClose={close} title={budget ? `Edit “${budget.name}”` : "New budget"}>
         <BudgetForm budget={budget} onClose={close} />
       </Dialog>
     </>

@@ -15,27 +15,27 @@ type Effects = Schema<"CostEffects">;
 type Model = Schema<"ModelDifference">;
 
 const EFFECTS: Record<keyof Effects, { label: string; why: string }> = {
-  volume: { label: "More or fewer calls", why: "Calls of the projects that are in both periods" },
-  model_mix: { label: "Other models", why: "The shares of the models in a project’s calls" },
-  tokens_per_call: { label: "Longer or shorter calls", why: "The tokens of a call" },
-  cache_hit_rate: { label: "Cached share", why: "How much of the prompts came from the cache" },
-  price: { label: "Prices", why: "What a token of a kind cost" },
-  priced_share: { label: "Share with a price", why: "How many of the calls have a known price" },
-  new_projects: { label: "New projects", why: "Projects without a call before" },
-  vanished_projects: { label: "Gone projects", why: "Projects without a call since" },
-  others: { label: "All others", why: "What is too small to be split" },
+  volume: { label: "Call volume", why: "Number of calls in projects that exist in both periods" },
+  model_mix: { label: "Model mix", why: "Each model’s share of a project’s calls" },
+  tokens_per_call: { label: "Call size", why: "Tokens per call" },
+  cache_hit_rate: { label: "Cache hits", why: "Share of input tokens read from the cache" },
+  price: { label: "Prices", why: "Cost per token" },
+  priced_share: { label: "Priced share", why: "Share of calls with a known price" },
+  new_projects: { label: "New projects", why: "Projects with no calls in the previous period" },
+  vanished_projects: { label: "Ended projects", why: "Projects with no calls in this period" },
+  others: { label: "Other", why: "Too small to break down" },
 };
 const NAMES = Object.keys(EFFECTS) as (keyof Effects)[];
 
 const STATUS: Record<Model["status"], string | undefined> = {
   kept: undefined,
   new_model: "New model",
-  vanished_model: "Gone",
+  vanished_model: "Ended",
   new_project: "New project",
-  vanished_project: "Project gone",
+  vanished_project: "Project ended",
 };
 
-/** Why the range cost more or less than the one before. */
+/** Why the range cost more or less than the previous one. */
 export function Comparison({ range, filters }: { range: Range; filters: Filters }) {
   const now = useHour();
   const filtered = Object.values(filters).some((value) => value !== undefined);
@@ -46,7 +46,7 @@ export function Comparison({ range, filters }: { range: Range; filters: Filters 
     <Loaded
       of={comparison}
       skeleton={
-        <Card title="Compared with before">
+        <Card title="Compared with previous period">
           <Skeleton className="h-72" />
         </Card>
       }
@@ -56,14 +56,14 @@ export function Comparison({ range, filters }: { range: Range; filters: Filters 
         return (
           <>
             <Why data={data} filters={filters} models={models} filtered={filtered} />
-            <Card title="What contributed" note="Models of a project, the largest change first" flush>
+            <Card title="What drove the change" note="By model and project, largest change first" flush>
               <Table
-                caption="What contributed to the difference"
+                caption="What drove the change"
                 columns={COLUMNS}
                 rows={models}
                 rowKey={(one) => `${one.project} ${one.provider} ${one.model}`}
                 maxHeight="26rem"
-                empty={<p className="px-5 pb-5 text-muted">Nothing that passes the filters is in either period.</p>}
+                empty={<p className="px-5 pb-5 text-muted">No calls match the filters in either period.</p>}
               />
             </Card>
           </>
@@ -78,7 +78,7 @@ const passes = (one: Model, { provider, model, project }: Filters) =>
   (model === undefined || one.model === model) &&
   (project === undefined || one.project === project);
 
-/** The split that the server made of what the filters leave; where it has none, that of the whole. */
+/** The breakdown that matches the filters, or that of the whole workspace if there is none. */
 function splitOf(data: Comparison, filters: Filters, models: readonly Model[], filtered: boolean) {
   if (!filtered) return { of: data, whole: true };
   const { provider, model, project } = filters;
@@ -104,20 +104,20 @@ function Why({
 }) {
   const { of, whole } = splitOf(data, filters, models, filtered);
   const items = [
-    { label: "Before", value: of.before_cost, kind: "total" as const },
+    { label: "Previous period", value: of.before_cost, kind: "total" as const },
     ...NAMES.filter((name) => of.effects[name] !== 0).map((name) => ({
       label: EFFECTS[name].label,
       value: of.effects[name],
       kind: "change" as const,
     })),
-    { label: "These days", value: of.after_cost, kind: "total" as const },
+    { label: "This period", value: of.after_cost, kind: "total" as const },
   ];
   return (
     <ChartFrame
-      title="Compared with before"
+      title="Compared with previous period"
       note={
         <>
-          {rangeText(data.after)}, and before that {rangeText(data.before)}
+          {rangeText(data.after)} compared with {rangeText(data.before)}
           <span className="mt-3 flex flex-wrap items-baseline gap-x-3 gap-y-1 text-sm text-ink">
             <span data-difference className="text-2xl font-semibold tracking-tight" title={exactMoney(of.difference)}>
               {moneyChange(of.difference)}
@@ -126,14 +126,14 @@ function Why({
           </span>
           {whole && filtered && (
             <span className="mt-2 block">
-              This split is of all calls; the server makes one for a project, and for a model in a project. What
-              contributed below passes the filters.
+              This breakdown covers all calls; only project filters, or a model within a project, apply to it. The table
+              below matches the filters.
             </span>
           )}
         </>
       }
       table={{
-        columns: ["What changed", "USD"],
+        columns: ["Cause", "Amount"],
         rows: items.map((item) => [item.label, item.kind === "change" ? moneyChange(item.value) : money(item.value)]),
       }}
     >
@@ -151,14 +151,14 @@ const COLUMNS: Column<Model>[] = [
     cell: (one) => (
       <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
         <span className="font-medium whitespace-nowrap">{one.model}</span>
-        <span className="text-xs whitespace-nowrap text-muted">{one.project ?? "no project"}</span>
+        <span className="text-xs whitespace-nowrap text-muted">{one.project ?? "No project"}</span>
         {STATUS[one.status] !== undefined && <Badge>{STATUS[one.status]}</Badge>}
       </span>
     ),
   },
   {
     key: "why",
-    header: "Mostly",
+    header: "Main cause",
     cell: (one) => {
       const most = mostOf(one.effects);
       return most === undefined ? (
@@ -172,14 +172,14 @@ const COLUMNS: Column<Model>[] = [
   },
   {
     key: "before",
-    header: "Before",
+    header: "Previous period",
     right: true,
     sort: (one) => one.before_cost,
     cell: (one) => cost(one.before_cost, one.before_calls, one.before_unpriced_calls),
   },
   {
     key: "after",
-    header: "These days",
+    header: "This period",
     right: true,
     sort: (one) => one.after_cost,
     cell: (one) => cost(one.after_cost, one.after_calls, one.after_unpriced_calls),
@@ -203,7 +203,7 @@ const COLUMNS: Column<Model>[] = [
 const cost = (value: number, calls: number, unpriced: number) =>
   calls === 0 ? "–" : costText({ total_cost: value, unpriced_calls: unpriced }, calls);
 
-/** The cause that did most. */
+/** The cause with the largest effect. */
 function mostOf(effects: Effects) {
   return NAMES.filter((name) => effects[name] !== 0).sort(
     (one, other) => Math.abs(effects[other]) - Math.abs(effects[one]),

@@ -22,7 +22,7 @@ interface Props {
   tagKey: string | undefined;
 }
 
-/** How the spend is cut, and of which calls it is. */
+/** The grouping and the filters. */
 export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Props) {
   const { state, set } = view;
   const byTag = state.by === "tag";
@@ -32,11 +32,11 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
     .filter(({ provider }) => state.provider === "" || provider === state.provider)
     .flatMap((one) => Object.keys(one.models));
   return (
-    <Card title={<span className="sr-only">What is shown</span>} data-controls className="[&>div:first-child]:p-0">
+    <Card title={<span className="sr-only">Display options</span>} data-controls className="[&>div:first-child]:p-0">
       <div className="flex flex-wrap items-end gap-x-5 gap-y-3 pt-4">
-        <Group label="Split by">
+        <Group label="Group by">
           <Segments
-            label="Split by"
+            label="Group by"
             value={state.by}
             options={[...SPLITS, { value: "none", label: "None" }]}
             onChange={(by) => set({ by, key: "" })}
@@ -55,7 +55,7 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
             onChange={(show) => set({ show })}
           />
         </Group>
-        <Field label="Step" className="w-28">
+        <Field label="Interval" className="w-28">
           <Select
             value={bucket}
             options={BUCKETS.map((one) => ({ ...one, disabled: one.value === "hour" && daysOf(range) > 31 }))}
@@ -63,12 +63,16 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
           />
         </Field>
         <div className="flex h-9 items-center">
-          <Switch label="Compare with before" checked={state.compare} onChange={(compare) => set({ compare })} />
+          <Switch
+            label="Compare with previous period"
+            checked={state.compare}
+            onChange={(compare) => set({ compare })}
+          />
         </div>
       </div>
       <div className="mt-4 grid grid-cols-1 items-end gap-x-5 gap-y-3 border-t pt-4 sm:grid-cols-3 lg:flex">
         {byTag ? (
-          <p className="py-1.5 text-muted">A split by tag is of all calls. Split by something else to filter them.</p>
+          <p className="py-1.5 text-muted">Filters don’t apply when grouping by tag.</p>
         ) : (
           <>
             <Field label="Provider" className="lg:w-48">
@@ -106,7 +110,7 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
             </Field>
             {view.filtered && (
               <Button look="ghost" icon={<X aria-hidden className="size-4" />} onClick={view.clear}>
-                Remove the filters
+                Clear filters
               </Button>
             )}
           </>
@@ -118,11 +122,11 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
 
 const ANY = { value: "", label: "All" };
 
-/** What there is to choose from, and what is chosen even if it is not in these days. */
+/** The options, including the chosen one even if it has no calls in this period. */
 const withValue = (values: readonly string[], value: string) =>
   [...values, ...(value === "" || values.includes(value) ? [] : [value])].map((one) => ({ value: one, label: one }));
 
-/** Looks like a Field; what is in it has its own name. */
+/** Looks like a Field, but its content has its own label. */
 function Group({ label, children }: { label: string; children: React.ReactNode }) {
   return (
     <div className="min-w-0">

@@ -4,7 +4,7 @@ import { ExportMenu, FORMATS } from "@/components/ExportMenu";
 import { MenuItem, MenuLabel, MenuSeparator } from "@/ui";
 import type { View } from "./view";
 
-/** What is seen, as a file: the days' costs, or the calls behind them. */
+/** Downloads the daily costs or the calls behind them. */
 export function Export({ range, view }: { range: Range; view: View }) {
   const days = { start: range.start, end: range.end, tz: range.query.tz };
   const calls = { ...moments(range), ...(view.state.by === "tag" ? {} : view.filters) };
@@ -12,14 +12,14 @@ export function Export({ range, view }: { range: Range; view: View }) {
     <ExportMenu>
       {(save) => (
         <>
-          <MenuLabel>{view.filtered ? "These calls, filtered as here" : "These calls"}</MenuLabel>
+          <MenuLabel>{view.filtered ? "Calls matching the filters" : "All calls in this period"}</MenuLabel>
           {FORMATS.map(({ format, label }) => (
             <MenuItem key={format} onSelect={() => save("/api/export/events", { ...calls, format }, `calls.${format}`)}>
               Calls as {label}
             </MenuItem>
           ))}
           <MenuSeparator />
-          <MenuLabel>Each day by project and model, of all calls</MenuLabel>
+          <MenuLabel>Daily totals by project and model (all calls)</MenuLabel>
           {FORMATS.map(({ format, label }) => (
             <MenuItem key={format} onSelect={() => save("/api/export/costs", { ...days, format }, `costs.${format}`)}>
               Costs as {label}

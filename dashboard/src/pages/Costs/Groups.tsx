@@ -17,7 +17,7 @@ interface Props {
   view: View;
 }
 
-/** What each part of the split came to in all, and the ways into it. */
+/** The totals of each group, with links to filter by it or see its calls. */
 export function Groups({ series, by, tagKey, range, view }: Props) {
   const one = SPLITS.find(({ value }) => value === by)?.label ?? by;
   const columns: Column<Part>[] = [
@@ -38,7 +38,8 @@ export function Groups({ series, by, tagKey, range, view }: Props) {
               className="rounded text-left font-medium hover:text-accent hover:underline"
               onClick={() => view.set(into(part.name ?? "", by))}
             >
-              {part.name}
+              {" "}
+              {partName(part, by)}{" "}
             </button>
           ) : (
             <span className={part.name === null ? "text-muted" : "font-medium"}>{partName(part, by)}</span>
@@ -75,13 +76,13 @@ export function Groups({ series, by, tagKey, range, view }: Props) {
     },
     {
       key: "drill",
-      header: <span className="sr-only">Calls behind it</span>,
+      header: <span className="sr-only">Calls</span>,
       right: true,
       cell: (part) =>
         part.name !== null && (
           <Link
             className="rounded text-accent hover:underline"
-            aria-label={`Calls of ${part.name}`}
+            aria-label={`Calls of ${partName(part, by)}`}
             to={callsHref(
               range,
               by === "tag" ? { tag: `${tagKey}:${part.name}` } : { ...view.filters, [by]: part.name },
@@ -93,7 +94,7 @@ export function Groups({ series, by, tagKey, range, view }: Props) {
     },
   ];
   return (
-    <Card title={`By ${by === "tag" ? `the tag ${tagKey}` : by}`} flush>
+    <Card title={`By ${by === "tag" ? `tag ${tagKey}` : by}`} flush>
       <Table
         caption={`Costs by ${by}`}
         columns={columns}
@@ -105,5 +106,5 @@ export function Groups({ series, by, tagKey, range, view }: Props) {
   );
 }
 
-/** Into a part: only it, split by what it is made of. */
+/** Filters by a group and groups by the next level. */
 const into = (name: string, by: Exclude<By, "tag">) => ({ [by]: name, by: by === "model" ? "project" : "model" });

@@ -13,10 +13,10 @@ import { Export } from "./Export";
 import { Groups } from "./Groups";
 import { callsHref, useView } from "./view";
 
-/** More colours than these nobody tells apart; the table tells more of them. */
+/** More colours would be hard to tell apart. */
 const NAMES = 10;
 
-/** The spend, cut as the reader likes. */
+/** Spend, grouped and filtered. */
 export function Component() {
   useTitle("Explore");
   const range = useRange();
@@ -50,8 +50,8 @@ export function Component() {
         />
         {noTags ? (
           <Card>
-            <EmptyState title="No call has tags">
-              Send tags with your calls, such as the team or the feature, and split the spend by them.
+            <EmptyState title="No tags yet">
+              Send tags with your calls, such as team or feature, to group spend by them.
             </EmptyState>
           </Card>
         ) : (
@@ -69,7 +69,7 @@ export function Component() {
                       <Stat label="Tokens" value={short(data.total_tokens)} />
                       <div className="flex items-end justify-end">
                         <LinkButton size="sm" to={callsHref(range, filters)}>
-                          See the calls
+                          View calls
                         </LinkButton>
                       </div>
                     </div>
@@ -109,18 +109,18 @@ function Nothing({ clear, filtered }: { clear: () => void; filtered: boolean }) 
   return (
     <Card>
       <EmptyState
-        title={filtered ? "No call passes these filters" : "No calls in these days"}
+        title={filtered ? "No calls match" : "No calls in this period"}
         action={
           filtered ? (
             <button type="button" className="rounded font-medium text-accent hover:underline" onClick={clear}>
-              Remove the filters
+              Clear filters
             </button>
           ) : (
             <LinkButton to="/app/start">Get started</LinkButton>
           )
         }
       >
-        Choose other days{filtered ? ", or fewer filters" : ", or send a first call"}.
+        {filtered ? "Widen the date range or remove a filter." : "Choose another date range, or send your first call."}
       </EmptyState>
     </Card>
   );

@@ -1,4 +1,4 @@
-/** What Explore shows, as its address says. */
+/** The state of the page, kept in its address. */
 
 import { useMemo } from "react";
 import type { Range } from "@/hooks/useRange";
@@ -16,7 +16,7 @@ const DEFAULTS = {
   compare: true,
 };
 
-/** Of which calls: what is undefined is any. */
+/** Undefined matches every call. */
 export interface Filters {
   provider?: string;
   model?: string;
@@ -44,6 +44,6 @@ export function useView() {
 
 export type View = ReturnType<typeof useView>;
 
-/** The calls that pass the same filters, in the same days. */
+/** The calls with the same filters and range. */
 export const callsHref = (range: Range, filters: Filters & { tag?: string }) =>
   `/app/calls?${rangeSearch(range, Object.fromEntries(Object.entries(filters).map(([name, value]) => [name, value ?? ""])))}`;

@@ -5,6 +5,7 @@ import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowUp, LoaderCircle, Search, ShieldAlert } from "lucide-react";
 import type { Schema } from "@/api";
 import { count, dateTimeSeconds, duration, exactMoney } from "@/format";
+import { providerName } from "@/format/providers";
 import { classes } from "@/utils/classes";
 import { Badge, Button, EmptyState, ErrorState, LinkButton, Money, SkeletonRows } from "@/ui";
 import { useCallList } from "./useCallList";
@@ -14,7 +15,7 @@ type Call = Schema<"StoredEvent">;
 
 const ROW_REM = 2.5;
 const PHONE_ROW_REM = 3.75;
-/** So many rows before the end, the next page is asked for. */
+/** Rows left below the last visible one when the next page is requested. */
 const AHEAD = 30;
 const GRID =
   "grid grid-cols-[minmax(0,1fr)_auto] gap-x-4 lg:grid-cols-[11rem_minmax(10rem,2fr)_minmax(6rem,1fr)_minmax(6rem,1fr)_5.5rem_6.5rem_5.5rem_5.5rem]";
@@ -33,7 +34,7 @@ const rem = () => Number.parseFloat(getComputedStyle(document.documentElement).f
 const rowHeight = () => (window.matchMedia("(min-width: 64rem)").matches ? ROW_REM : PHONE_ROW_REM) * rem();
 const hrefOf = (call: Call) => `/app/calls/${encodeURIComponent(call.event_id)}`;
 
-/** All calls of a question, of which only the rows in sight are in the page. */
+/** All calls that match; only the visible rows are rendered. */
 export function CallTable({ view }: { view: CallsView }) {
   const list = useCallList(view.query);
   const { calls, waiting, hasMore, loadMore, hold, leave } = list;
@@ -42,7 +43,7 @@ export function CallTable({ view }: { view: CallsView }) {
   const [activeId, setActiveId] = useState<string>();
   const active = Math.max(0, activeId === undefined ? 0 : calls.findIndex((call) => call.event_id === activeId));
 
-  // What it returns changes with every scroll; there is nothing to memoize.
+  // Its result changes with every scroll, so memoizing is useless.
   // eslint-disable-next-line react-hooks/incompatible-library
   const virtual = useVirtualizer({
     count: calls.length,
@@ -51,7 +52,7 @@ export function CallTable({ view }: { view: CallsView }) {
     getItemKey: (index) => calls[index]?.event_id ?? index,
     initialOffset: list.offset,
     overscan: 12,
-    // The row that has the focus stays in the page, wherever one scrolls.
+    // The focused row stays rendered while scrolling.
     rangeExtractor: (range) =>
       [...new Set([...defaultRangeExtractor(range), active])]
         .filter((index) => index < calls.length)
@@ -155,7 +156,7 @@ export function CallTable({ view }: { view: CallsView }) {
             const call = calls[row.index];
             return (
               call && (
-                // The link in it has the focus and is what Enter opens; a click on the row is only the mouse's way to it.
+                // The link in the row takes focus and Enter; a click on the row is the mouse's equivalent.
                 // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
                 <div
                   key={row.key}
@@ -203,7 +204,7 @@ function Cells({ call, focusable, onFocus }: { call: Call; focusable: boolean; o
       <span role="gridcell" className="flex min-w-0 items-center gap-1.5 font-medium max-lg:order-1">
         <span className="truncate">{call.model}</span>
         {call.policy_violations.length > 0 && (
-          <ShieldAlert role="img" aria-label="broke a rule of the settings" className="size-4 shrink-0 text-warn" />
+          <ShieldAlert role="img" aria-label="policy violation" className="size-4 shrink-0 text-warn" />
         )}
         {call.status !== "success" && (
           <span className="lg:hidden">
@@ -212,7 +213,7 @@ function Cells({ call, focusable, onFocus }: { call: Call; focusable: boolean; o
         )}
       </span>
       <span role="gridcell" className="truncate text-muted max-lg:hidden">
-        {call.provider}
+        {providerName(call.provider)}
       </span>
       <span role="gridcell" className="truncate text-muted max-lg:hidden">
         {call.project ?? "–"}
@@ -248,7 +249,7 @@ function End({ of }: { of: ReturnType<typeof useCallList> }) {
           Older calls
         </>
       ) : (
-        "These are all"
+        "End of list"
       )}
     </p>
   );
@@ -257,22 +258,22 @@ function End({ of }: { of: ReturnType<typeof useCallList> }) {
 function NoCalls({ view }: { view: CallsView }) {
   return view.filtered ? (
     <EmptyState
-      title="No call passes the filters"
+      title="No calls match"
       icon={<Search aria-hidden className="size-5" />}
-      action={<Button onClick={view.clear}>Remove the filters</Button>}
+      action={<Button onClick={view.clear}>Clear filters</Button>}
     >
-      Choose more days, or ask for less.
+      Widen the date range or remove a filter.
     </EmptyState>
   ) : (
     <EmptyState
-      title="No calls in these days"
+      title="No calls in this period"
       action={
         <LinkButton look="primary" to="/app/start">
           Send a call
         </LinkButton>
       }
     >
-      Every call that your applications send is listed here the moment it arrives.
+      Calls appear here as soon as your applications send them.
     </EmptyState>
   );
 }

@@ -1,26 +1,32 @@
 import type { ReactNode } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { ArrowLeft, ShieldAlert, TriangleAlert } from "lucide-react";
-import { useGet } from "@/api";
+import { ApiError, useGet } from "@/api";
 import type { Schema } from "@/api";
 import { ago, count, duration, exactMoney, exactTime } from "@/format";
+import { providerName } from "@/format/providers";
 import { useTitle } from "@/hooks/useTitle";
-import { Badge, Button, Card, CodeBlock, Copy, Loaded, Money, PageHeader, Stat } from "@/ui";
+import { Badge, Button, Card, CodeBlock, Copy, EmptyState, LinkButton, Loaded, Money, PageHeader, Stat } from "@/ui";
 import { Feedback } from "./Feedback";
 import { Usage } from "./Usage";
 
 type Call = Schema<"EventDetail">;
 
 const VIOLATIONS: Record<Call["policy_violations"][number], string> = {
-  model_disabled: "The model is disabled in this workspace’s settings.",
-  token_limit: "It has more tokens than the settings allow.",
+  model_disabled: "The model is blocked by this workspace’s policy.",
+  token_limit: "Exceeds the token limit.",
 };
 
-/** All that is known of one call. */
+/** One call. */
 export function Component() {
   useTitle("Call");
   const id = useParams().id ?? "";
   const call = useGet("/api/events/{event_id}", { path: { event_id: id } });
+  if (call.error instanceof ApiError && call.error.status === 404) {
+    return (
+      <EmptyState main title="There is no such call" action={<LinkButton to="/app/calls">All calls</LinkButton>} />
+    );
+  }
   return <Loaded of={call}>{(data) => <Detail call={data} />}</Loaded>;
 }
 
@@ -39,12 +45,12 @@ function Detail({ call }: { call: Call }) {
         Back
       </Button>
       <PageHeader title={call.model} note={<CallId id={call.event_id} />}>
-        <Badge>{call.provider}</Badge>
+        <Badge>{providerName(call.provider)}</Badge>
         <StatusBadge status={call.status} />
       </PageHeader>
       <div className="space-y-4">
         {call.error_message !== null && (
-          <Card title="What went wrong">
+          <Card title="Error message">
             <p
               className="flex gap-2 font-mono text-[0.8125rem] [overflow-wrap:anywhere] whitespace-pre-wrap"
               data-error
@@ -55,7 +61,7 @@ function Detail({ call }: { call: Call }) {
           </Card>
         )}
         {call.policy_violations.length > 0 && (
-          <Card title="Rules of the settings it broke" note="As they were when it was tracked">
+          <Card title="Policy violations" note="Policy at the time of the call">
             <ul className="space-y-1.5">
               {call.policy_violations.map((rule) => (
                 <li key={rule} className="flex gap-2">
@@ -108,7 +114,7 @@ const CallId = ({ id }: { id: string }) => (
     <code className="min-w-0 truncate font-mono text-xs" data-call-id>
       {id}
     </code>
-    <Copy text={id} label="Copy the call’s id" />
+    <Copy text={id} label="Copy call ID" />
   </span>
 );
 
@@ -122,7 +128,7 @@ const calls = (filter: Record<string, string>) => `/app/calls?${new URLSearchPar
 function Context({ call }: { call: Call }) {
   const tags = Object.entries(call.tags);
   return (
-    <Card title="Where it came from">
+    <Card title="Source">
       <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-5 gap-y-2">
         <Fact name="Project">
           {call.project === null ? (
@@ -135,10 +141,10 @@ function Context({ call }: { call: Call }) {
           <ToCalls filter={{ model: call.model }}>{call.model}</ToCalls>
         </Fact>
         <Fact name="Provider">
-          <ToCalls filter={{ provider: call.provider }}>{call.provider}</ToCalls>
+          <ToCalls filter={{ provider: call.provider }}>{providerName(call.provider)}</ToCalls>
         </Fact>
-        <Fact name="Called">{exactTime(call.timestamp)}</Fact>
-        <Fact name="Tracked">{exactTime(call.tracked_at)}</Fact>
+        <Fact name="Time of call">{exactTime(call.timestamp)}</Fact>
+        <Fact name="Received">{exactTime(call.tracked_at)}</Fact>
         <Fact name="Tags">
           {tags.length === 0 ? (
             <span className="text-muted">none</span>
@@ -180,8 +186,8 @@ const ToCalls = ({ filter, children }: { filter: Record<string, string>; childre
 function Metadata({ metadata }: { metadata: Call["metadata"] }) {
   if (Object.keys(metadata).length === 0) return null;
   return (
-    <Card title="Metadata" note="As it was sent with the call">
-      <CodeBlock label="the metadata" code={JSON.stringify(metadata, null, 2)} />
+    <Card title="Metadata" note="Sent with the call">
+      <CodeBlock label="metadata" code={JSON.stringify(metadata, null, 2)} />
     </Card>
   );
 }

@@ -2,7 +2,7 @@ import { MenuItem, MenuLabel } from "@/ui";
 import { ExportMenu, FORMATS } from "@/components/ExportMenu";
 import type { CallsView } from "./view";
 
-/** All calls that pass the filters as a file, however many. */
+/** Downloads all calls that match the filters. */
 export function Export({ view }: { view: CallsView }) {
   const { start, end, provider, model, project, status, tag, policy_violation } = view.query;
   const query = { start, end, provider, model, project, status, tag, policy_violation };
@@ -11,7 +11,7 @@ export function Export({ view }: { view: CallsView }) {
     <ExportMenu>
       {(save) => (
         <>
-          <MenuLabel>{view.filtered ? "All calls that pass the filters" : "All calls of these days"}</MenuLabel>
+          <MenuLabel>{view.filtered ? "Calls matching the filters" : "All calls in this period"}</MenuLabel>
           {FORMATS.map(({ format, label }) => (
             <MenuItem key={format} onSelect={() => save("/api/export/events", { ...given, format }, `calls.${format}`)}>
               {label}

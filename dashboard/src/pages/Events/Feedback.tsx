@@ -7,7 +7,7 @@ import { RATINGS, Stars } from "@/components/Stars";
 import { classes } from "@/utils/classes";
 import { Button, Card, ErrorLine, Field, Loaded, TextArea, toast } from "@/ui";
 
-/** What people think of the call, and what the reader does. Only admins may see what others said. */
+/** Ratings of the call and a form for the reader's own. Only admins see the ratings of others. */
 export function Feedback({ eventId }: { eventId: string }) {
   const admin = useRole() === "admin";
   const given = useGetIf(admin, "/api/feedback", { query: { event_id: eventId, limit: 50 } });
@@ -20,7 +20,7 @@ export function Feedback({ eventId }: { eventId: string }) {
         <Loaded of={given}>
           {({ feedback }) =>
             feedback.length === 0 ? (
-              <p className="mb-4 text-muted">Nobody has rated this call yet.</p>
+              <p className="mb-4 text-muted">No ratings yet.</p>
             ) : (
               <ul className="mb-4 divide-y">
                 {feedback.map((one) => (
@@ -39,7 +39,7 @@ export function Feedback({ eventId }: { eventId: string }) {
         onGive={(rating, comment) =>
           rate.mutate(
             { body: { event_id: eventId, rating, comment: comment === "" ? null : comment } },
-            { onSuccess: () => toast("Your rating is kept") },
+            { onSuccess: () => toast("Rating saved") },
           )
         }
       />
@@ -112,7 +112,7 @@ function Form({ before, busy, error, onGive }: FormProps) {
         <TextArea rows={2} maxLength={2000} value={comment} onChange={(event) => setComment(event.target.value)} />
       </Field>
       <Button type="submit" size="sm" look="primary" busy={busy} disabled={rating === undefined}>
-        {before ? "Change my rating" : "Keep my rating"}
+        {before ? "Update rating" : "Save rating"}
       </Button>
     </form>
   );

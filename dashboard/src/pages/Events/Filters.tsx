@@ -8,7 +8,7 @@ import { STATUSES, VIOLATIONS } from "./view";
 
 const ALL = { value: "", label: "All" };
 
-/** Narrows the calls; everything chosen is in the address. */
+/** Filters the calls. The choices are kept in the address. */
 export function Filters({ range, view }: { range: Range; view: CallsView }) {
   const { state, set } = view;
   return (
@@ -22,7 +22,7 @@ export function Filters({ range, view }: { range: Range; view: CallsView }) {
         <Select value={state.status} options={[ALL, ...STATUSES]} onChange={(status) => set({ status })} />
       </Field>
       <TagFilter key={state.tag} tag={state.tag} onChange={(tag) => set({ tag })} />
-      <Field label="Broken rule">
+      <Field label="Policy violation">
         <Select
           value={state.policy_violation}
           options={[ALL, ...VIOLATIONS]}
@@ -33,7 +33,7 @@ export function Filters({ range, view }: { range: Range; view: CallsView }) {
   );
 }
 
-/** Asked only when it is left or Enter is pressed, since half of a tag finds nothing. */
+/** Applied on blur or Enter, since an incomplete tag matches nothing. */
 function TagFilter({ tag, onChange }: { tag: string; onChange: (tag: string) => void }) {
   const [text, setText] = useState(tag);
   const [wrong, setWrong] = useState(false);
@@ -52,7 +52,7 @@ function TagFilter({ tag, onChange }: { tag: string; onChange: (tag: string) => 
         take();
       }}
     >
-      <Field label="Tag" error={wrong ? "As key:value" : undefined}>
+      <Field label="Tag" error={wrong ? "Use key:value" : undefined}>
         <TextInput
           value={text}
           placeholder="key:value"

@@ -14,15 +14,20 @@ interface Line {
   part?: boolean;
 }
 
-/** What was counted, what each of it costs, and where the price came from. */
+/** Tokens of each kind, their rates, and the source of the price. */
 export function Usage({ call }: { call: Schema<"EventDetail"> }) {
   const { rates } = call;
   const source = priceSource(call.pricing);
   const lines: Line[] = [
     { name: "Input", tokens: call.input_tokens, rate: rates?.input },
-    { name: "read from the cache", tokens: call.cache_read_tokens, rate: rates?.cache_read, part: true },
-    { name: "written to the cache", tokens: call.cache_write_tokens, rate: rates?.cache_write, part: true },
-    { name: "written for an hour", tokens: call.cache_write_1h_tokens, rate: rates?.cache_write_1h, part: true },
+    { name: "read from cache", tokens: call.cache_read_tokens, rate: rates?.cache_read, part: true },
+    { name: "written to cache", tokens: call.cache_write_tokens, rate: rates?.cache_write, part: true },
+    {
+      name: "written to the 1-hour cache",
+      tokens: call.cache_write_1h_tokens,
+      rate: rates?.cache_write_1h,
+      part: true,
+    },
     { name: "Output", tokens: call.output_tokens, rate: rates?.output },
     { name: "reasoning", tokens: call.reasoning_tokens, rate: rates?.reasoning, part: true },
   ];
@@ -31,12 +36,12 @@ export function Usage({ call }: { call: Schema<"EventDetail"> }) {
     <Card title="Usage and price" flush>
       <div className="overflow-x-auto px-4 sm:px-5">
         <table className="w-full text-left" data-usage>
-          <caption className="sr-only">Tokens of each kind and their rates</caption>
+          <caption className="sr-only">Tokens by kind and their rates</caption>
           <thead>
             <tr className="border-b text-xs text-muted">
-              <Head>Counted</Head>
+              <Head>Kind</Head>
               <Head right>Tokens</Head>
-              <Head right>USD per million</Head>
+              <Head right>$ per 1M tokens</Head>
             </tr>
           </thead>
           <tbody>
@@ -53,7 +58,7 @@ export function Usage({ call }: { call: Schema<"EventDetail"> }) {
             ))}
             <tr className="border-b">
               <th scope="row" className="py-2 font-medium">
-                All tokens
+                Total tokens
               </th>
               <td className="py-2 text-right font-medium">{count(call.total_tokens)}</td>
               <td />
@@ -61,10 +66,10 @@ export function Usage({ call }: { call: Schema<"EventDetail"> }) {
             {rates && rates.request > 0 && (
               <tr className="border-b">
                 <th scope="row" className="py-2 font-normal">
-                  The request itself
+                  Request
                 </th>
                 <td />
-                <td className="py-2 text-right">{exactMoney(rates.request)} each</td>
+                <td className="py-2 text-right">{exactMoney(rates.request)} per call</td>
               </tr>
             )}
             {others.map(([name, value]) => (
@@ -104,7 +109,7 @@ export function Usage({ call }: { call: Schema<"EventDetail"> }) {
                 to="/app/settings/prices"
                 className="rounded text-accent underline underline-offset-2 hover:text-accent-strong"
               >
-                Own prices
+                Custom prices
               </Link>
             </>
           )}

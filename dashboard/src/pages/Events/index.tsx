@@ -14,10 +14,10 @@ export function Component() {
   const view = useCallsView(range);
   return (
     <>
-      <PageHeader title="Calls" note="Newest first; new ones appear as they arrive.">
+      <PageHeader title="Calls" note="Live, newest first">
         {view.filtered && (
           <Button look="ghost" icon={<X aria-hidden className="size-4" />} onClick={view.clear}>
-            Remove the filters
+            Clear filters
           </Button>
         )}
         <DateRangePicker range={range} />

@@ -1,4 +1,4 @@
-/** The calls of a question: what is loaded stays as it is, and new ones are told of or put on top. */
+/** The list of calls: loaded rows stay in place, new ones are counted or added on top. */
 
 import { useCallback, useMemo, useState } from "react";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
@@ -9,10 +9,10 @@ import type { CallQuery } from "./view";
 type Call = Schema<"StoredEvent">;
 type Page = Schema<"EventPage">;
 
-/** How many calls a question brings. */
+/** Calls per page. */
 const PAGE = 100;
 
-/** What was loaded when the list was left, so that coming back from a call leads to the same place. */
+/** The loaded rows and scroll position, restored on coming back from a call. */
 interface Left {
   question: string;
   anchor: Page;
@@ -25,14 +25,14 @@ const overlaps = (newer: Page, older: Page) => {
   return older.events.length === 0 || older.events.some((call) => ids.has(call.event_id));
 };
 
-/** The newer calls, then what the older ones have beyond them. */
+/** The newer calls, then the older ones that are not among them. */
 function joined(newer: readonly Call[], older: readonly Call[]): readonly Call[] {
   const ids = new Set(newer.map((call) => call.event_id));
   return [...newer, ...older.filter((call) => !ids.has(call.event_id))];
 }
 
 /** Pages follow an anchor, the newest page when the list was opened. Only the newest page is asked again when calls
- * arrive: while the list is scrolled it is held as it was, and what it lacks is counted.
+ * arrive: a scrolled list stays in place, and new calls are counted.
  */
 export function useCallList(query: CallQuery) {
   const question = JSON.stringify(query);
@@ -43,11 +43,11 @@ export function useCallList(query: CallQuery) {
   const [anchor, setAnchor] = useState<Page | undefined>(back?.anchor);
 
   const head = held ?? newest.data;
-  // More arrived than a page holds: what lies between is not here, so the list begins anew.
+  // More arrived than fit on a page: the calls in between are missing, so the list starts over.
   if (head && (!anchor || !overlaps(head, anchor))) setAnchor(head);
 
   const older = useInfiniteQuery({
-    // Not the path itself: what is loaded need not be asked again whenever a call arrives.
+    // Not the path itself: loaded pages are not fetched again when a call arrives.
     queryKey: [workspaceId, "older calls", { query, after: anchor?.next_cursor }],
     enabled: false,
     initialPageParam: anchor?.next_cursor ?? undefined,
@@ -83,7 +83,7 @@ export function useCallList(query: CallQuery) {
     hasMore,
     loadingMore: isFetching,
     loadMore,
-    /** What went wrong while loading more. */
+    /** The error of loading more. */
     error: isError ? older.error : undefined,
     /** Whether the list is scrolled away from its top. */
     hold: useCallback(

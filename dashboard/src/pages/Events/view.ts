@@ -1,4 +1,4 @@
-/** Which calls are shown, as the address says. */
+/** The filters of the list, kept in the address. */
 
 import { useMemo } from "react";
 import type { Input } from "@/api";
@@ -21,7 +21,7 @@ export const VIOLATIONS = [
 
 const DEFAULTS = { provider: "", model: "", project: "", status: "", tag: "", policy_violation: "" };
 
-/** One of the choices, or nothing. */
+/** The choice with this value, if there is one. */
 const oneOf = <T extends string>(choices: readonly { value: T }[], text: string) =>
   choices.find(({ value }) => value === text)?.value;
 

@@ -2,6 +2,7 @@ import { CircleCheck, KeyRound, LoaderCircle } from "lucide-react";
 import { serverUrl, useGet } from "@/api";
 import type { Schema } from "@/api";
 import { ago, count, duration, exactMoney } from "@/format";
+import { providerName } from "@/format/providers";
 import { useSearchState } from "@/hooks/useSearchState";
 import { useTitle } from "@/hooks/useTitle";
 import { Badge, Button, Card, CodeBlock, Copy, ErrorLine, LinkButton, Money, PageHeader, Skeleton, Tabs } from "@/ui";
@@ -10,7 +11,7 @@ import { useFirstKey } from "./useFirstKey";
 
 const DEFAULTS = { with: "curl" };
 
-/** The first two minutes: a key, a call, and the call seen. */
+/** Onboarding: a key, a call, and its cost. */
 export function Component() {
   useTitle("Get started");
   const [state, setState] = useSearchState(DEFAULTS);
@@ -22,10 +23,10 @@ export function Component() {
 
   return (
     <div className="mx-auto max-w-4xl">
-      <PageHeader title="Get started" note="Send one call, and see here what it cost." />
+      <PageHeader title="Get started" note="Send your first call and see its cost here." />
       <ol className="space-y-4">
         <li>
-          <Card title="1. Your key">
+          <Card title="1. Your API key">
             {key !== undefined ? (
               <>
                 <div className="flex items-center gap-2 rounded-lg border bg-sunken py-1.5 pr-1.5 pl-4">
@@ -33,11 +34,9 @@ export function Component() {
                   <code data-key className="min-w-0 flex-1 font-mono text-[0.8125rem] break-all">
                     {key}
                   </code>
-                  <Copy text={key} label="Copy the key" />
+                  <Copy text={key} label="Copy API key" />
                 </div>
-                <p className="mt-2 text-muted">
-                  It is shown this once: keep it where your application finds it. It can send calls and read nothing.
-                </p>
+                <p className="mt-2 text-muted">Copy it now; it won’t be shown again. This key can only send calls.</p>
               </>
             ) : error ? (
               <ErrorLine error={error} />
@@ -48,20 +47,19 @@ export function Component() {
                 ) : (
                   <>
                     <p className="max-w-prose text-muted">
-                      This workspace has a key, which nobody can show again. Put it into the lines below, or make
-                      another.
+                      Keys are shown only once. Use your existing key below, or create a new one.
                     </p>
-                    <Button onClick={make}>Make another key</Button>
+                    <Button onClick={make}>Create another key</Button>
                   </>
                 )}
               </div>
             ) : (
-              <p className="text-muted">An admin of this workspace can make a key for you.</p>
+              <p className="text-muted">Ask an admin of this workspace for a key.</p>
             )}
           </Card>
         </li>
         <li>
-          <Card title="2. Send a call" note="It needs the tokens only; prompts and answers stay with you.">
+          <Card title="2. Send a call" note="Only token counts are sent. Prompts and answers never leave your app.">
             <Tabs
               label="How to send a call"
               value={state.with}
@@ -70,31 +68,31 @@ export function Component() {
                 {
                   value: "curl",
                   label: "curl",
-                  content: <CodeBlock label="the curl command" code={curl(server, used)} />,
+                  content: <CodeBlock label="curl command" code={curl(server, used)} />,
                 },
                 {
                   value: "python",
                   label: "Python",
-                  content: <CodeBlock label="the Python lines" code={python(server, used)} />,
+                  content: <CodeBlock label="Python code" code={python(server, used)} />,
                 },
                 {
                   value: "otel",
                   label: "OpenTelemetry",
-                  content: <CodeBlock label="the settings" code={openTelemetry(server, used)} />,
+                  content: <CodeBlock label="environment variables" code={openTelemetry(server, used)} />,
                 },
               ]}
             />
           </Card>
         </li>
         <li>
-          <Card title="3. See what it cost">
+          <Card title="3. See the cost">
             <div aria-live="polite">
               {call ? (
                 <FirstCall call={call} />
               ) : (
                 <p className="flex items-center gap-3 py-2 text-muted">
                   <LoaderCircle aria-hidden className="size-5 animate-spin text-accent" />
-                  Waiting for the first call. It appears here the moment it arrives.
+                  Waiting for the first call. It appears here as soon as it arrives.
                 </p>
               )}
             </div>
@@ -110,8 +108,8 @@ function FirstCall({ call }: { call: Schema<"StoredEvent"> }) {
     <div data-first-call>
       <p className="flex items-center gap-2 font-medium">
         <CircleCheck aria-hidden className="size-5 text-good" />
-        It is here: {call.model}
-        <Badge>{call.provider}</Badge>
+        Received: {call.model}
+        <Badge>{providerName(call.provider)}</Badge>
       </p>
       <dl className="mt-4 grid grid-cols-2 gap-4 sm:grid-cols-4">
         <Fact
@@ -128,9 +126,9 @@ function FirstCall({ call }: { call: Schema<"StoredEvent"> }) {
       </dl>
       <div className="mt-5 flex flex-wrap gap-2">
         <LinkButton look="primary" to="/app">
-          To the overview
+          Go to overview
         </LinkButton>
-        <LinkButton to={`/app/calls/${encodeURIComponent(call.event_id)}`}>This call in detail</LinkButton>
+        <LinkButton to={`/app/calls/${encodeURIComponent(call.event_id)}`}>View call</LinkButton>
       </div>
     </div>
   );

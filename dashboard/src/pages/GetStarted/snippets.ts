@@ -1,4 +1,4 @@
-/** Ready to paste: one call told of in three ways. */
+/** Snippets that report a call in three ways. */
 
 const EVENT = `{
     "provider": "openai", "model": "gpt-4o-mini",
@@ -10,19 +10,16 @@ export const curl = (server: string, key: string) => `curl ${server}/api/events/
   -H 'Content-Type: application/json' \\
   -d '${EVENT}'`;
 
-export const python = (server: string, key: string) => `# pip install ./sdk   (from the folder of LLMLab)
+export const python = (server: string, key: string) => `# pip install ./sdk   (from the LLMLab folder)
 import llmlab
 
 llmlab.configure(api_key="${key}", base_url="${server}")
 llmlab.log_call("openai", "gpt-4o-mini", input_tokens=1200, output_tokens=300)
 
-# Or let it record every call of your OpenAI, Anthropic, Gemini, Mistral or Cohere client:
+# Or record every call of your OpenAI, Anthropic, Gemini, Mistral or Cohere client:
 llmlab.instrument()`;
 
-export const openTelemetry = (
-  server: string,
-  key: string,
-) => `# The environment of any application that sends GenAI traces
+export const openTelemetry = (server: string, key: string) => `# For any application that sends GenAI traces
 OTEL_EXPORTER_OTLP_ENDPOINT=${server}
 OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20${key}
 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf

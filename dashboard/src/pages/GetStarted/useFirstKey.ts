@@ -1,11 +1,11 @@
 import { useEffect } from "react";
 import { useGetIf, useRole, useSend, useSignedIn } from "@/api";
 
-/** Keys made here, by workspace: shown until the page is loaded anew, and kept nowhere. */
+/** Keys created here, by workspace: shown until the page reloads, and not stored. */
 const made = new Map<string, string>();
 const making = new Set<string>();
 
-/** Makes a workspace's first key, and others when asked to. */
+/** Creates a workspace's first key, and more on request. */
 export function useFirstKey() {
   const { workspaceId } = useSignedIn();
   const admin = useRole() === "admin";
@@ -27,7 +27,7 @@ export function useFirstKey() {
     if (!none || made.has(workspaceId) || making.has(workspaceId)) return;
     making.add(workspaceId);
     make();
-    // Once for each workspace, however often the page is drawn.
+    // Once for each workspace, regardless of renders.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [none, workspaceId]);
 

@@ -32,7 +32,7 @@ export function Component() {
           }}
         >
           <ErrorLine error={login.error} />
-          <Field label="E-mail">
+          <Field label="Email">
             <TextInput
               type="email"
               autoComplete="username"

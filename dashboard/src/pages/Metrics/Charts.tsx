@@ -11,10 +11,10 @@ const RANGES: Record<Schema<"LatencyRange">["range"], string> = {
   "100-200ms": "100–200 ms",
   "200-500ms": "200–500 ms",
   "500-1000ms": "0.5–1 s",
-  "1000ms+": "1 s and over",
+  "1000ms+": "1 s or more",
 };
 
-/** The same in seconds, for under a bar of a phone's width. */
+/** Short labels in seconds, for narrow screens. */
 const SHORT_RANGES: typeof RANGES = {
   "0-100ms": "<0.1",
   "100-200ms": "0.1–0.2",
@@ -29,21 +29,19 @@ const LOADING = (
   </Card>
 );
 
-/** How many calls took how long. */
+/** Calls by latency. */
 export function LatencyChart({ view }: { view: QualityView }) {
   const latency = useGet("/api/metrics/latency", { query: view.query });
   return (
     <Loaded of={latency} skeleton={LOADING}>
       {({ data, timed_calls }) => (
         <ChartFrame
-          title="How long calls took"
-          note={`${count(timed_calls)} calls with a latency, in seconds`}
+          title="Latency distribution"
+          note={`${count(timed_calls)} calls, seconds`}
           table={{ columns: ["Latency", "Calls"], rows: data.map((one) => [RANGES[one.range], count(one.call_count)]) }}
         >
           {timed_calls === 0 ? (
-            <EmptyState title="No latency was sent">
-              Send latency_ms with each call, or let the SDK measure it.
-            </EmptyState>
+            <EmptyState title="No latency data">Send latency_ms with each call, or let the SDK measure it.</EmptyState>
           ) : (
             <Histogram
               bins={data.map((one) => ({ label: SHORT_RANGES[one.range], value: one.call_count }))}
@@ -59,7 +57,7 @@ export function LatencyChart({ view }: { view: QualityView }) {
 
 const SERIES = "Failed";
 
-/** The part of the calls that failed, day by day. A day leads to its failed calls. */
+/** The error rate per day; a click on a day opens its failed calls. */
 export function ErrorChart({ view }: { view: QualityView }) {
   const errors = useGet("/api/metrics/error-rate", { query: view.query });
   const navigate = useNavigate();
@@ -67,8 +65,8 @@ export function ErrorChart({ view }: { view: QualityView }) {
     <Loaded of={errors} skeleton={LOADING}>
       {({ data }) => (
         <ChartFrame
-          title="Failed calls"
-          note="Errors and timeouts, in percent of the day’s calls"
+          title="Error rate per day"
+          note="Errors and timeouts"
           table={{
             columns: ["Day", "Failed", "Errors and timeouts", "Calls"],
             rows: data.map((one) => [

@@ -4,7 +4,7 @@ import { count, duration, percent } from "@/format";
 import { Card, ErrorState, Stat } from "@/ui";
 import type { QualityView } from "./view";
 
-/** How the calls went, in six numbers. */
+/** Calls, error rate and latency. */
 export function Figures({ view }: { view: QualityView }) {
   const summary = useGet("/api/metrics/summary", { query: view.query });
   const latency = useGet("/api/metrics/latency", { query: view.query });
@@ -27,14 +27,14 @@ export function Figures({ view }: { view: QualityView }) {
           value={went && percent(went.error_rate)}
           note={went && `${count(went.error_count)} errors and timeouts`}
         />
-        <Stat label="Latency, median" value={took && duration(took.p50)} note="p50: half are faster" />
-        <Stat label="Latency, p95" value={took && duration(took.p95)} note="95 % are faster" />
-        <Stat label="Latency, p99" value={took && duration(took.p99)} note="99 % are faster" />
+        <Stat label="Median latency" value={took && duration(took.p50)} />
+        <Stat label="p95 latency" value={took && duration(took.p95)} />
+        <Stat label="p99 latency" value={took && duration(took.p99)} />
         <Stat
-          label="Latency, average"
+          label="Average latency"
           value={took && duration(took.average_latency)}
           note={
-            took && took.timed_calls < took.call_count ? `of ${count(took.timed_calls)} calls that said` : undefined
+            took && took.timed_calls < took.call_count ? `of ${count(took.timed_calls)} calls with latency` : undefined
           }
         />
       </div>

@@ -4,7 +4,7 @@ import { ModelFilters } from "@/components/ModelFilters";
 import { Button } from "@/ui";
 import type { QualityView } from "./view";
 
-/** Narrows all figures of the page but what people said. */
+/** Filters everything on the page except the feedback. */
 export function Filters({ range, view }: { range: Range; view: QualityView }) {
   const { state, set } = view;
   const filtered = Object.values(state).some((value) => value !== "");
@@ -21,7 +21,7 @@ export function Filters({ range, view }: { range: Range; view: QualityView }) {
           icon={<X aria-hidden className="size-4" />}
           onClick={() => set({ provider: "", model: "", project: "" })}
         >
-          Remove the filters
+          Clear filters
         </Button>
       )}
     </div>

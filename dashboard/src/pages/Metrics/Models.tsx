@@ -1,6 +1,7 @@
 import { useGet } from "@/api";
 import type { Schema } from "@/api";
 import { count, decimal, duration, exactMoney, money } from "@/format";
+import { providerName } from "@/format/providers";
 import type { Column } from "@/ui";
 import { Card, EmptyState, Loaded, Table, Unpriced } from "@/ui";
 import type { QualityView } from "./view";
@@ -18,7 +19,7 @@ const LATENCY: readonly Column<ModelLatency>[] = [
   { key: "p99", header: "p99", cell: (row) => duration(row.p99), sort: (row) => row.p99, right: true },
 ];
 
-/** How long the calls of each model took. */
+/** Latency percentiles of each model. */
 export function LatencyByModel({ view }: { view: QualityView }) {
   const latency = useGet("/api/metrics/latency", { query: view.query });
   return (
@@ -34,7 +35,7 @@ export function LatencyByModel({ view }: { view: QualityView }) {
             sortBy="calls"
             maxHeight="32rem"
             empty={
-              <EmptyState title="No latency in these days">
+              <EmptyState title="No latency data in this period">
                 Send latency_ms with each call, or let the SDK measure it.
               </EmptyState>
             }
@@ -71,7 +72,7 @@ function GoodAnswer({ of }: { of: ModelQuality }) {
     <span className="inline-flex items-center gap-2">
       <Unpriced calls={unpriced_calls} />
       {cost === null ? (
-        <span className="text-muted">{of.good_answers === 0 ? "none was good" : "unpriced"}</span>
+        <span className="text-muted">{of.good_answers === 0 ? "none rated good" : "unpriced"}</span>
       ) : (
         <span className="font-medium" title={exactMoney(cost)}>
           {money(cost)}
@@ -81,15 +82,11 @@ function GoodAnswer({ of }: { of: ModelQuality }) {
   );
 }
 
-/** What a good answer costs: those that were not good are paid for too. */
+/** Total cost of rated calls divided by good answers. */
 export function GoodAnswers({ view }: { view: QualityView }) {
   const quality = useGet("/api/metrics/quality", { query: view.query });
   return (
-    <Card
-      title="Cost per good answer"
-      note="Of rated calls; rated 4 or 5 is good, and the others are paid for too"
-      flush
-    >
+    <Card title="Cost per good answer" note="Total cost of rated calls ÷ answers rated 4 or 5" flush>
       <Loaded of={quality}>
         {({ data }) => (
           <Table
@@ -100,8 +97,8 @@ export function GoodAnswers({ view }: { view: QualityView }) {
             sortBy="ratings"
             maxHeight="32rem"
             empty={
-              <EmptyState title="Nothing is rated in these days">
-                Open a call and rate its answer, or let your users’ thumbs be sent with POST /api/feedback.
+              <EmptyState title="No ratings in this period">
+                Open a call and rate its answer, or send your users’ thumbs with POST /api/feedback.
               </EmptyState>
             }
           />
@@ -114,6 +111,6 @@ export function GoodAnswers({ view }: { view: QualityView }) {
 const Name = ({ of }: { of: { provider: string; model: string } }) => (
   <span className="flex min-w-0 flex-col">
     <span className="font-medium whitespace-nowrap">{of.model}</span>
-    <span className="text-xs font-normal text-muted">{of.provider}</span>
+    <span className="text-xs font-normal text-muted">{providerName(of.provider)}</span>
   </span>
 );

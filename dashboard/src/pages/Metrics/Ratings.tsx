@@ -14,7 +14,7 @@ const RATINGS = [
   ...["5", "4", "3", "2", "1"].map((value) => ({ value, label: `${value} of 5` })),
 ];
 
-/** What people said, newest first. Only admins may read it. */
+/** Feedback, newest first. Only admins may read it. */
 export function Ratings() {
   const [state, set] = useSearchState(DEFAULTS);
   const [text, setText] = useState(state.said);
@@ -22,8 +22,8 @@ export function Ratings() {
   const pages = usePages("/api/feedback", { query: { limit: 20, rating, search: state.said || undefined } });
   return (
     <Card
-      title="What people said"
-      note="Newest first, of all days"
+      title="Feedback"
+      note="All time, newest first"
       flush
       actions={
         <form
@@ -36,7 +36,7 @@ export function Ratings() {
           }}
         >
           <TextInput
-            aria-label="Search in comments and models"
+            aria-label="Search comments and models"
             placeholder="Comment or model"
             className="w-44!"
             maxLength={128}
@@ -59,10 +59,10 @@ export function Ratings() {
           const ratings = data.pages.flatMap((page) => page.feedback);
           return ratings.length === 0 ? (
             <EmptyState
-              title={rating || state.said ? "No such rating" : "Nobody has rated a call yet"}
+              title={rating || state.said ? "No ratings match" : "No ratings yet"}
               icon={<MessageSquareText aria-hidden className="size-5" />}
             >
-              Open a call and rate its answer, or let your users’ thumbs be sent with POST /api/feedback.
+              Open a call and rate its answer, or send your users’ thumbs with POST /api/feedback.
             </EmptyState>
           ) : (
             <>

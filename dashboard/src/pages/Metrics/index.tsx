@@ -9,7 +9,7 @@ import { GoodAnswers, LatencyByModel } from "./Models";
 import { Ratings } from "./Ratings";
 import { useQualityView } from "./view";
 
-/** How well the calls went: how fast, how often not at all, and what people think of the answers. */
+/** Latency, errors and feedback. */
 export function Component() {
   useTitle("Quality");
   const range = useRange();
@@ -17,7 +17,7 @@ export function Component() {
   const admin = useRole() === "admin";
   return (
     <>
-      <PageHeader title="Quality" note="How fast, how reliable, and what a good answer costs.">
+      <PageHeader title="Quality" note="Latency, errors and cost per good answer">
         <DateRangePicker range={range} />
       </PageHeader>
       <Filters range={range} view={view} />

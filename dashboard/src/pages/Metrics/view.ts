@@ -1,4 +1,4 @@
-/** Of which calls the figures are, as the address says. */
+/** The filters of the page, kept in the address. */
 
 import { useMemo } from "react";
 import type { Range } from "@/hooks/useRange";
@@ -19,10 +19,10 @@ export function useQualityView(range: Range) {
       state,
       set,
       query: { ...range.query, ...filters },
-      /** The calls of one day. */
+      /** Link to the calls of one day. */
       dayHref: (day: string, more: Readonly<Record<string, string>>) =>
         `/app/calls?${rangeSearch({ ...range, preset: "custom", start: day, end: day }, { ...state, ...more })}`,
-      /** The calls behind a figure. */
+      /** Link to the calls behind a figure. */
       callsHref: (more: Readonly<Record<string, string>> = {}) =>
         `/app/calls?${rangeSearch(range, { ...state, ...more })}`,
     };

@@ -11,7 +11,7 @@ import { Badge, Card, Loaded } from "@/ui";
 
 type Anomaly = Schema<"Anomaly">;
 
-/** What was unusual in a range. */
+/** The anomalies in a range. */
 export function useAnomalies(range: Range) {
   const asked = useGet(
     "/api/recommendations/anomalies",
@@ -35,18 +35,18 @@ export function Anomalies({
   className?: string;
 }) {
   return (
-    <Card title="What was unusual" note="As marked on the chart" className={className}>
+    <Card title="Anomalies" note="Marked on the chart" className={className}>
       <Loaded of={asked}>
         {() =>
           shown.length === 0 ? (
             <p className="flex items-center gap-2 text-muted">
               <CircleCheck aria-hidden className="size-4 text-good" />
-              Nothing in these days.
+              No anomalies in this period.
             </p>
           ) : (
             <div
               role="group"
-              aria-label="Unusual times, newest first"
+              aria-label="Anomalies, newest first"
               // Keyboard users must be able to scroll it.
               // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
               tabIndex={0}
@@ -75,7 +75,7 @@ function Line({ of }: { of: Anomaly }) {
         <span className="text-xs text-muted">{of.hour === null ? date(of.start) : dateTime(of.start)}</span>
         <span className="ml-auto text-xs whitespace-nowrap text-muted">
           {of.measure === "cost"
-            ? `${money(of.cost)}, usually ${money(of.expected_cost)}`
+            ? `${money(of.cost)} instead of the usual ${money(of.expected_cost)}`
             : `${of.errors} of ${of.calls} failed`}
         </span>
       </div>

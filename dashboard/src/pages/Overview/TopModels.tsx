@@ -13,7 +13,7 @@ export function TopModels({ range }: { range: Range }) {
       <Loaded of={top}>
         {({ models }) =>
           models.length === 0 ? (
-            <EmptyState title="No calls in these days" />
+            <EmptyState title="No calls in this period" />
           ) : (
             <BarList
               label="Top models"

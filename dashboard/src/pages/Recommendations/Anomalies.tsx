@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import { CircleCheck } from "lucide-react";
 import { useGet } from "@/api";
 import type { Schema } from "@/api";
-import { count, dateTime, date, decimal, isoDay, money, moneyChange, timeZone } from "@/format";
+import { count, dateTime, date, decimal, isoDay, money, moneyChange, moneyRange, timeZone } from "@/format";
 import { Badge, Button, Card, EmptyState, Loaded } from "@/ui";
 import { anomalyAnchor } from "./anchors";
 import { More, Target, useTargeted } from "./Target";
@@ -15,18 +15,18 @@ type Anomaly = Schema<"Anomaly">;
 
 const FIRST = 8;
 
-/** When something cost far more or less than usual, or failed far more often, and why. */
+/** Unusual costs and error rates, with their causes. */
 export function Anomalies({ days, pointedAt }: { days: number; pointedAt: string }) {
   const unusual = useGet("/api/recommendations/anomalies", { query: { days, tz: timeZone } }, EVERY_FIVE_MINUTES);
   const [all, setAll] = useState(false);
   return (
-    <Card title="What was unusual" note="Against the same hours and days before" flush>
+    <Card title="Anomalies" note="Compared with the same hours and weekdays before" flush>
       <Loaded of={unusual}>
         {({ anomalies, count: found }) => {
           const whole = all || anomalies.findIndex((one) => anomalyAnchor(one) === pointedAt) >= FIRST;
           return anomalies.length === 0 ? (
-            <EmptyState title="Nothing unusual in these days" icon={<CircleCheck aria-hidden className="size-5" />}>
-              It takes some days of calls to know what is usual.
+            <EmptyState title="No anomalies in this period" icon={<CircleCheck aria-hidden className="size-5" />}>
+              Detection needs a few days of calls.
             </EmptyState>
           ) : (
             <>
@@ -50,7 +50,7 @@ export function Anomalies({ days, pointedAt }: { days: number; pointedAt: string
   );
 }
 
-/** The calls of its days, filtered as far as calls can be. */
+/** Link to the calls of the same days, with the filters that apply. */
 function callsHref(of: Anomaly) {
   const query = new URLSearchParams({
     range: "custom",
@@ -74,7 +74,7 @@ function Item({ of }: { of: Anomaly }) {
         <div className="min-w-0">
           <h3 className="flex flex-wrap items-center gap-2 font-semibold [overflow-wrap:anywhere]">
             <Badge tone={tone}>{label}</Badge>
-            {of.scope === "workspace" ? "The whole workspace" : of.about}
+            {of.scope === "workspace" ? "Whole workspace" : of.about}
           </h3>
           <p className="mt-0.5 text-xs text-muted">{of.hour === null ? date(of.start) : dateTime(of.start)}</p>
         </div>
@@ -83,7 +83,7 @@ function Item({ of }: { of: Anomaly }) {
             <>
               <p className="font-semibold">{money(of.cost)}</p>
               <p className="text-xs text-muted">
-                usually {money(of.expected_cost)}, {money(of.expected_low)} to {money(of.expected_high)} would be fine
+                expected {money(of.expected_cost)} (range {moneyRange(of.expected_low, of.expected_high)})
               </p>
             </>
           ) : (
@@ -91,7 +91,7 @@ function Item({ of }: { of: Anomaly }) {
               <p className="font-semibold">
                 {count(of.errors)} of {count(of.calls)} failed
               </p>
-              <p className="text-xs text-muted">usually {decimal(of.expected_errors)}</p>
+              <p className="text-xs text-muted">expected {decimal(of.expected_errors)}</p>
             </>
           )}
         </div>
@@ -101,7 +101,7 @@ function Item({ of }: { of: Anomaly }) {
       </p>
       <div className="mt-2 flex flex-wrap items-start gap-x-5 gap-y-1.5">
         {of.contributors.length > 0 && (
-          <More label="What made the difference" open={targeted}>
+          <More label="What drove the change" open={targeted}>
             <ul className="space-y-1 text-[0.8125rem]">
               {of.contributors.map((one) => (
                 <li key={`${one.project} ${one.provider}/${one.model} ${one.cause}`} className="flex flex-wrap gap-x-3">
@@ -117,7 +117,7 @@ function Item({ of }: { of: Anomaly }) {
           </More>
         )}
         <Link to={callsHref(of)} className="rounded text-[0.8125rem] font-medium text-accent hover:underline">
-          Its calls
+          View calls
         </Link>
       </div>
     </Target>

@@ -4,7 +4,19 @@ import { useGet } from "@/api";
 import type { Schema } from "@/api";
 import type { TimePoint } from "@/charts";
 import { ChartFrame, TimeSeriesChart } from "@/charts";
-import { count, day, decimal, exactMoney, fullDay, isoDay, money, percent, shortMoney, timeZone } from "@/format";
+import {
+  count,
+  day,
+  decimal,
+  exactMoney,
+  fullDay,
+  isoDay,
+  money,
+  moneyRange,
+  percent,
+  shortMoney,
+  timeZone,
+} from "@/format";
 import { useSearchState } from "@/hooks/useSearchState";
 import type { Column } from "@/ui";
 import { Badge, Card, EmptyState, Loaded, Segments, Skeleton, Stat, Table } from "@/ui";
@@ -22,7 +34,7 @@ const DEFAULTS = { period: "month" };
 const HORIZON = 30;
 const COLORS: Record<string, string> = { Spent: "var(--accent)", Forecast: "var(--series-2)" };
 
-/** What will be spent, how sure that is, and how good such forecasts were so far. */
+/** The forecast with its intervals, and its accuracy so far. */
 export function Forecast() {
   const [state, set] = useSearchState(DEFAULTS);
   const period = PERIODS.find(({ value }) => value === state.period)?.value ?? "month";
@@ -35,20 +47,20 @@ export function Forecast() {
     <div className="space-y-4">
       <Card
         title="Forecast"
-        note="What is spent, and what will be"
+        note="Spent and projected"
         actions={
           <Segments label="Period" value={period} options={PERIODS} onChange={(next) => set({ period: next })} />
         }
       >
         <Loaded of={outlook} skeleton={<Skeleton className="h-24" />}>
-          {(data) => (data.total ? <Totals of={data} total={data.total} /> : <TooLittle why={data.missing} />)}
+          {(data) => (data.total ? <Totals of={data} total={data.total} /> : <NotEnoughData why={data.missing} />)}
         </Loaded>
       </Card>
       {outlook.data?.total && (
         <>
           <Days of={outlook.data} />
           <div className="grid items-start gap-4 xl:grid-cols-2">
-            <TrackRecord of={outlook.data} />
+            <Accuracy of={outlook.data} />
             <Budgets of={outlook.data} />
           </div>
         </>
@@ -57,8 +69,8 @@ export function Forecast() {
   );
 }
 
-const TooLittle = ({ why }: { why: string | null }) => (
-  <EmptyState title="Too little data yet" icon={<CalendarClock aria-hidden className="size-5" />}>
+const NotEnoughData = ({ why }: { why: string | null }) => (
+  <EmptyState title="Not enough data yet" icon={<CalendarClock aria-hidden className="size-5" />}>
     {why}
   </EmptyState>
 );
@@ -70,20 +82,18 @@ function Totals({ of, total }: { of: Outlook; total: Schema<"Estimated"> }) {
         label={`Spent since ${day(of.period_start)}`}
         value={<span title={exactMoney(of.spent)}>{money(of.spent)}</span>}
       />
-      <Stat label={`By ${fullDay(of.period_end)}`} value={money(total.expected)} note="as likely more as less" />
-      <Stat label="In 8 of 10 cases" value={<Interval low={total.low_80} high={total.high_80} />} />
-      <Stat label="In 19 of 20 cases" value={<Interval low={total.low_95} high={total.high_95} />} />
+      <Stat label={`By ${fullDay(of.period_end)}`} value={money(total.expected)} note="median" />
+      <Stat label={`${percent(80)} interval`} value={<Interval low={total.low_80} high={total.high_80} />} />
+      <Stat label={`${percent(95)} interval`} value={<Interval low={total.low_95} high={total.high_95} />} />
     </div>
   );
 }
 
 const Interval = ({ low, high }: { low: number; high: number }) => (
-  <span className="block text-base leading-6">
-    {money(low)} to {money(high)}
-  </span>
+  <span className="block text-base leading-6">{moneyRange(low, high)}</span>
 );
 
-/** The days before and those to come, with the bands the outcome lies in. */
+/** The last days and the forecast days with their intervals. */
 function Days({ of }: { of: Outlook }) {
   const before = useGet("/api/costs/timeseries", { query: { days: HORIZON, bucket: "day", tz: timeZone } });
   const first = of.days[0]?.date;
@@ -102,19 +112,19 @@ function Days({ of }: { of: Outlook }) {
   ];
   return (
     <ChartFrame
-      title="Day by day"
-      note="The dark band holds the day’s cost in 80 % of all cases, the pale one in 95 %"
+      title="Daily forecast"
+      note={`Dark band: ${percent(80)} interval; light band: ${percent(95)}`}
       legend={Object.entries(COLORS).map(([name, color]) => ({ name, color }))}
       table={{
-        columns: ["Day", "Spent", "Forecast", "80 %", "95 %"],
+        columns: ["Day", "Spent", "Forecast", percent(80), percent(95)],
         rows: [
           ...spent.map(({ date, cost }) => [fullDay(date), money(cost), "–", "–", "–"]),
           ...of.days.map((one) => [
             fullDay(one.date),
             "–",
             money(one.expected),
-            `${money(one.low_80)} to ${money(one.high_80)}`,
-            `${money(one.low_95)} to ${money(one.high_95)}`,
+            moneyRange(one.low_80, one.high_80),
+            moneyRange(one.low_95, one.high_95),
           ]),
         ],
       }}
@@ -131,7 +141,7 @@ function Days({ of }: { of: Outlook }) {
   );
 }
 
-function TrackRecord({ of }: { of: Outlook }) {
+function Accuracy({ of }: { of: Outlook }) {
   const columns: readonly Column<Schema<"BacktestedModel">>[] = [
     {
       key: "model",
@@ -143,10 +153,10 @@ function TrackRecord({ of }: { of: Outlook }) {
         </span>
       ),
     },
-    { key: "mae", header: "Off by, a day", cell: (row) => money(row.mae), sort: (row) => row.mae, right: true },
+    { key: "mae", header: "Daily error", cell: (row) => money(row.mae), sort: (row) => row.mae, right: true },
     {
       key: "mase",
-      header: "Against last week",
+      header: "vs. last week",
       cell: (row) => decimal(row.mase),
       sort: (row) => row.mase,
       right: true,
@@ -154,18 +164,18 @@ function TrackRecord({ of }: { of: Outlook }) {
   ];
   return (
     <Card
-      title="Its track record"
-      note="How far off each method was on your own past days, one to 28 days ahead; the best is used"
+      title="Accuracy"
+      note="Average daily error of each method on your history, 1 to 28 days ahead; the best one is used"
       flush
     >
       <Table
-        caption="The errors of the forecasting methods"
+        caption="Accuracy of the forecasting methods"
         columns={columns}
         rows={of.backtest}
         rowKey={(row) => row.model}
       />
       <p className="border-t px-4 py-2.5 text-xs text-muted sm:px-5">
-        Against last week: below 1 is better than taking each day for what the same weekday cost last week.
+        vs. last week: below 1 is more accurate than repeating last week’s value.
       </p>
     </Card>
   );
@@ -184,50 +194,52 @@ const BUDGETS: readonly Column<Schema<"BudgetForecast">>[] = [
       </>
     ),
   },
-  { key: "total", header: "Will come to", cell: (row) => (row.total ? money(row.total.expected) : "–"), right: true },
+  { key: "total", header: "Projected", cell: (row) => (row.total ? money(row.total.expected) : "–"), right: true },
   {
     key: "probability",
-    header: "Exceeded",
-    cell: (row) => <Likely of={row} />,
+    header: "Chance of exceeding",
+    cell: (row) => <Chance of={row} />,
     sort: (row) => row.probability,
     right: true,
   },
 ];
 
-function Likely({ of }: { of: Schema<"BudgetForecast"> }) {
-  if (of.exceeded) return <Badge tone="bad">Already</Badge>;
+function Chance({ of }: { of: Schema<"BudgetForecast"> }) {
+  if (of.exceeded) return <Badge tone="bad">Exceeded</Badge>;
   if (of.probability === null) return <span className="text-xs whitespace-normal text-muted">{of.missing}</span>;
   return (
     <>
       <Badge tone={of.probability >= 0.5 ? "bad" : of.probability >= 0.1 ? "warn" : "good"}>
-        {percent(of.probability * 100)} likely
+        {percent(of.probability * 100)}
       </Badge>
-      {of.exceeds_on !== null && <span className="mt-0.5 block text-xs text-muted">on {fullDay(of.exceeds_on)}</span>}
+      {of.exceeds_on !== null && (
+        <span className="mt-0.5 block text-xs text-muted">around {fullDay(of.exceeds_on)}</span>
+      )}
     </>
   );
 }
 
 function Budgets({ of }: { of: Outlook }) {
   return (
-    <Card title="Budgets" note="Whether each will be exceeded in its period, and when" flush>
+    <Card title="Budgets" note="Chance of exceeding each budget" flush>
       <Table
-        caption="Budgets and how likely they will be exceeded"
+        caption="Budgets and the chance of exceeding them"
         columns={BUDGETS}
         rows={of.budgets}
         rowKey={(row) => row.id}
         rowHref={() => "/app/budgets"}
         empty={
-          <EmptyState title="There is no budget yet">
+          <EmptyState title="No budgets yet">
             <Link to="/app/budgets" className="text-accent underline underline-offset-2">
-              Make one
-            </Link>
-            , and it is said here whether it will hold.
+              Create one{" "}
+            </Link>{" "}
+            to see whether it will be exceeded.
           </EmptyState>
         }
       />
       {of.budgets_left_out > 0 && (
         <p className="border-t px-4 py-2.5 text-xs text-muted sm:px-5">
-          {count(of.budgets_left_out)} more are not forecast.
+          {count(of.budgets_left_out)} more without a forecast.
         </p>
       )}
     </Card>

@@ -6,24 +6,25 @@ import { Badge, Card, EmptyState, Loaded } from "@/ui";
 import { optimizationAnchor } from "./anchors";
 import { Facts, More, Target, useTargeted } from "./Target";
 import { EVERY_FIVE_MINUTES } from "@/api/refetch";
-import { CONFIDENCE, OPTIMIZATIONS, evidence } from "./labels";
+import { providerName } from "@/format/providers";
+import { CONFIDENCE, OPTIMIZATIONS, evidence } from "@/format/recommendations";
 
-/** What cost money and need not have, and what to send so that more can be said. */
+/** Avoidable costs, and the fields that would allow more advice. */
 export function Optimizations({ days }: { days: number }) {
   const advice = useGet("/api/recommendations", { query: { days, tz: timeZone } }, EVERY_FIVE_MINUTES);
   return (
     <div className="space-y-4">
-      <Card title="Avoidable cost" note="The same work for less, and what cannot stay as it is" flush>
+      <Card title="Waste" note="Cheaper ways to do the same work, and models about to retire" flush>
         <Loaded of={advice}>
           {({ optimizations }) =>
             optimizations.length === 0 ? (
-              <EmptyState title="Nothing found" icon={<CircleCheck aria-hidden className="size-5" />}>
-                Failed calls, retries, caching, batches, prompts and prices: nothing of it costs more than it must.
+              <EmptyState title="No waste found" icon={<CircleCheck aria-hidden className="size-5" />}>
+                Checked: failed calls, retries, caching, batches, prompts and prices.
               </EmptyState>
             ) : (
               <ul className="divide-y border-t">
                 {optimizations.map((one) => (
-                  <Item key={optimizationAnchor(one)} of={one} />
+                  <Item key={optimizationAnchor(one)} of={one} days={days} />
                 ))}
               </ul>
             )
@@ -31,7 +32,7 @@ export function Optimizations({ days }: { days: number }) {
         </Loaded>
       </Card>
       {advice.data && advice.data.missing_evidence.length > 0 && (
-        <Card title="What would tell more" note="Send this, and advice that it takes can be given" flush>
+        <Card title="Unlock more advice" note="Send these fields to get it" flush>
           <ul className="divide-y border-t">
             {advice.data.missing_evidence.map((one) => (
               <li key={one.what} className="flex gap-3 px-4 py-3 sm:px-5" data-missing>
@@ -52,21 +53,20 @@ export function Optimizations({ days }: { days: number }) {
   );
 }
 
-function Item({ of }: { of: Schema<"Optimization"> }) {
+function Item({ of, days }: { of: Schema<"Optimization">; days: number }) {
   const id = optimizationAnchor(of);
   const targeted = useTargeted(id);
-  const confidence = CONFIDENCE[of.confidence];
+
   return (
     <Target id={id} data-item="saving">
       <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-2">
         <div className="min-w-0">
           <h3 className="flex flex-wrap items-center gap-2 font-semibold">
             {OPTIMIZATIONS[of.type]}
-            <Badge tone={confidence.tone}>{confidence.label}</Badge>
+            <Badge>{CONFIDENCE[of.confidence]} confidence</Badge>
           </h3>
           <p className="text-xs text-muted">
-            {of.model} of {of.provider}
-            {of.project !== null && ` in ${of.project}`}
+            {[of.model, providerName(of.provider), of.project].filter(Boolean).join(" · ")}
           </p>
         </div>
         <div className="sm:text-right">
@@ -75,7 +75,7 @@ function Item({ of }: { of: Schema<"Optimization"> }) {
               <p className="text-lg leading-6 font-semibold" title={exactMoney(of.cost)}>
                 {money(of.cost)}
               </p>
-              <p className="text-xs text-muted">is what this is about</p>
+              <p className="text-xs text-muted">spend affected</p>
             </>
           ) : (
             <>
@@ -86,16 +86,18 @@ function Item({ of }: { of: Schema<"Optimization"> }) {
               >
                 {money(of.estimated_monthly_savings)} a month
               </p>
-              <p className="text-xs text-muted">of {money(of.cost)} in these days</p>
+              <p className="text-xs text-muted">
+                of {money(of.cost)} in the last {days} days
+              </p>
             </>
           )}
         </div>
       </div>
       <p className="mt-2 max-w-4xl [overflow-wrap:anywhere]">{of.description}</p>
       <div className="mt-2">
-        <More label="What it rests on" open={targeted}>
+        <More label="How we worked this out" open={targeted}>
           <Facts
-            label="What it rests on"
+            label="How we worked this out"
             facts={Object.entries(of.evidence).map(([name, value]) => evidence(name, value))}
           />
         </More>

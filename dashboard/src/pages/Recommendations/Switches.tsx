@@ -1,7 +1,8 @@
 import { ArrowRight, PiggyBank } from "lucide-react";
 import { useGet } from "@/api";
 import type { Schema } from "@/api";
-import { count, decimal, exactMoney, fullDay, money, percent, timeZone } from "@/format";
+import { count, decimal, exactMoney, fullDay, money, moneyRange, percent, timeZone } from "@/format";
+import { providerName } from "@/format/providers";
 import type { Column } from "@/ui";
 import { Badge, Card, EmptyState, Loaded, Table } from "@/ui";
 import { switchAnchor } from "./anchors";
@@ -22,17 +23,17 @@ function byModel(all: readonly Switch[]) {
   return [...models];
 }
 
-/** Other models that can do the job for less. */
+/** Cheaper models for the same calls. */
 export function Switches({ days }: { days: number }) {
   const advice = useGet("/api/recommendations/model-switching", { query: { days, tz: timeZone } }, EVERY_FIVE_MINUTES);
   return (
     <Card
-      title="Other models"
-      note="What the same calls would have cost on another model that can do the job, at today’s prices"
+      title="Model switches"
+      note="Cost of the same calls with another model, at today’s prices"
       actions={
         advice.data && advice.data.count > 0 ? (
           <Badge tone="good">
-            <span data-potential>{money(advice.data.total_potential_savings)}</span> a month in all
+            <span data-potential>{money(advice.data.total_potential_savings)}</span> a month in total
           </Badge>
         ) : undefined
       }
@@ -42,8 +43,8 @@ export function Switches({ days }: { days: number }) {
         {({ recommendations, left_out, basis }) => (
           <>
             {recommendations.length === 0 ? (
-              <EmptyState title="No cheaper model would do" icon={<PiggyBank aria-hidden className="size-5" />}>
-                When one its vendor places where yours is, or just below, costs less for your calls, it is named here.
+              <EmptyState title="No cheaper models found" icon={<PiggyBank aria-hidden className="size-5" />}>
+                We’ll suggest a model of the same or next-lower tier when one is cheaper.
               </EmptyState>
             ) : (
               <ul className="divide-y border-t">
@@ -53,11 +54,10 @@ export function Switches({ days }: { days: number }) {
               </ul>
             )}
             <div className="space-y-2 border-t px-4 py-3 sm:px-5">
-              <More label="What these figures assume">
+              <More label="Assumptions">
                 <div className="max-w-prose space-y-2 text-[0.8125rem]" data-basis>
                   <p>
-                    From {count(basis.calls)} calls, of which {count(basis.sampled_calls)} were looked at one by one.{" "}
-                    {basis.method}
+                    Based on {count(basis.calls)} calls, {count(basis.sampled_calls)} of them sampled. {basis.method}
                   </p>
                   <ul className="list-disc space-y-1 pl-5">
                     {basis.assumptions.map((one) => (
@@ -67,14 +67,16 @@ export function Switches({ days }: { days: number }) {
                 </div>
               </More>
               {left_out.length > 0 && (
-                <More label={`Models that nothing is suggested for (${count(left_out.length)})`}>
+                <More
+                  label={`${count(left_out.length)} ${left_out.length === 1 ? "model" : "models"} without a suggestion`}
+                >
                   <ul className="space-y-1 text-[0.8125rem]" data-left-out>
                     {left_out.map((one) => (
                       <li key={`${one.provider}/${one.model}`}>
                         <span className="font-medium">{one.model}</span>
                         <span className="text-muted">
                           {" "}
-                          of {one.provider}, {count(one.calls)} calls: {LEFT_OUT[one.reason]}
+                          · {providerName(one.provider)} · {count(one.calls)} calls · {LEFT_OUT[one.reason]}
                         </span>
                       </li>
                     ))}
@@ -89,21 +91,18 @@ export function Switches({ days }: { days: number }) {
   );
 }
 
-/** Who the suggested model is, beside the current one. */
+/** The tier of the suggested model compared with the current one. */
 function steps({ tier_step, suggested_tier, current_tier }: Switch): string {
-  if (tier_step === 0) return `Its vendor places it as high: ${suggested_tier}`;
-  return tier_step > 0
-    ? `A tier lower: ${suggested_tier} instead of ${current_tier}`
-    : `A tier higher: ${suggested_tier} instead of ${current_tier}`;
+  if (tier_step === 0) return `Same tier (${suggested_tier})`;
+  const size = Math.abs(tier_step) === 1 ? "One tier" : `${count(Math.abs(tier_step))} tiers`;
+  return `${size} ${tier_step > 0 ? "smaller" : "larger"} (${current_tier} → ${suggested_tier})`;
 }
 
 const interval = ({ savings_low, savings_high }: Switch) =>
-  savings_low === null || savings_high === null
-    ? "too few whole days to say"
-    : `${money(savings_low)} to ${money(savings_high)}`;
+  savings_low === null || savings_high === null ? "not enough full days" : moneyRange(savings_low, savings_high);
 
 function quality(of: Schema<"AnswerQuality"> | null): string {
-  if (of === null) return "not used here yet";
+  if (of === null) return "not used yet";
   const rated =
     of.average_rating === null ? "not rated" : `rated ${decimal(of.average_rating)} of 5 (${count(of.ratings)})`;
   return of.error_rate === null ? rated : `${rated}, ${percent(of.error_rate)} failed`;
@@ -112,19 +111,19 @@ function quality(of: Schema<"AnswerQuality"> | null): string {
 const OTHERS: readonly Column<Switch>[] = [
   {
     key: "model",
-    header: "Instead",
+    header: "New model",
     cell: (row) => (
       <>
         <span className="font-medium">{row.suggested_model}</span>{" "}
-        <span className="text-xs text-muted">{row.suggested_provider}</span>
+        <span className="text-xs text-muted">{providerName(row.suggested_provider)}</span>
       </>
     ),
   },
   { key: "tier", header: "Tier", cell: (row) => row.suggested_tier },
-  { key: "cost", header: "Cost then", cell: (row) => money(row.projected_cost), right: true },
-  { key: "saving", header: "Saving a month", cell: (row) => money(row.estimated_monthly_savings), right: true },
-  { key: "interval", header: "In 19 of 20 cases", cell: interval, right: true },
-  { key: "fits", header: "Fit", cell: (row) => percent(row.fitting_calls), right: true },
+  { key: "cost", header: "New cost", cell: (row) => money(row.projected_cost), right: true },
+  { key: "saving", header: "Monthly saving", cell: (row) => money(row.estimated_monthly_savings), right: true },
+  { key: "interval", header: `${percent(95)} interval`, cell: interval, right: true },
+  { key: "fits", header: "Fits", cell: (row) => percent(row.fitting_calls), right: true },
 ];
 
 function Suggestion({ id, best, others }: { id: string; best: Switch; others: readonly Switch[] }) {
@@ -139,7 +138,9 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
             {best.suggested_model}
           </h3>
           <p className="text-xs text-muted">
-            {best.same_provider ? `Both of ${best.provider}` : `From ${best.provider} to ${best.suggested_provider}`}
+            {best.same_provider
+              ? `Same provider (${providerName(best.provider)})`
+              : `${providerName(best.provider)} → ${providerName(best.suggested_provider)}`}
           </p>
         </div>
         <div className="sm:text-right">
@@ -151,13 +152,15 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
             {money(best.estimated_monthly_savings)} a month
           </p>
           <p className="text-xs text-muted">
-            {best.savings_low === null ? "Too few whole days for an interval" : `${interval(best)} in 19 of 20 cases`}
+            {best.savings_low === null
+              ? "Not enough full days for an interval"
+              : `${interval(best)} (${percent(95)} interval)`}
           </p>
         </div>
       </div>
       <dl className="mt-3 grid grid-cols-2 gap-x-6 gap-y-2 sm:grid-cols-4">
         <Figure
-          name="These calls cost"
+          name="Cost now"
           value={money(best.current_cost)}
           note={
             best.current_cost_today !== null && best.current_cost_today !== best.current_cost
@@ -165,29 +168,29 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
               : undefined
           }
         />
-        <Figure name="On the other" value={money(best.projected_cost)} />
+        <Figure name="Cost with the new model" value={money(best.projected_cost)} />
         <Figure
-          name="Calls that fit"
+          name="Fits context and features"
           value={percent(best.fitting_calls)}
-          note={best.fitting_calls < 100 ? "the others stay" : undefined}
+          note={best.fitting_calls < 100 ? "other calls stay" : undefined}
         />
         <Figure name="Calls" value={count(best.calls)} />
       </dl>
       <p className="mt-3 max-w-4xl text-[0.8125rem] text-muted">{best.use_case}</p>
       <div className="mt-2 flex flex-wrap items-start gap-x-5 gap-y-1.5">
-        <More label="What changes" open={targeted}>
+        <More label="Details" open={targeted}>
           <Facts
-            label="What changes"
+            label="Details"
             facts={[
-              ["Where it stands", steps(best)],
-              ["A call costs now", money(best.current_cost_per_call)],
-              ["A call would cost", money(best.suggested_cost_per_call)],
-              [`Answers of ${best.current_model}`, quality(best.current_quality)],
-              [`Answers of ${best.suggested_model}`, quality(best.suggested_quality)],
-              ["Calls whose length was looked at", count(best.sampled_calls)],
+              ["Tier", steps(best)],
+              ["Cost per call now", money(best.current_cost_per_call)],
+              ["Cost per call with the new model", money(best.suggested_cost_per_call)],
+              [`Feedback on ${best.current_model}`, quality(best.current_quality)],
+              [`Feedback on ${best.suggested_model}`, quality(best.suggested_quality)],
+              ["Sampled calls", count(best.sampled_calls)],
               ...(best.suggested_retires_on === null
                 ? []
-                : [["Its vendor serves it until", fullDay(best.suggested_retires_on)] as const]),
+                : [["Retires on", fullDay(best.suggested_retires_on)] as const]),
             ]}
           />
         </More>
@@ -195,10 +198,10 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
           <More label={`${count(others.length)} other ${others.length === 1 ? "model" : "models"} for the same calls`}>
             <div className="-mx-4 sm:-mx-5">
               <Table
-                caption={`Other models for the calls of ${best.current_model}`}
+                caption={`Other models for ${best.current_model} calls`}
                 columns={OTHERS}
                 rows={others}
-                rowKey={(row) => `${row.suggested_provider}/${row.suggested_model}`}
+                rowKey={(row) => `${providerName(row.suggested_provider)}/${row.suggested_model}`}
               />
             </div>
           </More>

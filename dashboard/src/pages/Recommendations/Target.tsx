@@ -7,7 +7,7 @@ import { classes } from "@/utils/classes";
 /** Whether the address points at it. */
 export const useTargeted = (id: string) => decodeURIComponent(useLocation().hash.slice(1)) === id;
 
-/** Something the address can point at: it is then scrolled to and marked. */
+/** A list item that is scrolled to and highlighted when the address points at it. */
 export function Target({
   id,
   className,
@@ -41,7 +41,7 @@ export function Target({
   );
 }
 
-/** What is one click away. */
+/** Details that open on a click. */
 export function More({ label, open, children }: { label: string; open?: boolean; children: ReactNode }) {
   return (
     <details className="group min-w-0 open:basis-full" open={open}>
@@ -54,7 +54,7 @@ export function More({ label, open, children }: { label: string; open?: boolean;
   );
 }
 
-/** Names and figures under one another. */
+/** A list of names and values. */
 export function Facts({
   facts,
   label,

@@ -1,11 +1,11 @@
-/** The addresses of what Advice says, so that other pages can point at it: `/app/advice#` and one of these, or of TABS. */
+/** Anchors of the recommendations, for links from other pages: `/app/advice#` and one of these, or one of TABS. */
 
 import type { Schema } from "@/api";
 
 const slug = (...parts: (string | null)[]) =>
   parts.map((part) => (part ?? "all").toLowerCase().replace(/[^a-z0-9.]+/g, "-")).join("_");
 
-/** One for each model that another could take the place of. */
+/** One for each model with a suggested replacement. */
 export const switchAnchor = (one: Pick<Schema<"ModelSwitch">, "provider" | "current_model">) =>
   slug("switch", one.provider, one.current_model);
 
@@ -18,7 +18,7 @@ export const anomalyAnchor = (one: Pick<Schema<"Anomaly">, "start" | "kind" | "a
 export const TABS = ["models", "savings", "forecast", "anomalies"] as const;
 export type Tab = (typeof TABS)[number];
 
-/** Where something that is pointed at is found. */
+/** The tab that shows an anchor. */
 export function tabOf(anchor: string): Tab | undefined {
   if (anchor.startsWith("switch_")) return "models";
   if (anchor.startsWith("saving_")) return "savings";

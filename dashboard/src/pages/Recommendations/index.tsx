@@ -15,7 +15,7 @@ const DAYS = [
   { value: "90", label: "90 days" },
 ] as const;
 
-/** What could be done, what will come, and what was odd. An item's name after `#` leads to it. */
+/** Recommendations, forecast and anomalies. An anchor after `#` selects an item. */
 export function Component() {
   useTitle("Advice");
   const [state, set] = useSearchState(DEFAULTS);
@@ -25,9 +25,9 @@ export function Component() {
   const shown = TABS.find((tab) => tab === state.show) ?? tabOf(pointedAt) ?? "models";
   return (
     <>
-      <PageHeader title="Advice" note="From what was really used, with the numbers it rests on.">
+      <PageHeader title="Advice" note="Based on your actual usage">
         {shown !== "forecast" && (
-          <Segments label="From the last" value={chosen} options={DAYS} onChange={(value) => set({ days: value })} />
+          <Segments label="Period" value={chosen} options={DAYS} onChange={(value) => set({ days: value })} />
         )}
       </PageHeader>
       <Tabs
@@ -35,10 +35,10 @@ export function Component() {
         value={shown}
         onChange={(show) => set({ show })}
         tabs={[
-          { value: "models", label: "Other models", content: <Switches days={days} /> },
-          { value: "savings", label: "Avoidable cost", content: <Optimizations days={days} /> },
+          { value: "models", label: "Model switches", content: <Switches days={days} /> },
+          { value: "savings", label: "Waste", content: <Optimizations days={days} /> },
           { value: "forecast", label: "Forecast", content: <Forecast /> },
-          { value: "anomalies", label: "What was unusual", content: <Anomalies days={days} pointedAt={pointedAt} /> },
+          { value: "anomalies", label: "Anomalies", content: <Anomalies days={days} pointedAt={pointedAt} /> },
         ]}
       />
     </>

@@ -32,7 +32,7 @@ function Name() {
             {
               onSuccess: (changed) => {
                 updateUser(changed);
-                toast("Your name is changed");
+                toast("Name saved");
               },
             },
           );
@@ -62,7 +62,7 @@ function Password() {
   const [password, setPassword] = useState("");
   const change = useSend("patch", "/api/auth/me");
   return (
-    <Card title="Password" note="A new one ends your other sessions.">
+    <Card title="Password" note="Changing it signs you out everywhere else.">
       <form
         className="max-w-sm space-y-3"
         onSubmit={(event) => {
@@ -73,14 +73,14 @@ function Password() {
               onSuccess: () => {
                 setCurrent("");
                 setPassword("");
-                toast("Your password is changed, and your other sessions are ended");
+                toast("Password changed. You are signed out everywhere else.");
               },
             },
           );
         }}
       >
         <ErrorLine error={change.error} />
-        {/* Password managers want to know whose it is. */}
+        {/* Tells password managers which account it is for. */}
         <input type="text" hidden readOnly autoComplete="username" value={user.email} />
         <Field label="Current password" of={change.error} name="current_password">
           <TextInput
@@ -117,7 +117,7 @@ function Delete() {
   return (
     <Card title="Delete your account">
       <p className="max-w-prose text-muted">
-        You are signed out everywhere. Workspaces that nobody but you administers are deleted with all they hold.
+        You’ll be signed out everywhere. Workspaces where you are the only admin are deleted.
       </p>
       <Button
         look="danger"
@@ -131,13 +131,13 @@ function Delete() {
         open={asking}
         onClose={() => setAsking(false)}
         title="Delete your account?"
-        action="Delete for good"
+        action="Delete permanently"
         typed={user.email}
         busy={remove.isPending}
         error={remove.error}
         onConfirm={() => remove.mutate({}, { onSuccess: () => void signOut().finally(() => queryClient.clear()) })}
       >
-        <p>Nobody can bring it back, nor the workspaces only you administer.</p>
+        <p>This can’t be undone. Workspaces where you are the only admin are deleted too.</p>
       </ConfirmDialog>
     </Card>
   );

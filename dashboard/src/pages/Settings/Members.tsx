@@ -42,7 +42,7 @@ export function Component() {
       <Card
         flush
         title="Members"
-        note="Admins change everything; viewers see what is spent."
+        note="Admins can change everything; viewers can only look."
         actions={
           admin && (
             <Button
@@ -62,23 +62,23 @@ export function Component() {
       <Dialog
         open={inviting}
         onClose={() => setInviting(false)}
-        title="Invite somebody"
-        note="You get a link to send to them."
+        title="Invite a member"
+        note="You’ll get a link to share."
       >
         <Invite onClose={() => setInviting(false)} onDone={setInvitation} />
       </Dialog>
       <Dialog
         open={invitation !== undefined}
         onClose={() => setInvitation(undefined)}
-        title={`The link for ${invitation?.email ?? ""}`}
-        note={`It is shown this once, and holds until ${dateTime(invitation?.expires_at)}. Only this address can use it.`}
+        title={`Invitation link for ${invitation?.email ?? ""}`}
+        note={`Shown once. Valid until ${dateTime(invitation?.expires_at)} for this address only.`}
         footer={
           <Button look="primary" onClick={() => setInvitation(undefined)}>
             Done
           </Button>
         }
       >
-        {invitation && <Secret value={`${window.location.origin}/join/${invitation.token}`} label="the link" />}
+        {invitation && <Secret value={`${window.location.origin}/join/${invitation.token}`} label="invitation link" />}
       </Dialog>
     </>
   );
@@ -106,7 +106,7 @@ function MemberTable() {
             columns={[
               {
                 key: "name",
-                header: "Who",
+                header: "Name",
                 cell: (member) => (
                   <>
                     <span className="flex flex-wrap items-center gap-2 font-medium">
@@ -133,7 +133,7 @@ function MemberTable() {
                             { path: { user_id: member.user_id }, body: { role: roleOf(role) } },
                             {
                               onSuccess: () =>
-                                toast(`${member.name} is ${role === "admin" ? "an admin" : "a viewer"} now`),
+                                toast(`${member.name} is now ${role === "admin" ? "an admin" : "a viewer"}`),
                               onError: toastError,
                             },
                           )
@@ -183,16 +183,14 @@ function MemberTable() {
                 { path: { user_id: removing.user_id } },
                 {
                   onSuccess: () => {
-                    toast(`${removing.name} is removed`);
+                    toast(`${removing.name} removed`);
                     close();
                   },
                 },
               )
             }
           >
-            <p>
-              They see nothing of this workspace any more. API keys they made go on working: revoke those they know.
-            </p>
+            <p>They lose access to this workspace. API keys they created keep working; revoke them if needed.</p>
           </ConfirmDialog>
         </>
       )}
@@ -202,24 +200,22 @@ function MemberTable() {
 
 function Invitations() {
   const invitations = useGet("/api/workspaces/invitations");
-  const withdraw = useSend("delete", "/api/workspaces/invitations/{invitation_id}");
+  const revoke = useSend("delete", "/api/workspaces/invitations/{invitation_id}");
   return (
-    <Card flush title="Open invitations">
+    <Card flush title="Pending invitations">
       <Loaded of={invitations}>
         {({ invitations: all }) => (
           <Table
-            caption="Open invitations"
+            caption="Pending invitations"
             rows={all}
             rowKey={({ id }) => id}
-            empty={
-              <EmptyState title="Nobody is invited">Whoever you invite stands here until they have joined.</EmptyState>
-            }
+            empty={<EmptyState title="No pending invitations">Invitations appear here until accepted.</EmptyState>}
             columns={[
-              { key: "email", header: "Address", cell: ({ email }) => <span className="break-all">{email}</span> },
-              { key: "role", header: "As", wide: true, cell: ({ role }) => role },
+              { key: "email", header: "Email", cell: ({ email }) => <span className="break-all">{email}</span> },
+              { key: "role", header: "Role", wide: true, cell: ({ role }) => role },
               {
                 key: "until",
-                header: "Until",
+                header: "Valid until",
                 cell: ({ expires_at }) => <span className="whitespace-nowrap">{dateTime(expires_at)}</span>,
               },
               {
@@ -229,13 +225,13 @@ function Invitations() {
                 cell: ({ id, email }) => (
                   <IconButton
                     size="sm"
-                    label={`Take back the invitation of ${email}`}
+                    label={`Revoke invitation for ${email}`}
                     icon={<X aria-hidden className="size-4" />}
-                    disabled={withdraw.isPending}
+                    disabled={revoke.isPending}
                     onClick={() =>
-                      withdraw.mutate(
+                      revoke.mutate(
                         { path: { invitation_id: id } },
-                        { onSuccess: () => toast(`The invitation of ${email} is taken back`), onError: toastError },
+                        { onSuccess: () => toast(`Invitation for ${email} revoked`), onError: toastError },
                       )
                     }
                   />
@@ -255,7 +251,7 @@ function Invite({ onClose, onDone }: { onClose: () => void; onDone: (invitation:
   const invite = useSend("post", "/api/workspaces/invitations");
   return (
     <DialogForm
-      action="Make the link"
+      action="Create link"
       busy={invite.isPending}
       error={invite.error}
       onClose={onClose}
@@ -272,7 +268,7 @@ function Invite({ onClose, onDone }: { onClose: () => void; onDone: (invitation:
       }
     >
       <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_8rem]">
-        <Field label="E-mail" of={invite.error} name="email">
+        <Field label="Email" of={invite.error} name="email">
           <TextInput
             type="email"
             required

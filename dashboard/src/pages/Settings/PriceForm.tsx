@@ -1,13 +1,13 @@
 import { useState } from "react";
 import { useGet, useSend } from "@/api";
-import { timeZone } from "@/format";
+import { percent, timeZone } from "@/format";
 import { DialogForm, Field, NumberInput, Segments, SuggestInput, TextInput, toast } from "@/ui";
 import type { RateName } from "./rates";
 import { RATES } from "./rates";
 
 const KINDS = [
-  { value: "percent", label: "Part of the list price" },
-  { value: "rates", label: "Rates of my own" },
+  { value: "percent", label: "Percentage of list price" },
+  { value: "rates", label: "Custom rates" },
 ] as const;
 
 const number = (text: string) => (text.trim() === "" ? null : Number(text));
@@ -39,7 +39,7 @@ export function PriceForm({ onClose }: { onClose: () => void }) {
       },
       {
         onSuccess: (price) => {
-          toast(`The price of ${price.model} is added`);
+          toast(`Price for ${price.model} added`);
           onClose();
         },
       },
@@ -57,7 +57,7 @@ export function PriceForm({ onClose }: { onClose: () => void }) {
             onChange={(event) => setProvider(event.target.value)}
           />
         </Field>
-        <Field label="Model" hint="* stands for anything" of={create.error} name="model">
+        <Field label="Model" hint="Use * as a wildcard" of={create.error} name="model">
           <SuggestInput
             required
             maxLength={256}
@@ -69,9 +69,14 @@ export function PriceForm({ onClose }: { onClose: () => void }) {
           />
         </Field>
       </div>
-      <Segments label="Kind of price" value={kind} options={KINDS} onChange={setKind} />
+      <Segments label="Price type" value={kind} options={KINDS} onChange={setKind} />
       {kind === "percent" ? (
-        <Field label="Percent of the list price" hint="80 is a fifth off" of={create.error} name="percent_of_list">
+        <Field
+          label="Percentage of list price"
+          hint={`80 = ${percent(20)} discount`}
+          of={create.error}
+          name="percent_of_list"
+        >
           <NumberInput required min="0" max="1000" value={share} onChange={(event) => setShare(event.target.value)} />
         </Field>
       ) : (
@@ -89,10 +94,10 @@ export function PriceForm({ onClose }: { onClose: () => void }) {
         </div>
       )}
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field label="From" hint="Left empty, from now on" of={create.error} name="starts_at">
+        <Field label="Starts" hint="Optional (now)" of={create.error} name="starts_at">
           <TextInput type="datetime-local" value={starts} onChange={(event) => setStarts(event.target.value)} />
         </Field>
-        <Field label="Until" hint="Left empty, without end" of={create.error} name="ends_at">
+        <Field label="Ends" hint="Optional (no end)" of={create.error} name="ends_at">
           <TextInput type="datetime-local" value={ends} onChange={(event) => setEnds(event.target.value)} />
         </Field>
       </div>

@@ -3,6 +3,7 @@ import { Plug, Plus, Trash2 } from "lucide-react";
 import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { date } from "@/format";
+import { providerName } from "@/format/providers";
 import { useTitle } from "@/hooks/useTitle";
 import {
   Button,
@@ -41,7 +42,7 @@ function Keys() {
     <Card
       flush
       title="Provider keys"
-      note="Your keys at providers, kept encrypted. Of each only the last four characters are ever shown."
+      note="Your provider API keys, stored encrypted. Only the last four characters are shown."
       actions={
         <Button
           size="sm"
@@ -61,14 +62,14 @@ function Keys() {
             rowKey={({ id }) => id}
             empty={
               <EmptyState title="No provider keys" icon={<Plug aria-hidden className="size-5" />}>
-                LLMLab needs none to count what calls cost.
+                Not needed for cost tracking.
               </EmptyState>
             }
             columns={[
               {
                 key: "provider",
                 header: "Provider",
-                cell: ({ provider }) => <span className="font-medium">{provider}</span>,
+                cell: ({ provider }) => <span className="font-medium">{providerName(provider)}</span>,
               },
               { key: "name", header: "Name", cell: ({ name }) => name },
               { key: "key", header: "Key", cell: ({ last_four }) => <code className="font-mono">…{last_four}</code> },
@@ -85,7 +86,7 @@ function Keys() {
                 cell: (key) => (
                   <IconButton
                     size="sm"
-                    label={`Forget ${key.provider} ${key.name}`}
+                    label={`Remove ${providerName(key.provider)} ${key.name}`}
                     icon={<Trash2 aria-hidden className="size-4" />}
                     onClick={() => setRemoving(key)}
                   />
@@ -98,7 +99,7 @@ function Keys() {
       <Dialog open={adding} onClose={() => setAdding(false)} title="Add a provider key">
         <Add onClose={() => setAdding(false)} />
       </Dialog>
-      <Forget providerKey={removing} onClose={() => setRemoving(undefined)} />
+      <Remove providerKey={removing} onClose={() => setRemoving(undefined)} />
     </Card>
   );
 }
@@ -110,7 +111,7 @@ function Add({ onClose }: { onClose: () => void }) {
   const add = useSend("post", "/api/provider-keys");
   return (
     <DialogForm
-      action="Keep the key"
+      action="Save key"
       busy={add.isPending}
       error={add.error}
       onClose={onClose}
@@ -119,7 +120,7 @@ function Add({ onClose }: { onClose: () => void }) {
           { body: { provider: provider.trim(), name: name.trim(), key } },
           {
             onSuccess: () => {
-              toast("The key is kept");
+              toast("Key saved");
               onClose();
             },
           },
@@ -136,11 +137,11 @@ function Add({ onClose }: { onClose: () => void }) {
             onChange={(event) => setProvider(event.target.value)}
           />
         </Field>
-        <Field label="Name" hint="Tells several of one provider apart" of={add.error} name="name">
+        <Field label="Name" hint="A name to tell keys apart" of={add.error} name="name">
           <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
         </Field>
       </div>
-      <Field label="Key" hint="Never shown again" of={add.error} name="key">
+      <Field label="Key" hint="Not shown again" of={add.error} name="key">
         <TextInput
           type="password"
           required
@@ -155,7 +156,7 @@ function Add({ onClose }: { onClose: () => void }) {
   );
 }
 
-function Forget({ providerKey, onClose }: { providerKey: Key | undefined; onClose: () => void }) {
+function Remove({ providerKey, onClose }: { providerKey: Key | undefined; onClose: () => void }) {
   const remove = useSend("delete", "/api/provider-keys/{key_id}");
   const close = () => {
     remove.reset();
@@ -165,8 +166,8 @@ function Forget({ providerKey, onClose }: { providerKey: Key | undefined; onClos
     <ConfirmDialog
       open={providerKey !== undefined}
       onClose={close}
-      title={`Forget the key of ${providerKey?.provider ?? ""}?`}
-      action="Forget key"
+      title={`Remove the ${providerName(providerKey?.provider ?? "")} key?`}
+      action="Remove key"
       busy={remove.isPending}
       error={remove.error}
       onConfirm={() =>
@@ -175,14 +176,14 @@ function Forget({ providerKey, onClose }: { providerKey: Key | undefined; onClos
           { path: { key_id: providerKey.id } },
           {
             onSuccess: () => {
-              toast("The key is forgotten");
+              toast("Key removed");
               close();
             },
           },
         )
       }
     >
-      <p>It is deleted here only. At the provider it goes on working until you revoke it there.</p>
+      <p>It is only deleted here. It keeps working at the provider until you revoke it there.</p>
     </ConfirmDialog>
   );
 }

@@ -1,6 +1,6 @@
 import type { RouteObject } from "react-router";
 
-/** Each page of the settings is a file of its own, loaded when it is first opened. */
+/** Each page of the settings is loaded when first opened. */
 export const settings: RouteObject[] = [
   { index: true, lazy: () => import("./Redirect") },
   { path: "workspace", lazy: () => import("./Workspace") },

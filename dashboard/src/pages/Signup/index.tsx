@@ -19,7 +19,7 @@ export function Component() {
   });
 
   if (session.status === "in") {
-    // A new account has nothing to see yet, unless it joins a workspace that has.
+    // A new account has no data yet, unless it joins a workspace.
     const first = !signup.isIdle && !next?.startsWith("/join/") ? "/app/start" : undefined;
     return <Navigate to={first ?? next ?? "/app"} replace />;
   }
@@ -32,7 +32,7 @@ export function Component() {
     <Centered>
       <Card>
         <h1>Create an account</h1>
-        <p className="mt-1 mb-4 text-muted">See what your language models cost, two minutes from now.</p>
+        <p className="mt-1 mb-4 text-muted">See what your language models cost in two minutes.</p>
         <form
           className="space-y-4"
           onSubmit={(event) => {
@@ -44,7 +44,7 @@ export function Component() {
           <Field label="Your name" of={signup.error} name="name">
             <TextInput autoComplete="name" maxLength={128} {...input("name")} />
           </Field>
-          <Field label="E-mail" of={signup.error} name="email">
+          <Field label="Email" of={signup.error} name="email">
             <TextInput type="email" autoComplete="username" maxLength={254} {...input("email")} />
           </Field>
           <Field label="Password" hint="At least 8 characters" of={signup.error} name="password">
