@@ -20,10 +20,22 @@ export default ts.config(
     files: ["**/*.{js,mjs}"],
     languageOptions: {
       globals: Object.fromEntries(
-        ["process", "console", "fetch", "URL", "URLSearchParams", "document", "location", "window", "localStorage", "sessionStorage", "setTimeout", "requestAnimationFrame", "AbortSignal", "Buffer"].map((name) => [
-          name,
-          "readonly",
-        ]),
+        [
+          "process",
+          "console",
+          "fetch",
+          "URL",
+          "URLSearchParams",
+          "document",
+          "location",
+          "window",
+          "localStorage",
+          "sessionStorage",
+          "setTimeout",
+          "requestAnimationFrame",
+          "AbortSignal",
+          "Buffer",
+        ].map((name) => [name, "readonly"]),
       ),
     },
   },

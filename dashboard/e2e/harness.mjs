@@ -1,4 +1,4 @@
-/** A real server, a real browser, and what both of them complain about. */
+/** A real server, a real browser, and the problems both report. */
 
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -16,6 +16,10 @@ const python = process.env.LLMLAB_PYTHON ?? join(root, ".venv/bin/python");
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export const ADMIN = { email: "admin@example.com", password: "admin123" };
+/** Providers' names as the pages spell them. */
+const PROVIDERS = { anthropic: "Anthropic", google: "Google", mistral: "Mistral", openai: "OpenAI" };
+export const providerName = (id) => PROVIDERS[id] ?? id;
+
 export const VIEWER = { email: "viewer@example.com", password: "viewer123" };
 
 function freePort() {
@@ -30,12 +34,14 @@ function freePort() {
 
 /** A server with an empty workspace, or with the demo's data.
  *
- * `stop()` ends it and its Postgres; `start()` starts it again on the same port and data; `close()` forgets the data.
+ * `stop()` ends it and its Postgres; `start()` restarts it with the same port and data; `close()` deletes the data.
  */
 export async function startServer({ demo = false, env = {} } = {}) {
   const port = await freePort();
-  // The demo's data is made once a day, and kept for the next run.
-  const folder = demo ? (process.env.LLMLAB_E2E_DATA ?? join(tmpdir(), "llmlab-e2e")) : mkdtempSync(join(tmpdir(), "e2e-"));
+  // The demo's data is created once a day and reused by later runs.
+  const folder = demo
+    ? (process.env.LLMLAB_E2E_DATA ?? join(tmpdir(), "llmlab-e2e"))
+    : mkdtempSync(join(tmpdir(), "e2e-"));
   mkdirSync(folder, { recursive: true });
   const url = `http://127.0.0.1:${port}`;
   let child;
@@ -84,7 +90,7 @@ export async function startServer({ demo = false, env = {} } = {}) {
   return { url, start, stop, close, output: () => output };
 }
 
-/** A browser. `open()` is a new person's page, which remembers what went wrong in `page.problems`. */
+/** A browser. `open()` returns a page with its own session, which collects problems in `page.problems`. */
 export async function startBrowser(server) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -115,48 +121,52 @@ export async function startBrowser(server) {
     });
     page.on("request", (request) => {
       const address = request.url();
-      if (!address.startsWith(server.url) && !/^(data|blob):/.test(address)) page.problems.push(`request to ${address}`);
+      if (!address.startsWith(server.url) && !/^(data|blob):/.test(address))
+        page.problems.push(`request to ${address}`);
     });
     return page;
   }
 
-  /** Leaves nobody's page open: it would go on asking. */
+  /** Closes all pages, which would keep sending requests. */
   const closePages = () => Promise.all(browser.contexts().map((context) => context.close()));
 
   return { open, closePages, close: () => browser.close() };
 }
 
-/** Something that goes wrong on purpose, such as a 401 before signing in: lines of `page.problems` that match are fine. */
+/** Ignores matching lines of `page.problems`, such as an expected 401. */
 export function expectProblem(page, pattern) {
   page.expected.push(pattern);
 }
 
-/** Fails if the page complained of anything: errors, warnings, violations of the policy, requests elsewhere. */
+/** Fails on any problem of the page: errors, warnings, policy violations, requests elsewhere. */
 export function noProblems(page) {
-  // Whoever is not signed in is told so once, when the page asks.
+  // The first refresh without a session answers 401.
   const expected = [/401 .*\/api\/auth\/refresh/, ...page.expected];
   const rest = page.problems.filter((problem) => !expected.some((pattern) => pattern.test(problem)));
   page.problems.length = 0;
   if (rest.length) throw new Error(`The page complained:\n${rest.join("\n")}`);
 }
 
-/** Signs somebody in by the form. */
+/** Signs in with the form. */
 export async function signIn(page, { email, password }, path = "/app") {
   await page.goto(`/login?next=${encodeURIComponent(path)}`);
-  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Email").fill(email);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL((url) => url.pathname + url.search === path);
 }
 
-/** Waits until nothing is loading any more. */
+/** Waits until everything is loaded. */
 export async function settled(page) {
-  await page.waitForFunction(() => !document.querySelector(".skeleton, [aria-busy=true]") && document.querySelector("h1"));
+  await page.waitForFunction(
+    () => !document.querySelector(".skeleton, [aria-busy=true]") && document.querySelector("h1"),
+  );
   await page.evaluate(() => document.fonts.ready);
 }
 
-/** Waits until the page has been drawn in its present size. */
-const drawn = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+/** Waits until the page is drawn at its current size. */
+const drawn = (page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 async function inTheme(page, theme, work) {
   await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
@@ -174,7 +184,9 @@ export async function axe(page) {
       await page.evaluate(axeSource);
       const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
       for (const { id, help, nodes } of violations) {
-        const places = nodes.slice(0, 5).map((node) => `    ${node.target.join(" ")}: ${node.failureSummary?.replaceAll("\n", " ")}`);
+        const places = nodes
+          .slice(0, 5)
+          .map((node) => `    ${node.target.join(" ")}: ${node.failureSummary?.replaceAll("\n", " ")}`);
         found.push(`${theme} ${id}: ${help} (${nodes.length})\n${places.join("\n")}`);
       }
     });
@@ -191,7 +203,7 @@ export async function screenshot(page, name) {
     await page.setViewportSize({ width, height });
     await settled(page);
     await drawn(page);
-    // As high as the page, rather than a long picture: what is fixed to the bottom belongs there.
+    // A viewport as high as the page keeps elements that are fixed to the bottom in place.
     const whole = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.setViewportSize({ width, height: Math.max(height, whole) });
     await drawn(page);

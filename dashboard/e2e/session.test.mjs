@@ -9,7 +9,7 @@ const ADA_LOGIN = { email: ADA.email, password: ADA.password };
 let server;
 let browser;
 
-/** Asks the API as a program would. */
+/** Calls the API as an application would. */
 async function ask(method, path, { body, token } = {}) {
   const response = await fetch(server.url + path, {
     method,
@@ -31,10 +31,10 @@ after(async () => {
   await server?.close();
 });
 
-test("a wrong password is refused in the server's words", async () => {
+test("a wrong password shows the server's message", async () => {
   const page = await browser.open();
   await page.goto("/login");
-  await page.getByLabel("E-mail").fill(ADA.email);
+  await page.getByLabel("Email").fill(ADA.email);
   await page.getByLabel("Password").fill("wrong");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("alert").getByText("Invalid email or password").waitFor();
@@ -44,11 +44,11 @@ test("a wrong password is refused in the server's words", async () => {
   noProblems(page);
 });
 
-test("nobody is sent to another site after signing in", async () => {
+test("signing in never redirects to another site", async () => {
   const page = await browser.open();
   for (const next of ["https://example.com/app", "//example.com/app", "/\\example.com/app", "javascript:alert(1)"]) {
     await page.goto(`/login?next=${encodeURIComponent(next)}`);
-    await page.getByLabel("E-mail").fill(ADA.email);
+    await page.getByLabel("Email").fill(ADA.email);
     await page.getByLabel("Password").fill(ADA.password);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForURL(`${server.url}/app`);
@@ -59,7 +59,7 @@ test("nobody is sent to another site after signing in", async () => {
   noProblems(page);
 });
 
-test("a session outlives its page, in several tabs at once, until it is signed out of in one", async () => {
+test("a session survives reloads in several tabs until one signs out", async () => {
   const page = await browser.open();
   await signIn(page, ADA);
   const other = await page.context().newPage();
@@ -76,17 +76,17 @@ test("a session outlives its page, in several tabs at once, until it is signed o
   noProblems(page);
 });
 
-test("a session that was ended says so, and signing in leads back", async () => {
+test("an ended session says so, and signing in returns to the page", async () => {
   const page = await browser.open();
   await signIn(page, ADA, "/app/explore?range=7d");
   await page.locator("[data-live=live]").first().waitFor();
   const { access_token } = await ask("POST", "/api/auth/login", { body: ADA_LOGIN });
   await ask("DELETE", "/api/auth/sessions", { token: access_token });
-  await page.getByRole("heading", { name: "Your session is over" }).waitFor();
+  await page.getByRole("heading", { name: "Signed out" }).waitFor();
   await axe(page);
   await screenshot(page, "session-over");
   await page.getByRole("link", { name: "Sign in again" }).click();
-  await page.getByLabel("E-mail").fill(ADA.email);
+  await page.getByLabel("Email").fill(ADA.email);
   await page.getByLabel("Password").fill(ADA.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL(`${server.url}/app/explore?range=7d`);
@@ -94,7 +94,7 @@ test("a session that was ended says so, and signing in leads back", async () => 
   noProblems(page);
 });
 
-test("the server is stopped and started, and the page goes on by itself", async () => {
+test("the page recovers by itself after the server restarts", async () => {
   const page = await browser.open();
   await signIn(page, ADA, "/app/start");
   const live = page.locator("[data-live=live]").first();
@@ -114,7 +114,7 @@ test("the server is stopped and started, and the page goes on by itself", async 
   noProblems(page);
 });
 
-test("the drawer of a phone leads everywhere, by keyboard too", async () => {
+test("the menu on a phone works by mouse and keyboard", async () => {
   const page = await browser.open({ viewport: { width: 360, height: 740 } });
   await signIn(page, ADA);
   await page.getByRole("button", { name: "Menu" }).focus();

@@ -1,4 +1,4 @@
-/** Budgets and settings: what an admin does there, and what a viewer may see. */
+/** Budgets and settings, for admins and viewers. */
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -7,7 +7,19 @@ import { axe, expectProblem, noProblems, screenshot, settled, signIn, startBrows
 
 const ADA = { email: "ada@example.com", password: "correct horse battery", name: "Ada" };
 const VIC = { email: "vic@example.com", password: "correct horse battery", name: "Vic" };
-const PAGES = ["workspace", "members", "projects", "keys", "provider-keys", "prices", "policy", "audit", "data", "account", "sessions"];
+const PAGES = [
+  "workspace",
+  "members",
+  "projects",
+  "keys",
+  "provider-keys",
+  "prices",
+  "policy",
+  "audit",
+  "data",
+  "account",
+  "sessions",
+];
 
 let server;
 let browser;
@@ -26,7 +38,13 @@ async function api(method, path, body, bearer = token) {
 }
 
 const signUp = (person) => api("POST", "/api/auth/signup", person, "");
-const track = (call) => api("POST", "/api/events/track", { provider: "openai", model: "gpt-4o", input_tokens: 1000, output_tokens: 1000, ...call }, key);
+const track = (call) =>
+  api(
+    "POST",
+    "/api/events/track",
+    { provider: "openai", model: "gpt-4o", input_tokens: 1000, output_tokens: 1000, ...call },
+    key,
+  );
 
 before(async () => {
   receiver = createServer((request, response) => {
@@ -48,7 +66,7 @@ after(async () => {
 
 const toast = (page, text) => page.getByRole("status").getByText(text).first().waitFor();
 
-test("a budget is created, crossed by a call, and its alert seen live", async () => {
+test("a budget is created, exceeded by a call, and its alert arrives live", async () => {
   const page = await browser.open();
   await signIn(page, ADA, "/app/budgets");
   await page.getByText("No budgets yet").waitFor();
@@ -60,10 +78,10 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
   await page.getByRole("button", { name: "Add a channel" }).click();
   const dialog = page.locator("dialog[open]");
   await dialog.getByLabel("Name").fill("Operations");
-  await dialog.getByLabel("Address").fill("ftp://127.0.0.1/hook");
+  await dialog.getByLabel("URL").fill("ftp://127.0.0.1/hook");
   await dialog.getByRole("button", { name: "Add channel" }).click();
   await dialog.locator("[aria-invalid=true]").waitFor();
-  await dialog.getByLabel("Address").fill(`http://127.0.0.1:${receiver.address().port}/hook/secret-path`);
+  await dialog.getByLabel("URL").fill(`http://127.0.0.1:${receiver.address().port}/hook/secret-path`);
   await dialog.getByRole("button", { name: "Add channel" }).click();
   const secret = await page.locator("[data-secret]").innerText();
   assert.match(secret, /^llmlab_whsec_/);
@@ -73,7 +91,7 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
   const channel = page.locator('[data-channel="Operations"]');
   assert.ok(!(await channel.innerText()).includes("secret-path"));
   await channel.getByLabel("Digest of Operations").selectOption("weekly");
-  await toast(page, "“Operations” is changed");
+  await toast(page, "“Operations” updated");
   await channel.getByRole("button", { name: "Test Operations" }).click();
   await channel.locator("[data-test-result=delivered]").waitFor();
   assert.equal(received.length, 1);
@@ -90,7 +108,7 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
   await dialog.getByRole("alert").getByText("Project not found").waitFor();
   await dialog.getByLabel("Project").fill("");
   await dialog.getByRole("button", { name: "Create budget" }).click();
-  await toast(page, "“Everything” is set");
+  await toast(page, "“Everything” created");
   const budget = page.locator('[data-budget="Everything"]');
   await budget.getByText("Within limit").waitFor();
 
@@ -105,9 +123,12 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
   await alerts.getByText("Everything reached 100% of its limit").waitFor();
   await alerts.first().getByText("Operations: delivered").waitFor();
   const before = received.length;
-  await alerts.first().getByRole("button", { name: /^Send again/ }).click();
-  await toast(page, "It is sent again to every channel");
-  for (const until = Date.now() + 15_000; received.length === before && Date.now() < until; ) await settled(page);
+  await alerts
+    .first()
+    .getByRole("button", { name: /^Send again/ })
+    .click();
+  await toast(page, "Sent to all channels");
+  for (const until = Date.now() + 15_000; received.length === before && Date.now() < until;) await settled(page);
   assert.ok(received.length > before);
   await axe(page);
   await screenshot(page, "budgets-alerts");
@@ -115,17 +136,29 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
   await page.getByRole("tab", { name: "Budgets" }).click();
   await budget.getByText("Exceeded").waitFor();
   await budget.getByText("$0.0050 over").waitFor();
-  await budget.getByRole("button", { name: "Change Everything" }).click();
+  await budget.getByRole("button", { name: "Edit Everything" }).click();
   assert.ok(await dialog.getByLabel("Period").isDisabled());
   await dialog.getByLabel("Limit in US dollars").fill("1");
   await dialog.getByRole("button", { name: "Save" }).click();
   await budget.getByText("of $1.00").waitFor();
   await api("POST", "/api/projects", { name: "support bot" });
   await api("POST", "/api/budgets", { name: "Support", limit: 0.05, scope: { project: "support bot" }, hard: true });
-  await api("POST", "/api/budgets", { name: "Two weeks of one model with a rather long name", limit: 0.01, period: "custom", custom: { start: "2026-01-05", days: 14 }, scope: { model: "gpt-4o*", tag: "team=search" } });
+  await api("POST", "/api/budgets", {
+    name: "Two weeks of one model with a rather long name",
+    limit: 0.01,
+    period: "custom",
+    custom: { start: "2026-01-05", days: 14 },
+    scope: { model: "gpt-4o*", tag: "team=search" },
+  });
   await track({ project: "support bot", tags: { team: "search" } });
-  await track({ model: "nobodys-model", project: "support bot" });
-  const call = { provider: "openai", model: "gpt-4o", input_tokens: 1000, max_output_tokens: 1000, project: "support bot" };
+  await track({ model: "unlisted-model", project: "support bot" });
+  const call = {
+    provider: "openai",
+    model: "gpt-4o",
+    input_tokens: 1000,
+    max_output_tokens: 1000,
+    project: "support bot",
+  };
   await api("POST", "/api/budgets/reservations", call, key);
   await page.locator('[data-budget="Support"]').getByText("$0.013 held for calls under way").waitFor();
   await page.locator('[data-budget="Support"]').getByText("1 unpriced call").waitFor();
@@ -135,13 +168,13 @@ test("a budget is created, crossed by a call, and its alert seen live", async ()
 
   await page.getByRole("button", { name: "Delete Support" }).click();
   await dialog.getByRole("button", { name: "Delete budget" }).click();
-  await toast(page, "“Support” is deleted");
+  await toast(page, "“Support” deleted");
   await page.locator('[data-budget="Support"]').waitFor({ state: "detached" });
   expectProblem(page, /status of (404|422)/);
   noProblems(page);
 });
 
-test("a key is made, used, renamed and revoked", async () => {
+test("an API key is created, used, renamed and revoked", async () => {
   const page = await browser.open();
   await signIn(page, ADA, "/app/settings/keys");
   await page.getByRole("button", { name: "New key" }).click();
@@ -151,7 +184,7 @@ test("a key is made, used, renamed and revoked", async () => {
   await dialog.getByRole("button", { name: "Create key" }).click();
   await dialog.getByRole("alert").waitFor();
   await dialog.getByRole("checkbox", { name: "Read" }).click();
-  await dialog.getByLabel("Ends").selectOption("30");
+  await dialog.getByLabel("Expires").selectOption("30");
   await axe(page);
   await dialog.getByRole("button", { name: "Create key" }).click();
   const made = await page.locator("[data-secret]").innerText();
@@ -164,7 +197,7 @@ test("a key is made, used, renamed and revoked", async () => {
   await dialog.getByRole("button", { name: "Rename" }).click();
   await page.getByRole("button", { name: "Revoke Reporting" }).click();
   await dialog.getByRole("button", { name: "Revoke key" }).click();
-  await toast(page, "“Reporting” is revoked");
+  await toast(page, "“Reporting” revoked");
   assert.equal(await page.getByText("Reporting", { exact: true }).count(), 0);
   const refused = await fetch(`${server.url}/api/budgets`, { headers: { Authorization: `Bearer ${made}` } });
   assert.equal(refused.status, 401);
@@ -172,14 +205,14 @@ test("a key is made, used, renamed and revoked", async () => {
   noProblems(page);
 });
 
-test("what an admin sets is kept", async () => {
+test("an admin's settings are saved", async () => {
   const page = await browser.open();
   await signIn(page, ADA, "/app/settings/policy");
-  await page.getByLabel("Other models nobody may call").fill("gpt-3.5*\n");
-  await page.getByLabel("Most tokens of a call").fill("100000");
+  await page.getByLabel("Blocked models").fill("gpt-3.5*\n");
+  await page.getByLabel("Max tokens per call").fill("100000");
   await page.getByRole("switch", { name: "Claude Haiku 4.5" }).click();
   await page.getByRole("button", { name: "Save policy" }).click();
-  await toast(page, "The policy is saved");
+  await toast(page, "Policy saved");
   const settings = await api("GET", "/api/settings");
   assert.deepEqual(
     [settings.disabled_models, settings.max_tokens_per_request, settings.claude_haiku_45_enabled],
@@ -187,26 +220,26 @@ test("what an admin sets is kept", async () => {
   );
 
   const dialog = page.locator("dialog[open]");
-  await page.getByRole("link", { name: "Own prices" }).click();
+  await page.getByRole("link", { name: "Custom prices" }).click();
   await page.getByRole("button", { name: "Add a price" }).click();
   await dialog.getByLabel("Provider").fill("openai");
   await dialog.getByLabel("Model").fill("our-model");
-  await dialog.getByText("Rates of my own").click();
+  await dialog.getByText("Custom rates").click();
   await dialog.getByLabel("Input, $").fill("1.25");
   await dialog.getByLabel("Output, $").fill("10");
   await axe(page);
   await dialog.getByRole("button", { name: "Add price" }).click();
-  await page.getByRole("cell", { name: "our-model openai" }).waitFor();
+  await page.getByRole("cell", { name: "our-model OpenAI" }).waitFor();
   await api("POST", "/api/prices", { provider: "openai", model: "gpt-4o*", percent_of_list: 80 });
-  await page.getByRole("button", { name: "End the price of our-model" }).click();
-  await dialog.getByRole("button", { name: "End the price" }).click();
-  await toast(page, "The price has ended");
+  await page.getByRole("button", { name: "Set end date for our-model" }).click();
+  await dialog.getByRole("button", { name: "Set end date" }).click();
+  await toast(page, "Price ended");
 
   await page.getByRole("link", { name: "Provider keys" }).click();
   await page.getByRole("button", { name: "Add a key" }).click();
   await dialog.getByLabel("Provider").fill("openai");
   await dialog.getByLabel("Key").fill("sk-test-12345678");
-  await dialog.getByRole("button", { name: "Keep the key" }).click();
+  await dialog.getByRole("button", { name: "Save key" }).click();
   await page.getByRole("cell", { name: "…5678" }).waitFor();
 
   await page.getByRole("link", { name: "Projects" }).click();
@@ -215,29 +248,29 @@ test("what an admin sets is kept", async () => {
   await dialog.getByRole("button", { name: "Create project" }).click();
   await page.getByRole("button", { name: "Archive reports" }).click();
   await page.getByRole("button", { name: "Archive reports" }).waitFor({ state: "detached" });
-  await page.getByLabel("Show archived ones too").click();
-  await page.getByRole("button", { name: "Bring back reports" }).waitFor();
+  await page.getByLabel("Show archived").click();
+  await page.getByRole("button", { name: "Restore reports" }).waitFor();
 
   await page.getByRole("link", { name: "Data" }).click();
   const [file] = await Promise.all([
     page.waitForEvent("download"),
-    page.getByRole("button", { name: "Download the archive" }).click(),
+    page.getByRole("button", { name: "Download archive" }).click(),
   ]);
   assert.match(file.suggestedFilename(), /\.zip$/);
   await page.getByRole("button", { name: "Delete workspace" }).click();
-  assert.ok(await dialog.getByRole("button", { name: "Delete for good" }).isDisabled());
+  assert.ok(await dialog.getByRole("button", { name: "Delete permanently" }).isDisabled());
   await axe(page);
   await dialog.getByRole("button", { name: "Cancel" }).click();
   noProblems(page);
 });
 
-test("whoever is invited joins as a viewer and is refused what viewers may not", async () => {
+test("an invited user joins as a viewer without admin rights", async () => {
   const admin = await browser.open();
   await signIn(admin, ADA, "/app/settings/members");
   await admin.getByRole("button", { name: "Invite" }).click();
   const dialog = admin.locator("dialog[open]");
-  await dialog.getByLabel("E-mail").fill(VIC.email);
-  await dialog.getByRole("button", { name: "Make the link" }).click();
+  await dialog.getByLabel("Email").fill(VIC.email);
+  await dialog.getByRole("button", { name: "Create link" }).click();
   const link = await admin.locator("[data-secret]").innerText();
   await admin.getByRole("button", { name: "Done" }).click();
   await admin.getByRole("cell", { name: VIC.email, exact: true }).waitFor();
@@ -257,7 +290,8 @@ test("whoever is invited joins as a viewer and is refused what viewers may not",
 
   await page.goto("/app/budgets");
   await page.locator("[data-budget]").first().waitFor();
-  for (const name of [/^New budget/, /^Change /, /^Delete /]) assert.equal(await page.getByRole("button", { name }).count(), 0);
+  for (const name of [/^New budget/, /^Edit /, /^Delete /])
+    assert.equal(await page.getByRole("button", { name }).count(), 0);
   assert.equal(await page.getByRole("tab", { name: "Channels" }).count(), 0);
   await axe(page);
   await screenshot(page, "budgets-viewer");
@@ -265,17 +299,18 @@ test("whoever is invited joins as a viewer and is refused what viewers may not",
   await page.locator("[data-alert]").first().waitFor();
   assert.equal(await page.getByRole("button", { name: /^Send again/ }).count(), 0);
   await page.goto("/app/budgets?tab=channels");
-  await page.getByText("Only admins see where alerts go").waitFor();
+  await page.getByText("Only admins can view and edit alert channels").waitFor();
 
   for (const name of PAGES) {
     await page.goto(`/app/settings/${name}`);
     await settled(page);
     await page.locator("main section").first().waitFor();
     if (["keys", "provider-keys", "audit", "data"].includes(name)) await page.getByText("For admins only").waitFor();
-    const buttons = /^(Invite|New (key|project)|Add|Rename|Remove|Archive|End the price|Save policy|Delete workspace|Download)/;
+    const buttons =
+      /^(Invite|New (key|project)|Add|Rename|Remove|Archive|Set end date|Save policy|Delete workspace|Download)/;
     assert.equal(await page.getByRole("button", { name: buttons }).count(), 0, name);
     assert.equal(await page.getByText("Try again").count(), 0, name);
-    // The others look as they do for admins, with less on them.
+    // The other pages look the same as for admins, with fewer controls.
     if (["keys", "policy", "members"].includes(name)) {
       await axe(page);
       await screenshot(page, `settings-${name}-viewer`);
@@ -283,7 +318,7 @@ test("whoever is invited joins as a viewer and is refused what viewers may not",
   }
   noProblems(page);
 
-  // Even a page that takes them for an admin gets no further: the server says no, and the page says so.
+  // Even if the page takes the viewer for an admin, the server refuses.
   await page.route("**/api/workspaces", async (route) => {
     const response = await route.fetch();
     const body = await response.json();
@@ -301,16 +336,18 @@ test("whoever is invited joins as a viewer and is refused what viewers may not",
   noProblems(page);
 });
 
-test("the list of sessions ends a session elsewhere", async () => {
+test("the list of sessions signs out another browser", async () => {
   const here = await browser.open();
-  const there = await browser.open({ userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" });
+  const there = await browser.open({
+    userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+  });
   await signIn(there, ADA, "/app/budgets");
   await there.locator("[data-live=live]").first().waitFor();
   await signIn(here, ADA, "/app/settings/sessions");
   await here.locator("[data-session=current]").waitFor();
-  await here.getByRole("button", { name: "End the session of Firefox on Linux" }).click();
-  await toast(here, "The session is ended");
-  await there.getByText("Your session is over").last().waitFor();
+  await here.getByRole("button", { name: "Sign out Firefox on Linux" }).click();
+  await toast(here, "Session ended");
+  await there.getByText("Signed out").last().waitFor();
   await axe(there);
   expectProblem(there, /status of 401/);
   noProblems(there);
@@ -318,7 +355,7 @@ test("the list of sessions ends a session elsewhere", async () => {
   noProblems(here);
 });
 
-test("every page of the settings is good to use", async () => {
+test("every settings page is accessible and fits a phone", async () => {
   const page = await browser.open();
   await signIn(page, ADA, "/app/settings");
   await page.waitForURL("**/app/settings/workspace");
@@ -330,13 +367,13 @@ test("every page of the settings is good to use", async () => {
     await screenshot(page, `settings-${name}`);
   }
   await page.setViewportSize({ width: 360, height: 740 });
-  await page.getByLabel("Section of the settings").selectOption("policy");
+  await page.getByLabel("Settings section").selectOption("policy");
   await page.waitForURL("**/app/settings/policy");
   await page.goto("/app/settings?new=workspace");
   await page.locator("dialog[open]").getByLabel("Name").fill("Second");
   await axe(page);
   await page.locator("dialog[open]").getByRole("button", { name: "Create workspace" }).click();
-  await page.getByText("“Second” is created").waitFor();
+  await page.getByText("“Second” created").waitFor();
   await page.waitForFunction(() => document.querySelector("input")?.value === "Second");
   noProblems(page);
 });

@@ -1,4 +1,4 @@
-/** The first two minutes: from sign-up to the first call, seen live. */
+/** Onboarding: from sign-up to the first call, seen live. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -27,7 +27,7 @@ test("from sign-up to the first call seen live", async () => {
   await screenshot(page, "signup");
 
   await page.getByLabel("Your name").fill("Ada");
-  await page.getByLabel("E-mail").fill("ada@example.com");
+  await page.getByLabel("Email").fill("ada@example.com");
   await page.getByLabel("Password").fill("correct horse battery");
   await page.getByRole("button", { name: "Create account" }).click();
   await page.waitForURL("**/app/start");
@@ -35,7 +35,7 @@ test("from sign-up to the first call seen live", async () => {
   const key = await page.locator("[data-key]").innerText();
   assert.match(key, /^llmlab_sk_/);
   await page.getByText("Waiting for the first call").waitFor();
-  const command = await page.getByRole("group", { name: "the curl command" }).innerText();
+  const command = await page.getByRole("group", { name: "curl command" }).innerText();
   assert.ok(command.includes(key) && command.includes(`${server.url}/api/events/track`));
   await page.locator("[data-live=live]").first().waitFor();
   await axe(page);

@@ -37,7 +37,9 @@ function scripts(...entries) {
 
 const show = (name, files) => {
   const [gzip, brotli] = ["gzip", "brotli"].map((kind) => files.reduce((sum, file) => sum + sizes.get(file)[kind], 0));
-  console.log(`${name.padEnd(22)} ${(gzip / 1000).toFixed(1).padStart(6)} KB gzip ${(brotli / 1000).toFixed(1).padStart(6)} KB brotli`);
+  console.log(
+    `${name.padEnd(22)} ${(gzip / 1000).toFixed(1).padStart(6)} KB gzip ${(brotli / 1000).toFixed(1).padStart(6)} KB brotli`,
+  );
   return gzip;
 };
 

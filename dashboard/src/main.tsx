@@ -4,7 +4,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "react-router";
 import { queryClient } from "@/api/query";
 import { start } from "@/api/session";
-import "@/lib/theme";
+import "@/hooks/useTheme";
 import "@/main.css";
 import { router } from "@/routes";
 import { Toasts, TooltipProvider } from "@/ui";

@@ -1,8 +1,8 @@
 import { Navigate, createBrowserRouter } from "react-router";
 import { settings } from "@/pages/Settings/routes";
-import { Broken, Starting } from "@/shell/states";
+import { Broken, Starting } from "@/layout/states";
 
-/** Every page is a file of its own, loaded when it is first opened; it exports `Component`. */
+/** Each page is loaded when first opened; it exports `Component`. */
 export const router = createBrowserRouter([
   {
     ErrorBoundary: Broken,
@@ -14,20 +14,20 @@ export const router = createBrowserRouter([
       { path: "/join/:token", lazy: () => import("@/pages/Join") },
       {
         path: "/app",
-        lazy: () => import("@/shell/Shell"),
+        lazy: () => import("@/layout/Layout"),
         children: [
           {
             ErrorBoundary: Broken,
             children: [
               { index: true, lazy: () => import("@/pages/Overview") },
-              { path: "explore", lazy: () => import("@/pages/Explore") },
-              { path: "calls", lazy: () => import("@/pages/Calls") },
-              { path: "calls/:id", lazy: () => import("@/pages/Call") },
-              { path: "quality", lazy: () => import("@/pages/Quality") },
+              { path: "explore", lazy: () => import("@/pages/Costs") },
+              { path: "calls", lazy: () => import("@/pages/Events") },
+              { path: "calls/:id", lazy: () => import("@/pages/Events/Event") },
+              { path: "quality", lazy: () => import("@/pages/Metrics") },
               { path: "budgets", lazy: () => import("@/pages/Budgets") },
-              { path: "advice", lazy: () => import("@/pages/Advice") },
+              { path: "advice", lazy: () => import("@/pages/Recommendations") },
               { path: "settings", lazy: () => import("@/pages/Settings"), children: settings },
-              { path: "start", lazy: () => import("@/pages/Start") },
+              { path: "start", lazy: () => import("@/pages/GetStarted") },
             ],
           },
         ],

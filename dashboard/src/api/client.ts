@@ -6,10 +6,10 @@ import type { paths } from "./schema";
 import { API_URL, accessToken, getSession, refresh } from "./session";
 import type { Answer, Input, Method, PathOf } from "./types";
 
-/** How many requests the server still allows, and when it allows all again (ms since 1970). */
+/** The rate limit: requests left, and when it resets (ms since 1970). */
 export const allowance = { remaining: Infinity, limit: Infinity, resetsAt: 0 };
 
-/** Fetches with the caller's token and workspace; renews the session once if the server asks who this is. */
+/** Fetches with the caller's token and workspace; renews the session once on a 401. */
 export async function authorized(request: Request): Promise<Response> {
   const again = request.clone();
   const response = await once(request, await tokenNow());
@@ -68,20 +68,25 @@ interface Options {
   headers?: Record<string, string>;
 }
 
-/** Sends a request and returns what the server answered. Throws ApiError, or AwayError if there is no answer. */
+/** Sends a request and returns the answer. Throws ApiError, or AwayError if there is no answer. */
 export async function send<M extends Method, P extends PathOf<M>>(
   method: M,
   path: P,
   ...[input]: object extends Input<M, P> ? [(Input<M, P> & Options)?] : [Input<M, P> & Options]
 ): Promise<Answer<M, P>> {
-  const { query, path: names, body, signal, headers } = (input ?? {});
-  // openapi-fetch types each path for itself; what is generic over paths it cannot follow.
+  const { query, path: names, body, signal, headers } = input ?? {};
+  // openapi-fetch types each path separately and cannot follow a generic path.
   const request = client.request as unknown as (
     method: string,
     path: string,
     options: object,
   ) => Promise<{ data?: unknown; response: Response; error?: unknown }>;
-  const { response, ...result } = await request(method, path, { params: { query, path: names }, body, signal, headers });
+  const { response, ...result } = await request(method, path, {
+    params: { query, path: names },
+    body,
+    signal,
+    headers,
+  });
   if (response.ok) return result.data as Answer<M, P>;
   const after = Number(response.headers.get("Retry-After"));
   const problem = isProblem(result.error) ? result.error : await problemOf(new Response(null, response));

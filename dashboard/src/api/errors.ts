@@ -2,7 +2,7 @@ import type { Schema } from "./types";
 
 type Problem = Schema<"Problem">;
 
-/** The server answered, and the answer was no. The message is the server's sentence. */
+/** The server answered with an error. The message is the server's. */
 export class ApiError extends Error {
   override name = "ApiError";
 
@@ -18,7 +18,7 @@ export class ApiError extends Error {
     return this.problem.status;
   }
 
-  /** What is wrong with one field of the body, if that is what is wrong. */
+  /** The error of one field of the body, if it has one. */
   field(name: string): string | undefined {
     return this.problem.errors?.find((fault) => fault.loc.includes(name))?.msg;
   }
@@ -33,13 +33,13 @@ export class AwayError extends Error {
   }
 }
 
-/** The problem a response describes, or one made of its status if a proxy answered instead of the server. */
+/** The problem in a response, or one made from its status if a proxy answered. */
 export async function problemOf(response: Response): Promise<Problem> {
   if (response.headers.get("Content-Type")?.includes("json")) {
     try {
       return (await response.json()) as Problem;
     } catch {
-      // Cut short: its status has to do.
+      // Cut off: use the status.
     }
   }
   return {
@@ -51,5 +51,5 @@ export async function problemOf(response: Response): Promise<Problem> {
   };
 }
 
-/** The sentence to show. */
+/** The message to show. */
 export const sentence = (error: unknown) => (error instanceof Error ? error.message : "Something went wrong");

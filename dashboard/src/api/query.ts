@@ -1,4 +1,4 @@
-/** Questions and changes as hooks. What is asked is kept by path and input, and asked again when it has changed. */
+/** Hooks for queries and mutations. Answers are cached by path and input, and fetched again after a change. */
 
 import {
   QueryClient,
@@ -14,7 +14,7 @@ import { ApiError, AwayError } from "./errors";
 import type { Answer, Input, Method, PathOf } from "./types";
 import { getSession } from "./session";
 
-/** Tries again what may work the next time, and nothing else. */
+/** Retries only errors that may be temporary. */
 function retry(failures: number, error: Error) {
   if (error instanceof AwayError) return failures < 2;
   return error instanceof ApiError && [429, 502, 503, 504].includes(error.status) && failures < 3;
@@ -25,13 +25,13 @@ const retryDelay = (failures: number, error: Error) =>
 
 export const queryClient = new QueryClient({
   defaultOptions: {
-    // The live connection says what is out of date.
+    // The live connection invalidates queries.
     queries: { retry, retryDelay, staleTime: 60_000, refetchOnWindowFocus: false, placeholderData: keepPreviousData },
     mutations: { retry: false },
   },
 });
 
-/** The key of a question: the workspace it is about, its path, its input. */
+/** The key of a query: workspace, path and input. */
 export type Key = readonly [workspace: string, path: string, input: unknown];
 
 function keyOf(path: string, input: unknown): Key {
@@ -41,7 +41,7 @@ function keyOf(path: string, input: unknown): Key {
 
 type Args<M extends Method, P extends PathOf<M>> = object extends Input<M, P> ? [Input<M, P>?] : [Input<M, P>];
 
-/** A question for useQuery, prefetchQuery and the like. */
+/** Query options for useQuery, prefetchQuery and others. */
 export function question<P extends PathOf<"get">>(path: P, ...[input]: Args<"get", P>) {
   return queryOptions({
     queryKey: keyOf(path, input),
@@ -51,17 +51,20 @@ export function question<P extends PathOf<"get">>(path: P, ...[input]: Args<"get
 }
 
 interface Asking {
-  /** Asks again every so often (ms), for what no change says to be out of date. */
+  /** Interval (ms) for data that the live connection does not invalidate. */
   refetchInterval?: number;
 }
 
-/** Asks a path: `useGet("/api/costs/summary", { query: { days: 30, tz } })`. */
+/** Queries a path: `useGet("/api/costs/summary", { query: { days: 30, tz } })`. */
 export function useGet<P extends PathOf<"get">>(path: P, ...args: [...Args<"get", P>, Asking?]) {
   const [input, asking] = args as [...Args<"get", P>, Asking?] & [Args<"get", P>[0], Asking?];
-  return useQuery({ ...(question as (path: P, input?: unknown) => ReturnType<typeof question<P>>)(path, input), ...asking });
+  return useQuery({
+    ...(question as (path: P, input?: unknown) => ReturnType<typeof question<P>>)(path, input),
+    ...asking,
+  });
 }
 
-/** Asks only when `enabled`. */
+/** Queries only when `enabled`. */
 export function useGetIf<P extends PathOf<"get">>(enabled: boolean, path: P, ...args: Args<"get", P>) {
   return useQuery({ ...question(path, ...args), enabled });
 }
@@ -70,7 +73,7 @@ type Paged = {
   [P in PathOf<"get">]: Answer<"get", P> extends { next_cursor?: string | null } ? P : never;
 }[PathOf<"get">];
 
-/** Asks a list page by page; `data.pages` are the answers, `fetchNextPage` asks for the next. */
+/** Queries a list page by page; `data.pages` holds the answers, `fetchNextPage` loads the next. */
 export function usePages<P extends Paged>(path: P, ...[input]: Args<"get", P>) {
   return useInfiniteQuery({
     queryKey: keyOf(path, { pages: input ?? null }),
@@ -89,7 +92,7 @@ export function usePages<P extends Paged>(path: P, ...[input]: Args<"get", P>) {
 
 /** Changes something: `const create = useSend("post", "/api/keys"); create.mutate({ body })`.
  *
- * Afterwards everything under the same collection is asked again, and what `also` begins with.
+ * Afterwards everything under the same collection and under `also` is fetched again.
  */
 export function useSend<M extends Exclude<Method, "get">, P extends PathOf<M>>(
   method: M,
@@ -98,8 +101,7 @@ export function useSend<M extends Exclude<Method, "get">, P extends PathOf<M>>(
 ) {
   const client = useQueryClient();
   return useMutation<Answer<M, P>, Error, Input<M, P>>({
-    mutationFn: (input) =>
-      (send as (m: M, p: P, i: unknown) => Promise<Answer<M, P>>)(method, path, input),
+    mutationFn: (input) => (send as (m: M, p: P, i: unknown) => Promise<Answer<M, P>>)(method, path, input),
     onSuccess: () => invalidate(client, [collection(path), ...also]),
   });
 }
@@ -107,7 +109,7 @@ export function useSend<M extends Exclude<Method, "get">, P extends PathOf<M>>(
 /** "/api/keys/{key_id}" belongs to "/api/keys". */
 const collection = (path: string) => path.split("/").slice(0, 3).join("/");
 
-/** Asks again all that is shown of these paths; what is not shown is asked again when it is. */
+/** Fetches the visible queries under these paths again; others are fetched when next shown. */
 export function invalidate(client: QueryClient, prefixes: readonly string[]) {
   return client.invalidateQueries({
     predicate: ({ queryKey }) => prefixes.some((prefix) => String(queryKey[1]).startsWith(prefix)),

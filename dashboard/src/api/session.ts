@@ -1,31 +1,31 @@
-/** Who is signed in here. The access token is kept in memory only; the refresh token is a cookie no script can read. */
+/** The session. The access token is kept in memory only; the refresh token is a cookie no script can read. */
 
 import { useSyncExternalStore } from "react";
 import type { Schema } from "./types";
 import { ApiError, AwayError, problemOf } from "./errors";
-import { getCookie, setCookie } from "@/lib/cookies";
+import { getCookie, setCookie } from "@/utils/cookies";
 
 /** Where the API is: this server, unless the pages are served from elsewhere. */
 export const API_URL = ((import.meta.env.VITE_API_URL as string | undefined) ?? "").replace(/\/+$/, "");
 
-/** The address applications are to use. */
+/** The API address for applications. */
 export const serverUrl = () => API_URL || window.location.origin;
 
 export type User = Schema<"User">;
 
 export type Session =
-  /** Nobody has asked the server yet. */
+  /** The server has not been asked yet. */
   | { status: "starting" }
-  /** The server cannot be reached, so nobody knows. */
+  /** The server cannot be reached. */
   | { status: "away"; error: Error }
   /** Never signed in, or signed out. */
   | { status: "out" }
-  /** Was signed in, and the server says that this has ended. */
+  /** Was signed in, and the session has ended on the server. */
   | { status: "over" }
   | { status: "in"; user: User; workspaceId: string };
 
 const WORKSPACE_COOKIE = "llmlab_workspace";
-/** So long before it ends a token is renewed rather than tried. */
+/** Time before its expiry when a token is renewed. */
 const EARLY_MS = 15_000;
 
 let session: Session = { status: "starting" };
@@ -46,17 +46,17 @@ function subscribe(listener: () => void) {
 
 export const getSession = () => session;
 
-/** The session, and again whenever it changes. */
+/** The session; re-renders when it changes. */
 export const useSession = () => useSyncExternalStore(subscribe, getSession);
 
-/** The session of somebody who is signed in. For pages behind the door only. */
+/** The session of a signed-in user. For pages that require one. */
 export function useSignedIn(): { user: User; workspaceId: string } {
   const current = useSession();
-  if (current.status !== "in") throw new Error("Nobody is signed in");
+  if (current.status !== "in") throw new Error("Not signed in");
   return current;
 }
 
-/** Signs in with what the server answered to a sign-up, a login or a refresh. */
+/** Starts a session from the answer to a sign-up, a login or a refresh. */
 function begin(answer: { access_token: string; expires_in: number; user: User; workspace_id: string }) {
   token = { value: answer.access_token, endsAt: Date.now() + answer.expires_in * 1000 };
   const workspaceId =
@@ -64,13 +64,13 @@ function begin(answer: { access_token: string; expires_in: number; user: User; w
   set({ status: "in", user: answer.user, workspaceId });
 }
 
-/** Works in another workspace from now on; all that is shown is loaded anew. */
+/** Switches to another workspace and reloads everything shown. */
 export function chooseWorkspace(id: string) {
   setCookie(WORKSPACE_COOKIE, id);
   if (session.status === "in") set({ ...session, workspaceId: id });
 }
 
-/** Takes over what the account's own page changed. */
+/** Applies changes made on the account page. */
 export function updateUser(user: User) {
   if (session.status === "in") set({ ...session, user });
 }
@@ -84,7 +84,7 @@ async function post(path: string, body?: unknown): Promise<Response> {
     credentials: API_URL ? "include" : "same-origin",
     headers,
     body: body === undefined ? undefined : JSON.stringify(body),
-    // A page that is left must still take the new cookie, or its next refresh would use a dead token.
+    // The new cookie must arrive even if the page is closed, or the next refresh would send a used token.
     keepalive: true,
   });
 }
@@ -107,16 +107,16 @@ export async function signOut() {
   }
 }
 
-/** Forgets the session here; the server has ended it already. */
+/** Clears the session here; the server has already ended it. */
 export function end(status: "out" | "over") {
   token = undefined;
   if (status === "out") setCookie(WORKSPACE_COOKIE, undefined);
   set({ status });
 }
 
-/** Renews the session; false if it is over. One tab after the other: a refresh token can be used once.
+/** Renews the session; false if it has ended. One tab at a time: a refresh token works once.
  *
- * Throws when the server cannot be reached or does not know.
+ * Throws if the server cannot be reached or fails.
  */
 export function refresh(): Promise<boolean> {
   refreshing ??= inTurn(async () => {
@@ -132,7 +132,7 @@ export function refresh(): Promise<boolean> {
   return refreshing;
 }
 
-/** Finds out whether somebody is signed in. */
+/** Checks for an existing session. */
 export async function start() {
   try {
     await refresh();
@@ -141,7 +141,7 @@ export async function start() {
   }
 }
 
-/** A token that can be used now, or nothing if the session is over. */
+/** A valid token, or undefined if the session has ended. */
 export async function accessToken(): Promise<string | undefined> {
   if (token && token.endsAt - EARLY_MS < Date.now()) await refresh();
   return token?.value;

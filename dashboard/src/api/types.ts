@@ -1,11 +1,11 @@
 import type { components, paths } from "./schema";
 
-/** A type of the contract by its name, such as Schema<"Budget">. */
+/** A schema of the OpenAPI document by name, such as Schema<"Budget">. */
 export type Schema<Name extends keyof components["schemas"]> = components["schemas"][Name];
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
-/** The paths that answer to a method. */
+/** The paths that support a method. */
 export type PathOf<M extends Method> = {
   [P in keyof paths]: paths[P][M] extends { responses: unknown } ? P : never;
 }[keyof paths];
@@ -15,12 +15,12 @@ type Success<R> = {
   [Status in keyof R]: Status extends 200 | 201 | 202 | 204 ? Content<R[Status]> : never;
 }[keyof R];
 
-/** What a path answers when all is well. */
+/** The successful answer of a path. */
 export type Answer<M extends Method, P extends PathOf<M>> = paths[P][M] extends { responses: infer R }
   ? Success<R>
   : never;
 
-/** What a path takes: `query`, `path` and `body`, as far as it has them. */
+/** The input of a path: `query`, `path` and `body`, where it has them. */
 export type Input<M extends Method, P extends PathOf<M>> = (paths[P][M] extends {
   parameters: { path: infer Path };
 }

@@ -1,14 +1,14 @@
 import { useGet } from "./query";
 import { useSignedIn } from "./session";
 
-/** The workspaces the caller belongs to, and the one all questions are about. */
+/** The user's workspaces and the current one. */
 export function useWorkspaces() {
   const { workspaceId } = useSignedIn();
   const all = useGet("/api/workspaces").data?.workspaces;
   return { all, current: all?.find((workspace) => workspace.id === workspaceId) };
 }
 
-/** What the caller may do here. The server decides; this only hides what it would refuse. */
+/** The user's role. The server enforces it; the dashboard only hides what would be refused. */
 export function useRole(): "admin" | "viewer" {
   return useWorkspaces().current?.role ?? "viewer";
 }

@@ -1,22 +1,22 @@
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { scaleBand, scaleLinear } from "d3-scale";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { colorOf } from "./colors";
 import { rem, useWidth } from "./frame";
 
 export interface BarItem {
   name: string;
-  /** How long the bar is. */
+  /** The length of the bar. */
   value: number;
-  /** What stands at its end, already formatted. */
+  /** The formatted value at its end. */
   text: ReactNode;
   note?: ReactNode;
   href?: string;
   color?: string;
 }
 
-/** A ranking: a name, a bar and a number in each line. It is a list, and needs no table behind it. */
+/** A ranking with a name, a bar and a value per line. It is a list and needs no table behind it. */
 export function BarList({ items, label }: { items: readonly BarItem[]; label: string }) {
   const most = Math.max(...items.map((item) => item.value), 0) || 1;
   return (
@@ -39,7 +39,10 @@ export function BarList({ items, label }: { items: readonly BarItem[]; label: st
           <div className="mt-1 h-1.5 overflow-hidden rounded-full bg-sunken">
             <div
               className="h-full rounded-full"
-              style={{ width: `${(Math.max(0, item.value) / most) * 100}%`, background: item.color ?? colorOf(item.name) }}
+              style={{
+                width: `${(Math.max(0, item.value) / most) * 100}%`,
+                background: item.color ?? colorOf(item.name),
+              }}
             />
           </div>
         </li>
@@ -51,11 +54,11 @@ export function BarList({ items, label }: { items: readonly BarItem[]; label: st
 export interface WaterfallItem {
   label: string;
   value: number;
-  /** A total stands on the ground; a change begins where the one before it ended. */
+  /** A total starts at zero; a change starts where the previous item ended. */
   kind: "total" | "change";
 }
 
-/** How one total became another, change by change. Put it into a ChartFrame, which has the table. */
+/** The changes between two totals. Put it into a ChartFrame, which has the table. */
 export function Waterfall({
   items,
   format,
@@ -80,9 +83,13 @@ export function Waterfall({
     .padding(0.22);
   const y = scaleLinear([Math.min(0, ...edges), Math.max(0, ...edges) || 1], [height - 42, 22]);
   const fill = (item: WaterfallItem) =>
-    item.kind === "total" ? "var(--accent)" : item.value > 0 === (moreIs === "better") ? "var(--bar-good)" : "var(--bar-bad)";
+    item.kind === "total"
+      ? "var(--accent)"
+      : item.value > 0 === (moreIs === "better")
+        ? "var(--bar-good)"
+        : "var(--bar-bad)";
   const change = (item: WaterfallItem) => `${item.kind === "change" && item.value > 0 ? "+" : ""}${format(item.value)}`;
-  // Where columns would be too narrow for their names, they lie on their side.
+  // If columns would be too narrow for their labels, the bars are horizontal.
   if (width > 0 && width < items.length * 76) {
     const across = scaleLinear([Math.min(0, ...edges), Math.max(0, ...edges) || 1], [0, 100]);
     return (
@@ -121,14 +128,38 @@ export function Waterfall({
             const top = Math.min(y(from), y(to));
             return (
               <g key={index}>
-                <rect x={left} width={x.bandwidth()} y={top} height={Math.max(1, Math.abs(y(from) - y(to)))} rx={2} fill={fill(item)} />
+                <rect
+                  x={left}
+                  width={x.bandwidth()}
+                  y={top}
+                  height={Math.max(1, Math.abs(y(from) - y(to)))}
+                  rx={2}
+                  fill={fill(item)}
+                />
                 {index < items.length - 1 && (
-                  <line x1={left + x.bandwidth()} x2={x(index + 1)} y1={y(to)} y2={y(to)} stroke="var(--line-strong)" strokeDasharray="2 3" />
+                  <line
+                    x1={left + x.bandwidth()}
+                    x2={x(index + 1)}
+                    y1={y(to)}
+                    y2={y(to)}
+                    stroke="var(--line-strong)"
+                    strokeDasharray="2 3"
+                  />
                 )}
-                <text x={left + x.bandwidth() / 2} y={top - 6} textAnchor="middle" className="fill-ink text-[11px] font-medium">
+                <text
+                  x={left + x.bandwidth() / 2}
+                  y={top - 6}
+                  textAnchor="middle"
+                  className="fill-ink text-[11px] font-medium"
+                >
                   {change(item)}
                 </text>
-                <foreignObject x={left - x.step() * 0.1} y={height - 36} width={x.bandwidth() + x.step() * 0.2} height={36}>
+                <foreignObject
+                  x={left - x.step() * 0.1}
+                  y={height - 36}
+                  width={x.bandwidth() + x.step() * 0.2}
+                  height={36}
+                >
                   <p className="line-clamp-2 text-center text-[11px] leading-tight text-muted">{item.label}</p>
                 </foreignObject>
               </g>
@@ -140,7 +171,7 @@ export function Waterfall({
   );
 }
 
-/** How many fall into each class. Put it into a ChartFrame, which has the table. */
+/** Counts per bin. Put it into a ChartFrame, which has the table. */
 export function Histogram({
   bins,
   format,

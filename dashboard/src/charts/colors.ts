@@ -1,4 +1,4 @@
-/** A colour for each name, the same on every chart and page. */
+/** Colors of series: one for each name, the same on every chart and page. */
 
 const COUNT = 12;
 const OTHER = "var(--series-other)";

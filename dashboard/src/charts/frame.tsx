@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { useEffect, useRef, useState } from "react";
 import { ChartColumn, Table2 } from "lucide-react";
 import { Card, IconButton } from "@/ui";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 
 export interface Legend {
   name: string;
@@ -15,13 +15,13 @@ interface FrameProps {
   note?: ReactNode;
   actions?: ReactNode;
   legend?: readonly Legend[];
-  /** The same as the chart shows, in words and figures already formatted. */
+  /** The data of the chart, already formatted. */
   table: { columns: readonly string[]; rows: readonly (readonly string[])[] };
   children: ReactNode;
   className?: string;
 }
 
-/** A chart with its title and legend, and the table behind it: one click away, and always there for screen readers. */
+/** A chart with title and legend, and its data as a table: one click away, and always available to screen readers. */
 export function ChartFrame({ title, note, actions, legend, table, children, className }: FrameProps) {
   const [asTable, setAsTable] = useState(false);
   return (
@@ -35,7 +35,7 @@ export function ChartFrame({ title, note, actions, legend, table, children, clas
           <IconButton
             size="sm"
             className="-my-1"
-            label={asTable ? "Show as a chart" : "Show as a table"}
+            label={asTable ? "Show as chart" : "Show as table"}
             aria-pressed={asTable}
             icon={asTable ? <ChartColumn aria-hidden className="size-4" /> : <Table2 aria-hidden className="size-4" />}
             onClick={() => setAsTable(!asTable)}
@@ -52,7 +52,14 @@ export function ChartFrame({ title, note, actions, legend, table, children, clas
           <thead>
             <tr>
               {table.columns.map((column, index) => (
-                <th key={column} scope="col" className={classes("sticky top-0 border-b bg-surface py-1.5 pr-4 text-xs font-medium whitespace-nowrap text-muted", index > 0 && "text-right")}>
+                <th
+                  key={column}
+                  scope="col"
+                  className={classes(
+                    "sticky top-0 border-b bg-surface py-1.5 pr-4 text-xs font-medium whitespace-nowrap text-muted",
+                    index > 0 && "text-right",
+                  )}
+                >
                   {column}
                 </th>
               ))}
@@ -103,13 +110,13 @@ export function LegendList({ legend }: { legend: readonly Legend[] }) {
   );
 }
 
-/** A sixteenth of a rem: what a pixel is on a screen of ordinary size, and more on a wall. */
+/** A sixteenth of a rem: one pixel at the default text size, more on a wall display. */
 const unit = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
 
 /** A length of a drawing for `style`. */
 export const rem = (units: number) => `${units / 16}rem`;
 
-/** How wide a chart is, in units that grow with the text. */
+/** The width of a chart, in units that scale with the text. */
 export function useWidth() {
   const ref = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);

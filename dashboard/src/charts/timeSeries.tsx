@@ -2,34 +2,34 @@ import type { ReactNode } from "react";
 import { useState } from "react";
 import { scaleBand, scaleLinear } from "d3-scale";
 import { area, curveMonotoneX, line, stack, stackOrderNone } from "d3-shape";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { colorOf } from "./colors";
 import { rem, useWidth } from "./frame";
 
 export interface TimePoint {
-  /** What the axis says, such as "5 Mar". */
+  /** The axis label, such as "5 Mar". */
   label: string;
-  /** What the tooltip says, such as "Thursday, 5 March". */
+  /** The title of the tooltip, such as "Thursday, 5 March". */
   title?: string;
-  /** The value of each series by name; what is missing is nothing. */
+  /** The value of each series by name. */
   values: Readonly<Record<string, number | null>>;
-  /** Lines and stripes only: between which it lies, for a forecast. */
+  /** Lines only: the interval of a forecast. */
   interval?: readonly [low: number, high: number];
-  /** A wider interval around it, drawn paler. */
+  /** A wider interval around it, drawn lighter. */
   outer?: readonly [low: number, high: number];
-  /** Not yet happened, or not yet over: drawn paler. */
+  /** In the future or not yet complete; drawn lighter. */
   provisional?: boolean;
-  /** Marked with a sign on the chart, such as an anomaly and its cause. */
+  /** A mark on the chart, such as an anomaly and its cause. */
   mark?: { text: string; tone: "bad" | "good" };
 }
 
 interface Props {
-  /** From the bottom to the top. */
+  /** From bottom to top. */
   series: readonly string[];
   points: readonly TimePoint[];
   kind?: "bars" | "areas" | "lines";
   format: (value: number) => string;
-  /** For the axis, if it must be shorter. */
+  /** A shorter format for the axis. */
   formatAxis?: (value: number) => string;
   height?: number;
   color?: (name: string) => string;
@@ -83,7 +83,11 @@ export function TimeSeriesChart({
   return (
     <div ref={ref} className="relative" style={{ height: rem(height) }}>
       {width > 0 && (
-        <svg viewBox={`0 0 ${width} ${height}`} className="block size-full overflow-visible" onPointerLeave={() => setActive(undefined)}>
+        <svg
+          viewBox={`0 0 ${width} ${height}`}
+          className="block size-full overflow-visible"
+          onPointerLeave={() => setActive(undefined)}
+        >
           {y.ticks(4).map((tick) => (
             <g key={tick}>
               <line x1={LEFT} x2={width - RIGHT} y1={y(tick)} y2={y(tick)} stroke="var(--line)" />
@@ -241,12 +245,17 @@ export function TimeSeriesChart({
           </ul>
           {point.interval && (
             <p className="mt-1 text-muted">
-              {format(point.interval[0])} to {format(point.interval[1])}
-              {point.outer && `, at the widest ${format(point.outer[0])} to ${format(point.outer[1])}`}
+              Likely {format(point.interval[0])} – {format(point.interval[1])}
+              {point.outer && `, possibly ${format(point.outer[0])} – ${format(point.outer[1])}`}
             </p>
           )}
           {point.mark && (
-            <p className={classes("mt-1 max-w-60 whitespace-pre-line", point.mark.tone === "bad" ? "text-bad" : "text-good")}>
+            <p
+              className={classes(
+                "mt-1 max-w-60 whitespace-pre-line",
+                point.mark.tone === "bad" ? "text-bad" : "text-good",
+              )}
+            >
               {point.mark.text}
             </p>
           )}
@@ -256,7 +265,7 @@ export function TimeSeriesChart({
   );
 }
 
-/** Follows what is pointed at, on the side where there is room. */
+/** Follows the pointer, on the side with more room. */
 function ChartTooltip({ at, width, children }: { at: number; width: number; children: ReactNode }) {
   const right = at > width / 2;
   return (

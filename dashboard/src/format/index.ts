@@ -1,8 +1,8 @@
-/** Numbers, money and times as the reader writes them. */
+/** Numbers, money and times in the reader's locale. */
 
 const locale = typeof navigator === "undefined" ? "en" : navigator.language;
 
-/** The reader's time zone, for every question that has a `tz`. */
+/** The reader's time zone, for every request that takes `tz`. */
 export const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 const number = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options);
@@ -17,9 +17,9 @@ const decimals = number({ maximumFractionDigits: 2 });
 const percents = number({ style: "percent", maximumFractionDigits: 1 });
 const changes = number({ style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
 
-/** What a cost is called when no price is known. It is never 0. */
+/** Shown for a cost without a known price, which is never 0. */
 export const UNPRICED = "unpriced";
-/** Stands where there is nothing to say. */
+/** Shown for a missing value. */
 export const NOTHING = "–";
 
 /** US dollars: `$1,234.50`, small ones as `$0.00042`, and `unpriced` for null. */
@@ -36,6 +36,9 @@ export const exactMoney = (value: number | null | undefined) =>
 /** Short, for axes: `$1.2K`. */
 export const shortMoney = (value: number) => (Math.abs(value) >= 1000 ? compactSums.format(value) : money(value));
 
+/** Two amounts as a range: `$1.07 – $2.30`. */
+export const moneyRange = (low: number, high: number) => `${money(low)} – ${money(high)}`;
+
 /** A difference with its sign. */
 export const moneyChange = (value: number) => (value > 0 ? `+${money(value)}` : money(value));
 
@@ -49,7 +52,7 @@ export const short = (value: number | null | undefined) =>
 export const decimal = (value: number | null | undefined) =>
   value === null || value === undefined ? NOTHING : decimals.format(value);
 
-/** From 0..100, as the server says percentages. */
+/** From 0..100, as the API returns percentages. */
 export const percent = (value: number | null | undefined) =>
   value === null || value === undefined ? NOTHING : percents.format(value / 100);
 
@@ -73,7 +76,7 @@ const time = (options: Intl.DateTimeFormatOptions) => {
 
 /** `5 Mar 2026, 14:02` */
 export const dateTime = time({ dateStyle: "medium", timeStyle: "short" });
-/** `5 Mar 2026, 14:02:09`, for lists in which seconds tell one from the next. */
+/** `5 Mar 2026, 14:02:09`, for lists with several entries a minute. */
 export const dateTimeSeconds = time({ dateStyle: "medium", timeStyle: "medium" });
 /** With seconds and time zone. */
 export const exactTime = time({ dateStyle: "medium", timeStyle: "long" });
@@ -82,6 +85,9 @@ export const date = time({ dateStyle: "medium" });
 /** `5 Mar` */
 export const shortDate = time({ day: "numeric", month: "short" });
 export const month = time({ month: "long", year: "numeric" });
+export const monthName = time({ month: "long" });
+/** `5 Mar` in the given time zone. */
+export const dayIn = (at: When, zone: string) => time({ day: "numeric", month: "short", timeZone: zone })(at);
 export const hour = time({ weekday: "short", hour: "numeric", minute: "2-digit" });
 
 /** A calendar day such as "2026-03-05", which has no time zone. */

@@ -1,4 +1,4 @@
-/** One connection that says what has changed, so that what is shown is asked again and nothing else is. */
+/** One connection that reports changes, so that only outdated data is fetched again. */
 
 import { useEffect, useSyncExternalStore } from "react";
 import { allowance, authorized } from "@/api/client";
@@ -7,17 +7,17 @@ import { API_URL, useSignedIn } from "@/api/session";
 import { KINDS } from "./kinds";
 import { serverSentEvents } from "./stream";
 
-/** live: told within a second. polling: asked every five. away: the server does not answer. */
+/** live: updates within a second. polling: every five seconds. away: the server does not answer. */
 export type LiveState = "connecting" | "live" | "polling" | "away";
 
 const AT_MOST_EVERY_MS = 500;
 const POLL_MS = 5000;
-/** A stream that is open so long is not one that ends at once; with no news it may say nothing for a while. */
+/** Time after which an open stream counts as connected, since it may stay silent at first. */
 const OPEN_MS = 300;
-/** The server gives a sign of life every 15 seconds. */
+/** Silence after which the connection counts as lost. The server sends a heartbeat every 15 seconds. */
 const SILENT_MS = 40_000;
 const LONGEST_WAIT_MS = 5000;
-/** The server's header says its time in whole seconds. */
+/** Tolerance for the Date header, which has whole seconds. */
 const CLOCK_MS = 2000;
 
 let state: LiveState = "connecting";
@@ -29,7 +29,7 @@ function setState(next: LiveState) {
   for (const listener of listeners) listener();
 }
 
-/** How the page hears of changes. */
+/** The state of the connection. */
 export const useLiveState = () =>
   useSyncExternalStore(
     (listener) => {
@@ -39,7 +39,7 @@ export const useLiveState = () =>
     () => state,
   );
 
-/** Keeps what is shown up to date while the page is open. Used once, by the shell. */
+/** Keeps the page up to date while it is open. Used once, by the layout. */
 export function useLive() {
   const { workspaceId } = useSignedIn();
   useEffect(() => {
@@ -82,7 +82,7 @@ async function follow(stop: AbortSignal) {
         }
       }
     } catch {
-      // Whatever broke it, the answer is the same: try again.
+      // Any error is handled the same way: reconnect.
     } finally {
       clearTimeout(silence);
       clearTimeout(opening);
@@ -91,7 +91,7 @@ async function follow(stop: AbortSignal) {
     }
     if (isStopped(stop)) return;
     failures += 1;
-    // An orderly end is not worth showing; the next try mostly succeeds.
+    // A regular end is not shown; the next attempt usually succeeds.
     if (failures > 1 || !reached) setState(reached ? "polling" : "away");
     if (failures > 1 && reached) {
       refresher.everything();
@@ -102,13 +102,13 @@ async function follow(stop: AbortSignal) {
   }
 }
 
-/** Whether nothing has changed since the page was opened, so that all it asked for still holds. */
+/** Whether nothing has changed since the page was opened. */
 function isOlderThanPage(changedAt: string, response: Response) {
   const now = Date.parse(response.headers.get("date") ?? "");
   return now - CLOCK_MS - Date.parse(changedAt) > performance.now();
 }
 
-/** Asks again, but at most every half second, and slower as the server's allowance runs out. */
+/** Fetches again at most every half second, and more slowly as the rate limit runs out. */
 class Refresher {
   private readonly waiting = new Set<string>();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -142,7 +142,7 @@ class Refresher {
   }
 }
 
-/** What is left of the server's allowance is spread over the time until it is renewed. */
+/** Spreads the remaining requests over the time until the rate limit resets. */
 function interval() {
   const shown = Math.max(1, queryClient.getQueryCache().findAll({ type: "active" }).length);
   const spare = allowance.remaining - allowance.limit * 0.25;
@@ -151,7 +151,7 @@ function interval() {
   return Math.min(POLL_MS * 2, Math.max(AT_MOST_EVERY_MS, spare <= shown ? left : (left * shown) / spare));
 }
 
-/** Nobody looks at a hidden page: it is brought up to date when they do. */
+/** A hidden page is updated when it is shown again. */
 function untilShown(stop: AbortSignal) {
   return new Promise<void>((done) => {
     const look = () => {
@@ -165,7 +165,7 @@ function untilShown(stop: AbortSignal) {
   });
 }
 
-// A function, so that the compiler does not take what was so before an await for what is so after it.
+// A function, so that the compiler does not narrow the value across an await.
 const isStopped = (stop: AbortSignal) => stop.aborted;
 
 function sleep(ms: number, stop: AbortSignal) {

@@ -1,6 +1,6 @@
-/** Which answers a change of each kind makes out of date, by the beginning of their paths. */
+/** The path prefixes whose answers each kind of change makes outdated. */
 export const KINDS: Record<string, readonly string[]> = {
-  // A forecast, an anomaly and advice are of many calls: one more does not change them, and they take the server a while.
+  // Forecasts, anomalies and recommendations are slow to compute and not changed by a single call.
   events: [
     "/api/events",
     "/api/costs/by-",

@@ -20,12 +20,12 @@ export async function* serverSentEvents(body: ReadableStream<Uint8Array>): Async
       for (const block of blocks) yield parse(block);
     }
   } finally {
-    // One that broke cannot be cancelled any more, and need not be.
+    // A broken reader cannot be cancelled.
     reader.cancel().catch(() => undefined);
   }
 }
 
-/** One event; nothing if it is only a comment, a sign of life. */
+/** One event; undefined for a comment, which is a heartbeat. */
 function parse(block: string): ServerSentEvent | undefined {
   const fields: Record<string, string> = {};
   for (const line of block.split("\n")) {

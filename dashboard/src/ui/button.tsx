@@ -1,7 +1,7 @@
 import type { ComponentProps, ReactNode } from "react";
 import { Link } from "react-router";
 import { LoaderCircle } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Tooltip } from "./tooltip";
 
 type Look = "primary" | "secondary" | "ghost" | "danger";
@@ -28,11 +28,19 @@ interface ButtonProps extends ComponentProps<"button"> {
   look?: Look;
   size?: Size;
   icon?: ReactNode;
-  /** Shows that it is being done, and takes no second click. */
+  /** Shows a spinner and ignores clicks. */
   busy?: boolean;
 }
 
-export function Button({ look: kind = "secondary", size = "md", icon, busy, className, children, ...rest }: ButtonProps) {
+export function Button({
+  look: kind = "secondary",
+  size = "md",
+  icon,
+  busy,
+  className,
+  children,
+  ...rest
+}: ButtonProps) {
   return (
     <button
       type="button"
@@ -53,8 +61,15 @@ interface LinkButtonProps extends ComponentProps<typeof Link> {
   icon?: ReactNode;
 }
 
-/** Looks like a button and goes somewhere. */
-export function LinkButton({ look: kind = "secondary", size = "md", icon, className, children, ...rest }: LinkButtonProps) {
+/** A link that looks like a button. */
+export function LinkButton({
+  look: kind = "secondary",
+  size = "md",
+  icon,
+  className,
+  children,
+  ...rest
+}: LinkButtonProps) {
   return (
     <Link {...rest} className={look(kind, size, className)}>
       {icon}
@@ -64,7 +79,7 @@ export function LinkButton({ look: kind = "secondary", size = "md", icon, classN
 }
 
 interface IconButtonProps extends Omit<ComponentProps<"button">, "children"> {
-  /** What it does; read out, and shown as a tooltip. */
+  /** The accessible name, also shown as a tooltip. */
   label: string;
   icon: ReactNode;
   size?: Size;

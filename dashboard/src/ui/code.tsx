@@ -1,9 +1,9 @@
 import { useState } from "react";
 import { Check, Copy as CopyIcon, KeyRound } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Button, IconButton } from "./button";
 
-/** Browsers offer the clipboard on https and localhost only; elsewhere the old way works. */
+/** Browsers offer the clipboard on https and localhost only; elsewhere use the deprecated command. */
 async function copy(text: string) {
   const clipboard = navigator.clipboard as Clipboard | undefined;
   if (clipboard) return clipboard.writeText(text);
@@ -42,13 +42,18 @@ export function Copy({ text, label = "Copy", words }: { text: string; label?: st
   );
 }
 
-/** Lines to paste, with a button that copies them. */
+/** Code with a copy button. */
 export function CodeBlock({ code, label }: { code: string; label: string }) {
   return (
     <div className="relative min-w-0 rounded-lg border bg-sunken">
-      {/* Somebody without a mouse must be able to scroll it. */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre tabIndex={0} role="group" aria-label={label} className="overflow-x-auto rounded-lg p-4 pr-14 font-mono text-[0.8125rem] leading-relaxed">
+      <pre
+        // Keyboard users must be able to scroll it.
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+        tabIndex={0}
+        role="group"
+        aria-label={label}
+        className="overflow-x-auto rounded-lg p-4 pr-14 font-mono text-[0.8125rem] leading-relaxed"
+      >
         <code>{code}</code>
       </pre>
       <div className="absolute top-2 right-2 rounded-md bg-sunken">
@@ -58,7 +63,7 @@ export function CodeBlock({ code, label }: { code: string; label: string }) {
   );
 }
 
-/** A secret that is shown this once, with a button that copies it. */
+/** A secret that is shown once, with a copy button. */
 export function Secret({ value, label }: { value: string; label: string }) {
   return (
     <div className="flex items-center gap-2 rounded-lg border bg-sunken py-1.5 pr-1.5 pl-4">

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useEffect, useId, useRef, useState } from "react";
 import { X } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Button, IconButton } from "./button";
 import { Field, TextInput } from "./form";
 import { PortalContainer } from "./portal";
@@ -31,7 +31,7 @@ export function Dialog({ open, onClose, title, note, children, footer, wide, dra
     if (!open && dialog?.open) dialog.close();
   }, [open]);
   return (
-    // Escape is the browser's; a click beside the dialog is only the mouse's way to the same.
+    // The browser handles Escape; a click outside is only the mouse's equivalent.
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions
     <dialog
       ref={(dialog) => {
@@ -45,25 +45,30 @@ export function Dialog({ open, onClose, title, note, children, footer, wide, dra
         "bg-surface p-0 text-ink shadow-floating",
         drawer
           ? "m-0 h-dvh max-h-none w-72 max-w-[85vw] border-r"
-          : classes("m-auto max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] rounded-xl border", wide ? "max-w-3xl" : "max-w-lg"),
+          : classes(
+              "m-auto max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] rounded-xl border",
+              wide ? "max-w-3xl" : "max-w-lg",
+            ),
       )}
     >
       {open && (
         <PortalContainer value={container}>
-        <div className="relative flex max-h-[inherit] flex-col">
-          <div className="pr-14 pl-5 pt-4">
-            <h2 id={id} className="text-base">
-              {title}
-            </h2>
-            {note !== undefined && <p className="mt-1 text-muted">{note}</p>}
+          <div className="relative flex max-h-[inherit] flex-col">
+            <div className="pr-14 pl-5 pt-4">
+              <h2 id={id} className="text-base">
+                {title}
+              </h2>
+              {note !== undefined && <p className="mt-1 text-muted">{note}</p>}
+            </div>
+            <div className="min-h-0 overflow-y-auto px-5 py-4">{children}</div>
+            {footer !== undefined && (
+              <div className="flex flex-wrap justify-end gap-2 border-t px-5 py-3">{footer}</div>
+            )}
+            {/* Last in the tab order, so that focus starts in the content. */}
+            <div className="absolute top-3 right-3">
+              <IconButton size="sm" label="Close" icon={<X aria-hidden className="size-4" />} onClick={onClose} />
+            </div>
           </div>
-          <div className="min-h-0 overflow-y-auto px-5 py-4">{children}</div>
-          {footer !== undefined && <div className="flex flex-wrap justify-end gap-2 border-t px-5 py-3">{footer}</div>}
-          {/* The last in the order, so that the dialog begins with what it is for. */}
-          <div className="absolute top-3 right-3">
-            <IconButton size="sm" label="Close" icon={<X aria-hidden className="size-4" />} onClick={onClose} />
-          </div>
-        </div>
         </PortalContainer>
       )}
     </dialog>
@@ -75,16 +80,16 @@ interface ConfirmProps {
   onClose: () => void;
   title: string;
   children?: ReactNode;
-  /** What the button says, such as "Delete". */
+  /** The label of the button, such as "Delete". */
   action: string;
   onConfirm: () => unknown;
   busy?: boolean;
   error?: unknown;
-  /** To be typed before it can be done, for what cannot be undone. */
+  /** Text to type as a confirmation. */
   typed?: string;
 }
 
-/** Asks once more before something that cannot be undone. */
+/** Asks for confirmation. */
 export function ConfirmDialog({ open, onClose, title, children, action, onConfirm, busy, error, typed }: ConfirmProps) {
   const [text, setText] = useState("");
   const close = () => {
@@ -99,7 +104,12 @@ export function ConfirmDialog({ open, onClose, title, children, action, onConfir
       footer={
         <>
           <Button onClick={close}>Cancel</Button>
-          <Button look="danger" busy={busy} disabled={typed !== undefined && text !== typed} onClick={() => onConfirm()}>
+          <Button
+            look="danger"
+            busy={busy}
+            disabled={typed !== undefined && text !== typed}
+            onClick={() => onConfirm()}
+          >
             {action}
           </Button>
         </>
@@ -121,14 +131,14 @@ export function ConfirmDialog({ open, onClose, title, children, action, onConfir
 interface DialogFormProps {
   onSubmit: () => void;
   onClose: () => void;
-  /** What the button says, such as "Create". */
+  /** The label of the button, such as "Create". */
   action: string;
   busy?: boolean;
   error?: unknown;
   children: ReactNode;
 }
 
-/** The form in a dialog, with its buttons. Put it inside, so that it starts anew whenever the dialog opens. */
+/** The form in a dialog, with its buttons. Render it inside the dialog, so that it resets whenever the dialog opens. */
 export function DialogForm({ onSubmit, onClose, action, busy, error, children }: DialogFormProps) {
   return (
     <form

@@ -3,7 +3,7 @@ import { createContext, useContext, useId } from "react";
 import { Check, ChevronDown } from "lucide-react";
 import { Checkbox as RadixCheckbox, Switch as RadixSwitch } from "radix-ui";
 import { ApiError } from "@/api/errors";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 
 interface FieldIds {
   id: string;
@@ -16,20 +16,22 @@ const Ids = createContext<FieldIds | undefined>(undefined);
 interface FieldProps {
   label: ReactNode;
   hint?: ReactNode;
-  /** What is wrong with it. */
+  /** The error to show. */
   error?: ReactNode;
-  /** Or: what the server answered, and the field's name in the body it was sent. */
+  /** Or the server's error, with the field's name in the body. */
   of?: unknown;
   name?: string;
   children: ReactNode;
   className?: string;
 }
 
-/** A label, an input and what is wrong with it. The input finds its label by itself. */
+/** A label, an input, a hint and an error. The input picks up its id from here. */
 export function Field({ label, hint, error, of, name, children, className }: FieldProps) {
   const id = useId();
   const wrong = error ?? (of instanceof ApiError && name !== undefined ? of.field(name) : undefined);
-  const describedBy = [hint !== undefined && `${id}-hint`, wrong !== undefined && `${id}-error`].filter(Boolean).join(" ");
+  const describedBy = [hint !== undefined && `${id}-hint`, wrong !== undefined && `${id}-error`]
+    .filter(Boolean)
+    .join(" ");
   return (
     <div className={classes("min-w-0", className)}>
       <label htmlFor={id} className="mb-1 block text-[0.8125rem] font-medium">
@@ -69,7 +71,14 @@ export function TextInput({ className, id, ...rest }: ComponentProps<"input">) {
 
 export function NumberInput({ className, id, ...rest }: ComponentProps<"input">) {
   return (
-    <input type="number" inputMode="decimal" step="any" {...useIds(id)} {...rest} className={classes(BOX, "h-9", className)} />
+    <input
+      type="number"
+      inputMode="decimal"
+      step="any"
+      {...useIds(id)}
+      {...rest}
+      className={classes(BOX, "h-9", className)}
+    />
   );
 }
 
@@ -77,7 +86,7 @@ export function TextArea({ className, id, ...rest }: ComponentProps<"textarea">)
   return <textarea rows={3} {...useIds(id)} {...rest} className={classes(BOX, "py-2", className)} />;
 }
 
-/** A text input that offers some values and takes others too. */
+/** A text input with suggestions; other values are accepted too. */
 export function SuggestInput({ suggestions, ...rest }: ComponentProps<"input"> & { suggestions: readonly string[] }) {
   const list = useId();
   return (
@@ -104,7 +113,7 @@ interface SelectProps extends Omit<ComponentProps<"select">, "onChange"> {
   onChange: (value: string) => void;
 }
 
-/** The system's own list, which keyboards, screen readers and phones know. */
+/** The native select, which works with keyboards, screen readers and phones. */
 export function Select({ options, onChange, className, id, ...rest }: SelectProps) {
   return (
     <span className={classes("relative inline-flex w-full", className)}>
@@ -120,7 +129,10 @@ export function Select({ options, onChange, className, id, ...rest }: SelectProp
           </option>
         ))}
       </select>
-      <ChevronDown aria-hidden className="pointer-events-none absolute top-1/2 right-2.5 size-4 -translate-y-1/2 text-muted" />
+      <ChevronDown
+        aria-hidden
+        className="pointer-events-none absolute top-1/2 right-2.5 size-4 -translate-y-1/2 text-muted"
+      />
     </span>
   );
 }
@@ -182,7 +194,7 @@ function ToggleText({ id, label, hint }: { id: string; label: ReactNode; hint: R
   );
 }
 
-/** One of a few choices, all of them seen. */
+/** A choice of a few visible options. */
 export function Segments<T extends string>({
   label,
   value,

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { DropdownMenu, Popover as RadixPopover, Tabs as RadixTabs } from "radix-ui";
 import { Check } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { usePortalContainer } from "./portal";
 
 const FLOATING = "z-40 rounded-lg border bg-surface text-ink shadow-floating";
@@ -9,14 +9,27 @@ const ITEM =
   "flex cursor-pointer items-center gap-2.5 rounded-md px-2.5 py-1.5 text-left outline-none select-none " +
   "data-highlighted:bg-hover data-disabled:cursor-not-allowed data-disabled:opacity-55";
 
-/** A menu behind a button. Not modal: a modal one would put styles into the page, which the policy forbids. */
-export function Menu({ trigger, children, align = "end" }: { trigger: ReactNode; children: ReactNode; align?: "start" | "end" }) {
+/** A menu behind a button. Not modal: a modal one injects styles, which the policy forbids. */
+export function Menu({
+  trigger,
+  children,
+  align = "end",
+}: {
+  trigger: ReactNode;
+  children: ReactNode;
+  align?: "start" | "end";
+}) {
   const container = usePortalContainer();
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal container={container}>
-        <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={classes(FLOATING, "min-w-48 max-w-80 p-1.5")}>
+        <DropdownMenu.Content
+          align={align}
+          sideOffset={6}
+          collisionPadding={8}
+          className={classes(FLOATING, "min-w-48 max-w-80 p-1.5")}
+        >
           {children}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
@@ -41,7 +54,7 @@ export function MenuItem({ children, onSelect, icon, danger, disabled }: MenuIte
   );
 }
 
-/** A list of which one is chosen. */
+/** A list of options with one selected. */
 export function MenuChoice({
   value,
   options,
@@ -73,7 +86,7 @@ export function MenuLabel({ children }: { children: ReactNode }) {
 
 export const MenuSeparator = () => <DropdownMenu.Separator className="my-1.5 border-t" />;
 
-/** Anything behind a button. */
+/** Content behind a button. */
 export function Popover({
   trigger,
   children,
@@ -113,7 +126,7 @@ interface TabsProps<T extends string> {
   tabs: readonly { value: T; label: ReactNode; content: ReactNode }[];
 }
 
-/** Tabs; keep the chosen one in the address with useSearchState. */
+/** Tabs; keep the selected one in the address with useSearchState. */
 export function Tabs<T extends string>({ label, value, onChange, tabs }: TabsProps<T>) {
   return (
     <RadixTabs.Root value={value} onValueChange={(next) => onChange(next as T)}>

@@ -1,21 +1,21 @@
 import { useState } from "react";
 import { CalendarDays, ChevronDown } from "lucide-react";
 import { isoDay } from "@/format";
-import { classes } from "@/lib/classes";
-import type { Preset, Range } from "@/lib/range";
-import { PRESETS } from "@/lib/range";
+import { classes } from "@/utils/classes";
+import type { Preset, Range } from "@/hooks/useRange";
+import { PRESETS } from "@/hooks/useRange";
 import { Button } from "./button";
 import { Field, TextInput } from "./form";
 import { Popover } from "./menu";
 
 const FIXED = (Object.keys(PRESETS) as Preset[]).filter((preset) => preset !== "custom");
 
-/** Chooses the range of days of a page: presets, or two dates. Takes what useRange returns. */
+/** Selects the date range of a page. Takes the result of useRange. */
 export function DateRangePicker({ range }: { range: Range }) {
   const [open, setOpen] = useState(false);
   return (
     <Popover
-      label="Range of days"
+      label="Date range"
       open={open}
       onOpenChange={setOpen}
       trigger={
@@ -77,7 +77,7 @@ function Custom({ range, done }: { range: Range; done: () => void }) {
         />
       </Field>
       <Button type="submit" look="primary" size="sm">
-        Show this range
+        Apply
       </Button>
     </form>
   );

@@ -3,10 +3,10 @@ import { useId } from "react";
 import { ArrowDown, ArrowUp, Inbox, RefreshCw, ServerOff, TriangleAlert } from "lucide-react";
 import { ApiError, AwayError, sentence } from "@/api/errors";
 import { count, money, percent, percentChange } from "@/format";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Button } from "./button";
 
-/** The head of a page: its title, what it is about, and what can be done. */
+/** The title of a page, a note and its actions. */
 export function PageHeader({ title, note, children }: { title: string; note?: ReactNode; children?: ReactNode }) {
   return (
     <header className="mb-5 flex flex-wrap items-end justify-between gap-x-4 gap-y-3">
@@ -24,7 +24,7 @@ interface CardProps extends Omit<ComponentProps<"section">, "title"> {
   note?: ReactNode;
   /** Buttons at the right of the title. */
   actions?: ReactNode;
-  /** Without room around the content, for tables. */
+  /** No padding around the content, for tables. */
   flush?: boolean;
 }
 
@@ -56,14 +56,14 @@ interface StatProps {
   label: ReactNode;
   /** Already formatted; leave it out while loading. */
   value?: ReactNode;
-  /** A line below: what it is compared with, an interval. */
+  /** A line below, such as a comparison or an interval. */
   note?: ReactNode;
-  /** Change in percent; for spend, more is worse. */
+  /** Change in percent. */
   change?: number | null;
   moreIs?: "worse" | "better" | "neutral";
 }
 
-/** One number with its name. */
+/** One figure with its label. */
 export function Stat({ label, value, note, change, moreIs = "worse" }: StatProps) {
   return (
     <div className="min-w-0">
@@ -81,7 +81,7 @@ export function Stat({ label, value, note, change, moreIs = "worse" }: StatProps
   );
 }
 
-/** A change in percent with an arrow, green or red by what it means. */
+/** A change in percent with an arrow, green if good, red if bad. */
 export function Change({ percent: value, moreIs = "worse" }: { percent: number; moreIs?: StatProps["moreIs"] }) {
   const tone =
     moreIs === "neutral" || value === 0 ? "text-muted" : value > 0 === (moreIs === "better") ? "text-good" : "text-bad";
@@ -117,7 +117,7 @@ export function Badge({ tone = "neutral", icon, children }: { tone?: Tone; icon?
   );
 }
 
-/** Says how many calls have no price; nothing if all have one. */
+/** The number of calls without a price; renders nothing if all have one. */
 export function Unpriced({ calls }: { calls: number | undefined }) {
   if (!calls) return null;
   return (
@@ -129,13 +129,13 @@ export function Unpriced({ calls }: { calls: number | undefined }) {
 
 interface ProgressBarProps {
   label: string;
-  /** How much is used, in percent; may be over 100. */
+  /** Used share in percent; may exceed 100. */
   percentUsed: number;
-  /** How much is held and not yet spent, in percent. */
+  /** Reserved share in percent. */
   percentReserved?: number;
 }
 
-/** How much of a limit is used: green, yellow from 80 %, red from 100 %; what is reserved is hatched. */
+/** Used share of a limit: green, yellow from 80%, red from 100%; the reserved share is hatched. */
 export function ProgressBar({ label, percentUsed, percentReserved = 0 }: ProgressBarProps) {
   const whole = Math.max(100, percentUsed + percentReserved);
   const tone = percentUsed >= 100 ? "bad" : percentUsed >= 80 ? "warn" : "good";
@@ -162,18 +162,21 @@ export function ProgressBar({ label, percentUsed, percentReserved = 0 }: Progres
   );
 }
 
-/** Stands where something will be. Give it a size. */
+/** A placeholder while loading. Give it a size. */
 export function Skeleton({ className }: { className?: string }) {
   return <span aria-hidden className={classes("skeleton block", className)} />;
 }
 
-/** Rows of a table or a list that is loading. */
+/** Placeholder rows of a table or list. */
 export function SkeletonRows({ rows = 5 }: { rows?: number }) {
   return (
     <div role="status" className="space-y-3 p-5">
       <span className="sr-only">Loading</span>
       {Array.from({ length: rows }, (_, row) => (
-        <Skeleton key={row} className={classes("h-4", row % 3 === 0 ? "w-full" : row % 3 === 1 ? "w-11/12" : "w-4/5")} />
+        <Skeleton
+          key={row}
+          className={classes("h-4", row % 3 === 0 ? "w-full" : row % 3 === 1 ? "w-11/12" : "w-4/5")}
+        />
       ))}
     </div>
   );
@@ -184,16 +187,18 @@ interface StateProps {
   icon?: ReactNode;
   children?: ReactNode;
   action?: ReactNode;
-  /** It is all there is on the page. */
+  /** It is the only content of the page. */
   main?: boolean;
 }
 
-/** There is nothing here yet: says what would be, and how to get it. */
+/** An empty page or card: what will appear, and how to get there. */
 export function EmptyState({ title, icon, children, action, main }: StateProps) {
   const Title = main ? "h1" : "p";
   return (
     <div className="flex flex-col items-center gap-2 px-6 py-10 text-center">
-      <span className="mb-1 rounded-full bg-sunken p-3 text-muted">{icon ?? <Inbox aria-hidden className="size-5" />}</span>
+      <span className="mb-1 rounded-full bg-sunken p-3 text-muted">
+        {icon ?? <Inbox aria-hidden className="size-5" />}
+      </span>
       <Title className="text-sm font-semibold">{title}</Title>
       {children !== undefined && <div className="max-w-md text-muted">{children}</div>}
       {action !== undefined && <div className="mt-2">{action}</div>}
@@ -201,7 +206,7 @@ export function EmptyState({ title, icon, children, action, main }: StateProps) 
   );
 }
 
-/** It did not work: says why in the server's words, and offers to try again. */
+/** The server's error message, with a retry button. */
 export function ErrorState({ error, onRetry, main }: { error: unknown; onRetry?: () => unknown; main?: boolean }) {
   const Title = main ? "h1" : "p";
   const away = error instanceof AwayError;
@@ -212,14 +217,19 @@ export function ErrorState({ error, onRetry, main }: { error: unknown; onRetry?:
         <Icon aria-hidden className="size-5" />
       </span>
       <Title className="text-sm font-semibold">{away ? "The server cannot be reached" : sentence(error)}</Title>
-      {away && <p className="max-w-md text-muted">What you see may be out of date. It loads again as soon as the server answers.</p>}
+      {away && <p className="max-w-md text-muted">This page may be out of date. It reloads when the server is back.</p>}
       {error instanceof ApiError && error.problem.request_id !== "" && (
         <p className="text-xs text-muted">
           Request <code className="font-mono">{error.problem.request_id}</code>
         </p>
       )}
       {onRetry && (
-        <Button size="sm" className="mt-2" icon={<RefreshCw aria-hidden className="size-3.5" />} onClick={() => onRetry()}>
+        <Button
+          size="sm"
+          className="mt-2"
+          icon={<RefreshCw aria-hidden className="size-3.5" />}
+          onClick={() => onRetry()}
+        >
           Try again
         </Button>
       )}
@@ -227,7 +237,7 @@ export function ErrorState({ error, onRetry, main }: { error: unknown; onRetry?:
   );
 }
 
-/** A line of an error above a form. */
+/** An error message above a form. */
 export function ErrorLine({ error }: { error: unknown }) {
   if (!error) return null;
   return (
@@ -238,7 +248,7 @@ export function ErrorLine({ error }: { error: unknown }) {
   );
 }
 
-/** What a question has come to: a skeleton, an error, or its data. */
+/** The state of a query: a skeleton, an error, or its data. */
 export function Loaded<T>({
   of,
   children,
@@ -252,7 +262,7 @@ export function Loaded<T>({
   return of.error ? <ErrorState error={of.error} onRetry={of.refetch} /> : skeleton;
 }
 
-/** A sum; null is said to be unpriced and not shown as 0. */
+/** An amount; null is shown as unpriced, not as 0. */
 export function Money({ value }: { value: number | null }) {
   return value === null ? <span className="text-warn">unpriced</span> : <span>{money(value)}</span>;
 }

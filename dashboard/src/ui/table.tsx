@@ -2,33 +2,33 @@ import type { ReactNode } from "react";
 import { useMemo, useState } from "react";
 import { Link } from "react-router";
 import { ArrowDown, ArrowUp, ChevronsUpDown } from "lucide-react";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Button } from "./button";
 
 export interface Column<Row> {
   key: string;
   header: ReactNode;
   cell: (row: Row) => ReactNode;
-  /** Makes the column sortable. Only where all rows are here: a page of many sorted is not the many sorted. */
+  /** Makes the column sortable. Only for complete lists, not for pages of one. */
   sort?: (row: Row) => string | number | null | undefined;
-  /** Numbers stand at the right. */
+  /** Right-aligned, for numbers. */
   right?: boolean;
-  /** Left out on a phone; say there what it says in another column. */
+  /** Hidden on phones; another column should show the value there. */
   wide?: boolean;
   className?: string;
 }
 
 interface TableProps<Row> {
-  /** What the table holds, for those who do not see it. */
+  /** The accessible name. */
   caption: string;
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string;
-  /** Where a click on a row leads. */
+  /** The target of a row's link. */
   rowHref?: (row: Row) => string;
-  /** The column it is sorted by at first, the largest first. */
+  /** The initial sort column, descending. */
   sortBy?: string;
-  /** Scrolls within this height, with the header in sight. */
+  /** Maximum height; the rows scroll below the header. */
   maxHeight?: string;
   empty?: ReactNode;
 }
@@ -41,7 +41,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowHref, sortBy, ma
   }, [columns, rows, sorted]);
   if (rows.length === 0 && empty !== undefined) return empty;
   return (
-    // Somebody without a mouse must be able to scroll it.
+    // Keyboard users must be able to scroll it.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div className="overflow-auto rounded-b-xl" style={{ maxHeight }} role="group" aria-label={caption} tabIndex={0}>
       <table className="w-full border-collapse text-left">
@@ -92,7 +92,10 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowHref, sortBy, ma
                   )}
                 >
                   {index === 0 && rowHref ? (
-                    <Link to={rowHref(row)} className="font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent">
+                    <Link
+                      to={rowHref(row)}
+                      className="font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent"
+                    >
                       {column.cell(row)}
                     </Link>
                   ) : (
@@ -113,15 +116,16 @@ function SortMark({ active, down }: { active: boolean; down: boolean }) {
   return <Icon aria-hidden className={classes("size-3", !active && "opacity-60")} />;
 }
 
-/** What there is none of stands last, either way. */
+/** Missing values come last in both directions. */
 function compare(one: string | number | null | undefined, other: string | number | null | undefined, down: boolean) {
   if (one === null || one === undefined) return other === null || other === undefined ? 0 : 1;
   if (other === null || other === undefined) return -1;
-  const order = typeof one === "number" && typeof other === "number" ? one - other : String(one).localeCompare(String(other));
+  const order =
+    typeof one === "number" && typeof other === "number" ? one - other : String(one).localeCompare(String(other));
   return down ? -order : order;
 }
 
-/** Below a list that goes on. Takes what usePages returns. */
+/** Loads the next page of a list. Takes the result of usePages. */
 export function LoadMore({
   of,
 }: {

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 import { CircleCheck, TriangleAlert, X } from "lucide-react";
 import { sentence } from "@/api/errors";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 
 interface Toast {
   id: number;
@@ -19,19 +19,19 @@ function set(next: readonly Toast[]) {
   for (const listener of listeners) listener();
 }
 
-const forget = (id: number) => set(toasts.filter((toast) => toast.id !== id));
+const dismiss = (id: number) => set(toasts.filter((toast) => toast.id !== id));
 
-/** Says for a while that something was done. */
+/** Shows a confirmation for a few seconds. */
 export function toast(text: string, tone: Toast["tone"] = "good") {
   const id = ++lastId;
   set([...toasts.slice(-2), { id, text, tone }]);
-  setTimeout(() => forget(id), SHOWN_MS);
+  setTimeout(() => dismiss(id), SHOWN_MS);
 }
 
-/** Says for a while that something was not done: `mutate(input, { onError: toastError })`. */
+/** Shows an error for a few seconds: `mutate(input, { onError: toastError })`. */
 export const toastError = (error: unknown) => toast(sentence(error), "bad");
 
-/** Where they are shown. Used once, by the shell. */
+/** Renders the toasts. Used once. */
 export function Toasts() {
   const shown = useSyncExternalStore(
     (listener) => {
@@ -49,10 +49,21 @@ export function Toasts() {
       {shown.map(({ id, text, tone }) => {
         const Icon = tone === "good" ? CircleCheck : TriangleAlert;
         return (
-          <div key={id} className="pointer-events-auto flex max-w-sm items-start gap-2.5 rounded-lg border bg-surface py-2.5 pr-2 pl-3.5 shadow-floating">
-            <Icon aria-hidden className={classes("mt-0.5 size-4 shrink-0", tone === "good" ? "text-good" : "text-bad")} />
+          <div
+            key={id}
+            className="pointer-events-auto flex max-w-sm items-start gap-2.5 rounded-lg border bg-surface py-2.5 pr-2 pl-3.5 shadow-floating"
+          >
+            <Icon
+              aria-hidden
+              className={classes("mt-0.5 size-4 shrink-0", tone === "good" ? "text-good" : "text-bad")}
+            />
             <p>{text}</p>
-            <button type="button" aria-label="Dismiss" className="rounded p-0.5 text-muted hover:text-ink" onClick={() => forget(id)}>
+            <button
+              type="button"
+              aria-label="Dismiss"
+              className="rounded p-0.5 text-muted hover:text-ink"
+              onClick={() => dismiss(id)}
+            >
               <X aria-hidden className="size-4" />
             </button>
           </div>

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { Tooltip as Radix } from "radix-ui";
 import { usePortalContainer } from "./portal";
 
-/** A few words beside what is hovered or focused. `children` must be one element that can be focused. */
+/** A tooltip on hover and focus. `children` must be one focusable element. */
 export function Tooltip({ text, children }: { text: ReactNode; children: ReactNode }) {
   const container = usePortalContainer();
   return (

@@ -1,10 +1,21 @@
 import type { ReactNode } from "react";
-import { Bell, CircleCheck, Clock, CircleX, FlaskConical, Newspaper, Send, TrendingUp, TriangleAlert, Wallet } from "lucide-react";
+import {
+  Bell,
+  CircleCheck,
+  Clock,
+  CircleX,
+  FlaskConical,
+  Newspaper,
+  Send,
+  TrendingUp,
+  TriangleAlert,
+  Wallet,
+} from "lucide-react";
 import { usePages, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, exactTime } from "@/format";
 import { Badge, Button, Card, EmptyState, LoadMore, Loaded, toast, toastError } from "@/ui";
-import { KINDS, wordsOf } from "./alertWords";
+import { KINDS, alertText } from "./alertText";
 
 type Alert = Schema<"Alert">;
 
@@ -16,7 +27,7 @@ const ICONS: Record<Alert["kind"], ReactNode> = {
   test: <FlaskConical aria-hidden className="size-4" />,
 };
 
-/** What was told, newest first. */
+/** Alerts, newest first. */
 export function Alerts() {
   const admin = useRole() === "admin";
   const alerts = usePages("/api/alerts", { query: { limit: 50 } });
@@ -24,7 +35,7 @@ export function Alerts() {
   const again = (alert: Alert) =>
     resend.mutate(
       { path: { alert_id: alert.id } },
-      { onSuccess: () => toast("It is sent again to every channel"), onError: toastError },
+      { onSuccess: () => toast("Sent to all channels"), onError: toastError },
     );
   return (
     <Card flush>
@@ -32,9 +43,9 @@ export function Alerts() {
         {({ pages }) => {
           const all = pages.flatMap((page) => page.alerts);
           return all.length === 0 ? (
-            <EmptyState title="Nothing was told yet" icon={<Bell aria-hidden className="size-5" />}>
-              Here stands when a budget reaches one of its thresholds, a day costs far more than usual, or a model has no known
-              price.
+            <EmptyState title="No alerts yet" icon={<Bell aria-hidden className="size-5" />}>
+              Alerts appear here when a budget reaches a threshold, a day costs far more than usual, or a model has no
+              known price.
             </EmptyState>
           ) : (
             <ul aria-label="Alerts" className="divide-y divide-line">
@@ -56,10 +67,12 @@ export function Alerts() {
 }
 
 function Line({ alert, busy, onResend }: { alert: Alert; busy: boolean; onResend: (() => void) | undefined }) {
-  const { title, note } = wordsOf(alert);
+  const { title, note } = alertText(alert);
   return (
     <li data-alert={alert.kind} className="flex flex-wrap gap-x-3 gap-y-2 px-4 py-3 sm:flex-nowrap sm:px-5">
-      <span className="mt-0.5 flex size-7 shrink-0 items-center justify-center rounded-full bg-sunken text-muted">{ICONS[alert.kind]}</span>
+      <span className="mt-0.5 flex size-7 shrink-0 items-center justify-center rounded-full bg-sunken text-muted">
+        {ICONS[alert.kind]}
+      </span>
       <div className="min-w-0 flex-1 basis-48">
         <p className="font-medium break-words">
           <span className="sr-only">{KINDS[alert.kind]}: </span>
@@ -70,7 +83,7 @@ function Line({ alert, busy, onResend }: { alert: Alert; busy: boolean; onResend
           <time dateTime={alert.created_at} title={exactTime(alert.created_at)}>
             {ago(alert.created_at)}
           </time>
-          {alert.deliveries.length === 0 && " · no channel got it"}
+          {alert.deliveries.length === 0 && " · not sent: no channel"}
         </p>
         <Deliveries of={alert.deliveries} />
       </div>
@@ -120,13 +133,13 @@ export function DeliveryBadge({ delivery }: { delivery: Schema<"AlertDelivery"> 
   if (status === "dead") {
     return (
       <Badge tone="bad" icon={<CircleX aria-hidden className="size-3" />}>
-        {channel}: given up{tries}
+        {channel}: failed{tries}
       </Badge>
     );
   }
   return (
     <Badge tone={attempts > 0 ? "warn" : "neutral"} icon={<Clock aria-hidden className="size-3" />}>
-      {channel}: {attempts > 0 ? "will be tried again" : "on its way"}
+      {channel}: {attempts > 0 ? "retrying" : "sending"}
     </Badge>
   );
 }

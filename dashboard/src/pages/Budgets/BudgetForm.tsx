@@ -3,8 +3,8 @@ import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { isoDay, timeZone } from "@/format";
 import { Checkbox, DialogForm, Field, NumberInput, Select, SuggestInput, TextInput, TimeZoneInput, toast } from "@/ui";
-import type { Period } from "./words";
-import { PERIODS } from "./words";
+import type { Period } from "./labels";
+import { PERIODS } from "./labels";
 
 const PERIOD_OPTIONS = (Object.keys(PERIODS) as Period[]).map((value) => ({ value, label: PERIODS[value] }));
 const NUMBERS = String.raw`\s*\d+(\.\d+)?(\s*[,;\s]\s*\d+(\.\d+)?)*\s*`;
@@ -14,7 +14,7 @@ function startOf(budget: Schema<"Budget"> | undefined) {
   return {
     name: budget?.name ?? "",
     limit: budget ? String(budget.limit) : "",
-    period: budget?.period ?? ("monthly"),
+    period: budget?.period ?? "monthly",
     start: budget?.starts_on ?? isoDay(new Date()),
     days: String(budget?.days ?? 14),
     project: scope?.project ?? "",
@@ -28,12 +28,14 @@ function startOf(budget: Schema<"Budget"> | undefined) {
   };
 }
 
-/** Sets a budget. Its scope and its period say which budget it is, so these stay as they are. */
+/** Creates or edits a budget. Scope and period identify a budget, so they cannot be edited. */
 export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | undefined; onClose: () => void }) {
   const [values, setValues] = useState(() => startOf(budget));
   const save = useSend("post", "/api/budgets");
   const change = (changes: Partial<typeof values>) => setValues((before) => ({ ...before, ...changes }));
-  const input = (name: "name" | "limit" | "start" | "days" | "project" | "provider" | "model" | "tag" | "thresholds" | "tz") => ({
+  const input = (
+    name: "name" | "limit" | "start" | "days" | "project" | "provider" | "model" | "tag" | "thresholds" | "tz",
+  ) => ({
     value: values[name],
     onChange: (event: { target: { value: string } }) => change({ [name]: event.target.value }),
   });
@@ -56,13 +58,16 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
             api_key: api_key || null,
           },
           hard: values.hard,
-          thresholds: values.thresholds.split(/[\s,;]+/).filter(Boolean).map(Number),
+          thresholds: values.thresholds
+            .split(/[\s,;]+/)
+            .filter(Boolean)
+            .map(Number),
           tz: values.tz,
         },
       },
       {
         onSuccess: (saved) => {
-          toast(known ? `“${saved.name}” is changed` : `“${saved.name}” is set`);
+          toast(known ? `“${saved.name}” updated` : `“${saved.name}” created`);
           onClose();
         },
       },
@@ -70,9 +75,15 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
   };
 
   return (
-    <DialogForm onSubmit={submit} onClose={onClose} action={known ? "Save" : "Create budget"} busy={save.isPending} error={save.error}>
+    <DialogForm
+      onSubmit={submit}
+      onClose={onClose}
+      action={known ? "Save" : "Create budget"}
+      busy={save.isPending}
+      error={save.error}
+    >
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field label="Name" hint="Left empty, as its period" of={save.error} name="name">
+        <Field label="Name" hint="Optional; defaults to the period" of={save.error} name="name">
           <TextInput maxLength={128} {...input("name")} />
         </Field>
         <Field label="Limit in US dollars" of={save.error} name="limit">
@@ -86,12 +97,12 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
             onChange={(period) => change({ period: period as Period })}
           />
         </Field>
-        <Field label="Time zone" hint="In which days and months begin" of={save.error} name="tz">
+        <Field label="Time zone" hint="Days and months start in this time zone" of={save.error} name="tz">
           <TimeZoneInput {...input("tz")} />
         </Field>
         {values.period === "custom" && (
           <>
-            <Field label="From" of={save.error} name="start">
+            <Field label="Start date" of={save.error} name="start">
               <TextInput type="date" required disabled={known} {...input("start")} />
             </Field>
             <Field label="Days" of={save.error} name="days">
@@ -101,12 +112,17 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
         )}
       </div>
       <Scope values={values} input={input} change={change} error={save.error} known={known} />
-      <Field label="Alerts at percent" hint="Each is told once a period, such as 50, 80, 100" of={save.error} name="thresholds">
-        <TextInput required pattern={NUMBERS} title="Numbers with commas between them" {...input("thresholds")} />
+      <Field
+        label="Alert thresholds (percent)"
+        hint="One alert per threshold and period, such as 50, 80, 100"
+        of={save.error}
+        name="thresholds"
+      >
+        <TextInput required pattern={NUMBERS} title="Numbers separated by commas" {...input("thresholds")} />
       </Field>
       <Checkbox
         label="Hard limit"
-        hint="Reservations are held against it, and refused beyond it; calls that reserve nothing are not"
+        hint="Blocks reservations above the limit. Calls that don’t reserve are not blocked."
         checked={values.hard}
         onChange={(hard) => change({ hard })}
       />
@@ -116,7 +132,10 @@ export function BudgetForm({ budget, onClose }: { budget: Schema<"Budget"> | und
 
 interface ScopeProps {
   values: ReturnType<typeof startOf>;
-  input: (name: "project" | "provider" | "model" | "tag") => { value: string; onChange: (event: { target: { value: string } }) => void };
+  input: (name: "project" | "provider" | "model" | "tag") => {
+    value: string;
+    onChange: (event: { target: { value: string } }) => void;
+  };
   change: (changes: { api_key: string }) => void;
   error: unknown;
   known: boolean;
@@ -127,27 +146,39 @@ function Scope({ values, input, change, error, known }: ScopeProps) {
   const used = useGet("/api/costs/by-provider", { query: { days: 90, tz: timeZone } }).data?.provider_costs ?? [];
   const keys = useGet("/api/keys").data?.keys ?? [];
   const providers = used.map(({ provider }) => provider);
-  const models = used.filter(({ provider }) => !values.provider || provider === values.provider).flatMap(({ models }) => Object.keys(models));
+  const models = used
+    .filter(({ provider }) => !values.provider || provider === values.provider)
+    .flatMap(({ models }) => Object.keys(models));
   return (
     <fieldset>
-      <legend className="text-[0.8125rem] font-medium">Which calls it counts</legend>
+      <legend className="text-[0.8125rem] font-medium">Applies to</legend>
       <p className="mt-0.5 mb-3 text-xs text-muted">
         {known
-          ? "What it counts and its period stay; for others, create another budget."
-          : "Those that fit all that is given; left empty, every call."}
+          ? "Scope and period can’t be changed; create another budget instead."
+          : "All calls, or only those that match every field below"}
       </p>
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Project" of={error} name="project">
-          <SuggestInput maxLength={128} disabled={known} suggestions={projects.map(({ name }) => name)} {...input("project")} />
+          <SuggestInput
+            maxLength={128}
+            disabled={known}
+            suggestions={projects.map(({ name }) => name)}
+            {...input("project")}
+          />
         </Field>
         <Field label="Provider" of={error} name="provider">
           <SuggestInput maxLength={64} disabled={known} suggestions={providers} {...input("provider")} />
         </Field>
-        <Field label="Model" hint="* stands for anything" of={error} name="model">
+        <Field label="Model" hint="Use * as a wildcard" of={error} name="model">
           <SuggestInput maxLength={256} disabled={known} suggestions={models} {...input("model")} />
         </Field>
-        <Field label="Tag" hint="Such as team=search" of={error} name="tag">
-          <TextInput pattern="[^=]+=.+" title="A key and a value, such as team=search" disabled={known} {...input("tag")} />
+        <Field label="Tag" hint="For example team=search" of={error} name="tag">
+          <TextInput
+            pattern="[^=]+=.+"
+            title="A key and a value, such as team=search"
+            disabled={known}
+            {...input("tag")}
+          />
         </Field>
         <Field label="API key" of={error} name="api_key">
           <Select

@@ -2,10 +2,22 @@ import { useState } from "react";
 import { Lock, Pencil, Trash2, Wallet } from "lucide-react";
 import { useGet, useGetIf, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
-import { exactMoney, money, percent } from "@/format";
-import { classes } from "@/lib/classes";
-import { Badge, Button, Card, ConfirmDialog, EmptyState, IconButton, Loaded, ProgressBar, Tooltip, Unpriced, toast } from "@/ui";
-import { STATUS, periodText, scopeParts, until } from "./words";
+import { exactMoney, exactTime, money, percent } from "@/format";
+import { classes } from "@/utils/classes";
+import {
+  Badge,
+  Button,
+  Card,
+  ConfirmDialog,
+  EmptyState,
+  IconButton,
+  Loaded,
+  ProgressBar,
+  Tooltip,
+  Unpriced,
+  toast,
+} from "@/ui";
+import { STATUS, periodText, resetText, scopeParts } from "./labels";
 
 type Budget = Schema<"Budget">;
 
@@ -36,8 +48,8 @@ export function BudgetList({ onEdit, onNew }: { onEdit: (budget: Budget) => void
                 )
               }
             >
-              A budget limits what a period may cost: of everything, or of one project, provider, model, tag or API key. You
-              hear of it before it is used up.{!admin && " An admin of this workspace can create one."}
+              A budget limits spend per period: for the whole workspace, or for one project, provider, model, tag or API
+              key. You are alerted before it is used up.{!admin && " Ask an admin to create one."}
             </EmptyState>
           ) : (
             <ul aria-label="Budgets" className="divide-y divide-line">
@@ -67,14 +79,14 @@ export function BudgetList({ onEdit, onNew }: { onEdit: (budget: Budget) => void
             { path: { budget_id: removing.id } },
             {
               onSuccess: () => {
-                toast(`“${removing.name}” is deleted`);
+                toast(`“${removing.name}” deleted`);
                 close();
               },
             },
           )
         }
       >
-        <p>Nobody is warned by it any more, and it refuses no reservation. The calls and what they cost stay.</p>
+        <p>Alerts and blocking stop. Calls and costs are kept.</p>
       </ConfirmDialog>
     </Card>
   );
@@ -103,7 +115,7 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           <h2 className="min-w-0 break-words">{budget.name}</h2>
           <Badge tone={status.tone}>{status.label}</Badge>
           {budget.hard && (
-            <Tooltip text="Reservations beyond it are refused">
+            <Tooltip text="Blocks reservations above the limit">
               <button type="button" className="cursor-default! rounded-full">
                 <Badge icon={<Lock aria-hidden className="size-3" />}>hard</Badge>
               </button>
@@ -112,7 +124,7 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           <Unpriced calls={budget.unpriced_calls} />
         </div>
         <p className="mt-1 text-xs text-muted">
-          {periodText(budget)}, {until(budget)}
+          {periodText(budget)} · <span title={exactTime(budget.period_end)}>{resetText(budget)}</span>
         </p>
         <p className="mt-0.5 text-xs break-words text-muted">
           {parts.length === 0 ? "All calls" : parts.map(({ label, value }) => `${label}: ${value}`).join(" · ")}
@@ -127,7 +139,7 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           <p className="font-medium">{percent(budget.percentage_used)}</p>
         </div>
         <ProgressBar
-          label={`${budget.name}: how much is used`}
+          label={`${budget.name}: share used`}
           percentUsed={budget.percentage_used}
           percentReserved={(budget.reserved / budget.limit) * 100}
         />
@@ -135,13 +147,25 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           <span className={budget.remaining < 0 ? "text-bad" : undefined}>
             {budget.remaining < 0 ? `${money(-budget.remaining)} over` : `${money(budget.remaining)} remaining`}
           </span>
-          {budget.reserved > 0 && <span title={exactMoney(budget.reserved)}>{money(budget.reserved)} held for calls under way</span>}
+          {budget.reserved > 0 && (
+            <span title={exactMoney(budget.reserved)}>{money(budget.reserved)} held for calls under way</span>
+          )}
         </p>
       </div>
       {onEdit && onRemove && (
         <div className="-mr-2 flex justify-end self-start lg:self-auto">
-          <IconButton size="sm" label={`Change ${budget.name}`} icon={<Pencil aria-hidden className="size-4" />} onClick={onEdit} />
-          <IconButton size="sm" label={`Delete ${budget.name}`} icon={<Trash2 aria-hidden className="size-4" />} onClick={onRemove} />
+          <IconButton
+            size="sm"
+            label={`Edit ${budget.name}`}
+            icon={<Pencil aria-hidden className="size-4" />}
+            onClick={onEdit}
+          />
+          <IconButton
+            size="sm"
+            label={`Delete ${budget.name}`}
+            icon={<Trash2 aria-hidden className="size-4" />}
+            onClick={onRemove}
+          />
         </div>
       )}
     </li>

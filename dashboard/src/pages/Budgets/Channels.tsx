@@ -2,18 +2,42 @@ import { useState } from "react";
 import { BellRing, Plus, Send, Trash2 } from "lucide-react";
 import { useGetIf, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
-import { Badge, Button, Card, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Secret, Select, TextInput, toast, toastError } from "@/ui";
+import {
+  Badge,
+  Button,
+  Card,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  Secret,
+  Select,
+  TextInput,
+  toast,
+  toastError,
+} from "@/ui";
 import { DeliveryBadge } from "./Alerts";
 
 type Channel = Schema<"AlertChannel">;
 type Kind = Channel["kind"];
 
 const KINDS: Record<Kind, { label: string; hint: string; example: string }> = {
-  webhook: { label: "Webhook", hint: "Gets signed JSON", example: "https://example.com/hooks/llmlab" },
-  slack: { label: "Slack", hint: "The address of an incoming webhook", example: "https://hooks.slack.com/services/..." },
-  discord: { label: "Discord", hint: "The address of a webhook", example: "https://discord.com/api/webhooks/..." },
-  email: { label: "E-mail", hint: "As Apprise writes it", example: "mailtos://user:password@host?to=somebody@example.com" },
-  other: { label: "Other", hint: "An address of any service Apprise knows", example: "tgram://token/chat" },
+  webhook: { label: "Webhook", hint: "Receives signed JSON", example: "https://example.com/hooks/llmlab" },
+  slack: {
+    label: "Slack",
+    hint: "URL of an incoming webhook",
+    example: "https://hooks.slack.com/services/...",
+  },
+  discord: { label: "Discord", hint: "URL of a webhook", example: "https://discord.com/api/webhooks/..." },
+  email: {
+    label: "Email",
+    hint: "Apprise URL",
+    example: "mailtos://user:password@host?to=alerts@example.com",
+  },
+  other: { label: "Other", hint: "Any Apprise URL", example: "tgram://token/chat" },
 };
 const KIND_OPTIONS = (Object.keys(KINDS) as Kind[]).map((value) => ({ value, label: KINDS[value].label }));
 
@@ -24,7 +48,7 @@ const DIGESTS = [
 ] as const;
 const digestOf = (value: string): Channel["digest"] => (value === "daily" || value === "weekly" ? value : null);
 
-/** Where alerts go. For admins. */
+/** Alert channels. For admins. */
 export function Channels() {
   const admin = useRole() === "admin";
   const channels = useGetIf(admin, "/api/alert-channels");
@@ -34,7 +58,7 @@ export function Channels() {
   if (!admin) {
     return (
       <Card>
-        <p className="text-muted">Only admins see where alerts go, and set it. Ask an admin of this workspace.</p>
+        <p className="text-muted">Only admins can view and edit alert channels.</p>
       </Card>
     );
   }
@@ -44,12 +68,12 @@ export function Channels() {
     </Button>
   );
   return (
-    <Card flush title="Where alerts go" note="Every channel gets every alert; digests only if it is to." actions={add}>
+    <Card flush title="Alert channels" note="Every channel gets all alerts. Digests are optional." actions={add}>
       <Loaded of={channels}>
         {({ channels: all }) =>
           all.length === 0 ? (
             <EmptyState title="No channels yet" icon={<BellRing aria-hidden className="size-5" />}>
-              Alerts stand on this page only. Add a webhook, Slack, Discord or an e-mail address to hear of them elsewhere.
+              Alerts only appear on this page. Add a webhook, Slack, Discord or email to receive them elsewhere.
             </EmptyState>
           ) : (
             <ul aria-label="Channels" className="divide-y divide-line border-t">
@@ -66,15 +90,15 @@ export function Channels() {
       <Dialog
         open={secret !== undefined}
         onClose={() => setSecret(undefined)}
-        title="What its messages are signed with"
-        note="It is shown this once. The receiver needs it to know that a message is ours."
+        title="Signing secret"
+        note="Shown once. Use it to verify our signatures."
         footer={
           <Button look="primary" onClick={() => setSecret(undefined)}>
             Done
           </Button>
         }
       >
-        {secret !== undefined && <Secret value={secret} label="the signing secret" />}
+        {secret !== undefined && <Secret value={secret} label="signing secret" />}
       </Dialog>
     </Card>
   );
@@ -106,7 +130,7 @@ function Row({ channel }: { channel: Channel }) {
             onChange={(value) =>
               change.mutate(
                 { path, body: { digest: digestOf(value) } },
-                { onSuccess: () => toast(`“${channel.name}” is changed`), onError: toastError },
+                { onSuccess: () => toast(`“${channel.name}” updated`), onError: toastError },
               )
             }
           />
@@ -119,7 +143,11 @@ function Row({ channel }: { channel: Channel }) {
         >
           Test
         </Button>
-        <IconButton label={`Delete ${channel.name}`} icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setRemoving(true)} />
+        <IconButton
+          label={`Delete ${channel.name}`}
+          icon={<Trash2 aria-hidden className="size-4" />}
+          onClick={() => setRemoving(true)}
+        />
       </div>
       <ConfirmDialog
         open={removing}
@@ -128,15 +156,15 @@ function Row({ channel }: { channel: Channel }) {
         action="Delete channel"
         busy={remove.isPending}
         error={remove.error}
-        onConfirm={() => remove.mutate({ path }, { onSuccess: () => toast(`“${channel.name}” is deleted`) })}
+        onConfirm={() => remove.mutate({ path }, { onSuccess: () => toast(`“${channel.name}” deleted`) })}
       >
-        <p>Nothing is sent there any more. What was sent stays in the history.</p>
+        <p>No more alerts are sent there. The history is kept.</p>
       </ConfirmDialog>
     </li>
   );
 }
 
-/** What became of the test, as soon as the server says. */
+/** The result of the test delivery. */
 function TestResult({ alert }: { alert: Schema<"Alert"> | undefined }) {
   const recent = useGetIf(alert !== undefined, "/api/alerts", { query: { limit: 20 } });
   const found = alert && (recent.data?.alerts.find(({ id }) => id === alert.id) ?? alert);
@@ -173,7 +201,7 @@ function ChannelForm({ onClose, onSecret }: { onClose: () => void; onSecret: (se
           { body: { kind, name: name.trim(), url, digest: digestOf(digest) } },
           {
             onSuccess: (channel) => {
-              toast(`“${channel.name}” gets alerts from now on`);
+              toast(`“${channel.name}” added`);
               onClose();
               if (channel.signing_secret !== null) onSecret(channel.signing_secret);
             },
@@ -189,7 +217,7 @@ function ChannelForm({ onClose, onSecret }: { onClose: () => void; onSecret: (se
           <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
         </Field>
       </div>
-      <Field label="Address" hint={`${hint}. Kept encrypted and never shown again.`} of={create.error} name="url">
+      <Field label="URL" hint={`${hint}. Stored encrypted; not shown again.`} of={create.error} name="url">
         <TextInput
           required
           minLength={8}
@@ -201,7 +229,7 @@ function ChannelForm({ onClose, onSecret }: { onClose: () => void; onSecret: (se
           onChange={(event) => setUrl(event.target.value)}
         />
       </Field>
-      <Field label="Digest" hint="A summary of each day or week, beside the alerts" of={create.error} name="digest">
+      <Field label="Digest" hint="A daily or weekly summary, in addition to alerts" of={create.error} name="digest">
         <Select options={DIGESTS} value={digest} onChange={setDigest} />
       </Field>
     </DialogForm>

@@ -2,8 +2,8 @@ import { useState } from "react";
 import { Plus } from "lucide-react";
 import { useRole } from "@/api";
 import type { Schema } from "@/api";
-import { useSearchState } from "@/lib/searchState";
-import { useTitle } from "@/lib/title";
+import { useSearchState } from "@/hooks/useSearchState";
+import { useTitle } from "@/hooks/useTitle";
 import { Button, Dialog, PageHeader, Tabs } from "@/ui";
 import { Alerts } from "./Alerts";
 import { BudgetForm } from "./BudgetForm";
@@ -12,7 +12,7 @@ import { Channels } from "./Channels";
 
 const DEFAULTS = { tab: "budgets" };
 
-/** What may be spent, what was told about it, and whom it is told. */
+/** Budgets, alerts and alert channels. */
 export function Component() {
   useTitle("Budgets");
   const admin = useRole() === "admin";
@@ -27,7 +27,7 @@ export function Component() {
 
   return (
     <>
-      <PageHeader title="Budgets" note="What may be spent in a period, and who hears of it.">
+      <PageHeader title="Budgets" note="Spending limits and who gets alerted">
         {admin && (
           <Button look="primary" icon={<Plus aria-hidden className="size-4" />} onClick={create}>
             New budget
@@ -41,10 +41,12 @@ export function Component() {
         tabs={[
           { value: "budgets", label: "Budgets", content: <BudgetList onEdit={setEditing} onNew={create} /> },
           { value: "alerts", label: "Alerts", content: <Alerts /> },
-          ...(admin || state.tab === "channels" ? [{ value: "channels", label: "Channels", content: <Channels /> }] : []),
+          ...(admin || state.tab === "channels"
+            ? [{ value: "channels", label: "Channels", content: <Channels /> }]
+            : []),
         ]}
       />
-      <Dialog open={editing !== undefined} onClose={close} title={budget ? `Change “${budget.name}”` : "New budget"}>
+      <Dialog open={editing !== undefined} onClose={close} title={budget ? `Edit “${budget.name}”` : "New budget"}>
         <BudgetForm budget={budget} onClose={close} />
       </Dialog>
     </>

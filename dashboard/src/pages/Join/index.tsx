@@ -3,11 +3,11 @@ import { Users } from "lucide-react";
 import { useMutation } from "@tanstack/react-query";
 import { chooseWorkspace, queryClient, signOut, useSession } from "@/api";
 import { send } from "@/api/client";
-import { useTitle } from "@/lib/title";
-import { Away, Centered, Starting } from "@/shell/states";
+import { useTitle } from "@/hooks/useTitle";
+import { Away, Centered, Starting } from "@/layout/states";
 import { Button, EmptyState, ErrorLine } from "@/ui";
 
-/** Whoever was sent an invitation opens it here, and signs in or up first. */
+/** Accepts an invitation, after signing in or up. */
 export function Component() {
   useTitle("Join a workspace");
   const { token = "" } = useParams();
@@ -42,7 +42,7 @@ export function Component() {
             </div>
           }
         >
-          <p>You are signed in as {session.user.email}. An invitation is for one address only.</p>
+          <p>You are signed in as {session.user.email}. The invitation is valid for one email address only.</p>
           <div className="mt-3 text-left">
             <ErrorLine error={join.error} />
           </div>

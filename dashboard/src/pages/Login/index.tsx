@@ -2,9 +2,9 @@ import { useState } from "react";
 import { Link, Navigate, useSearchParams } from "react-router";
 import { useMutation } from "@tanstack/react-query";
 import { queryClient, signIn, useSession } from "@/api";
-import { safeNext } from "@/lib/next";
-import { useTitle } from "@/lib/title";
-import { Centered } from "@/shell/states";
+import { safeNext } from "@/utils/next";
+import { useTitle } from "@/hooks/useTitle";
+import { Centered } from "@/layout/states";
 import { Button, Card, ErrorLine, Field, TextInput } from "@/ui";
 
 export function Component() {
@@ -32,8 +32,14 @@ export function Component() {
           }}
         >
           <ErrorLine error={login.error} />
-          <Field label="E-mail">
-            <TextInput type="email" autoComplete="username" required value={email} onChange={(event) => setEmail(event.target.value)} />
+          <Field label="Email">
+            <TextInput
+              type="email"
+              autoComplete="username"
+              required
+              value={email}
+              onChange={(event) => setEmail(event.target.value)}
+            />
           </Field>
           <Field label="Password">
             <TextInput
@@ -51,7 +57,10 @@ export function Component() {
       </Card>
       <p className="mt-5 text-center text-muted">
         New here?{" "}
-        <Link to={`/signup${next ? `?next=${encodeURIComponent(next)}` : ""}`} className="font-medium text-accent underline">
+        <Link
+          to={`/signup${next ? `?next=${encodeURIComponent(next)}` : ""}`}
+          className="font-medium text-accent underline"
+        >
           Create an account
         </Link>
       </p>

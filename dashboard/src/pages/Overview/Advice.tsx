@@ -2,19 +2,20 @@ import type { ReactNode } from "react";
 import { ChevronRight, PiggyBank } from "lucide-react";
 import { useGet } from "@/api";
 import type { Schema } from "@/api";
-import { count, decimal, money, percent, timeZone } from "@/format";
+import { count, money, moneyRange, percent, timeZone } from "@/format";
+import { CONFIDENCE, OPTIMIZATIONS, evidence } from "@/format/recommendations";
 import { Badge, Card, EmptyState, LinkButton, Loaded } from "@/ui";
-import { SELDOM } from "@/parts/seldom";
+import { EVERY_FIVE_MINUTES } from "@/api/refetch";
 
 const SHOWN = 3;
 
-/** What could be saved: the largest of each kind, with what it rests on. */
+/** The largest savings of each kind, with the figures behind them. */
 export function Advice() {
-  const advice = useGet("/api/recommendations", { query: { days: 30, tz: timeZone } }, SELDOM);
+  const advice = useGet("/api/recommendations", { query: { days: 30, tz: timeZone } }, EVERY_FIVE_MINUTES);
   return (
     <Card
-      title="What could be saved"
-      note="From the last 30 days"
+      title="Savings"
+      note="Based on the last 30 days"
       actions={
         <LinkButton size="sm" look="ghost" className="-my-1 -mr-2.5 text-accent" to="/app/advice">
           All advice
@@ -24,10 +25,10 @@ export function Advice() {
       <Loaded of={advice}>
         {({ model_recommendations, optimizations }) => {
           const switches = onePerModel(model_recommendations).slice(0, SHOWN);
-          const others = [...optimizations].sort(dearest).slice(0, SHOWN);
+          const others = [...optimizations].sort(largestSaving).slice(0, SHOWN);
           return switches.length + others.length === 0 ? (
-            <EmptyState title="Nothing to save" icon={<PiggyBank aria-hidden className="size-5" />}>
-              When a cheaper model could do the same job, or calls cost money for nothing, it is said here.
+            <EmptyState title="No savings found" icon={<PiggyBank aria-hidden className="size-5" />}>
+              Cheaper models and avoidable costs appear here.
             </EmptyState>
           ) : (
             <ul className="grid grid-cols-1 items-start gap-3 md:grid-cols-2 xl:grid-cols-3">
@@ -55,7 +56,7 @@ function onePerModel(all: readonly Schema<"ModelSwitch">[]) {
   return [...seen.values()];
 }
 
-const dearest = (one: Schema<"Optimization">, other: Schema<"Optimization">) =>
+const largestSaving = (one: Schema<"Optimization">, other: Schema<"Optimization">) =>
   (other.estimated_monthly_savings ?? -1) - (one.estimated_monthly_savings ?? -1) || other.cost - one.cost;
 
 function Switch({ of }: { of: Schema<"ModelSwitch"> }) {
@@ -69,43 +70,31 @@ function Switch({ of }: { of: Schema<"ModelSwitch"> }) {
       saving={of.estimated_monthly_savings}
       text={of.use_case}
       evidence={[
-        ["Calls looked at", count(of.calls)],
-        ["They cost", money(of.current_cost)],
-        ["On the other model", money(of.projected_cost)],
-        ["A call now", money(of.current_cost_per_call)],
-        ["A call then", money(of.suggested_cost_per_call)],
-        ["That fit", percent(of.fitting_calls)],
+        ["Calls analyzed", count(of.calls)],
+        ["Cost now", money(of.current_cost)],
+        ["Cost with the new model", money(of.projected_cost)],
+        ["Per call now", money(of.current_cost_per_call)],
+        ["Per call with the new model", money(of.suggested_cost_per_call)],
+        ["Fits context and features", percent(of.fitting_calls)],
         ...(of.savings_low !== null && of.savings_high !== null
-          ? [["Saving a month, in 19 of 20 cases", `${money(of.savings_low)} to ${money(of.savings_high)}`] as const]
+          ? [[`Monthly saving, ${percent(95)} interval`, moneyRange(of.savings_low, of.savings_high)] as const]
           : []),
       ]}
     />
   );
 }
 
-const TYPES: Record<Schema<"Optimization">["type"], string> = {
-  failed_calls: "Failed calls",
-  retry_storm: "Retries",
-  cache_loss: "Caching at a loss",
-  caching_unused: "Caching not used",
-  batch: "Batch prices",
-  oversized_prompts: "Long prompts",
-  unused_output_limit: "Output limit",
-  price_cut: "Cheaper by now",
-  retirement: "Retires soon",
-};
-
 function Other({ of }: { of: Schema<"Optimization"> }) {
   return (
     <Item
-      title={TYPES[of.type]}
+      title={OPTIMIZATIONS[of.type]}
       note={[of.model, of.project].filter(Boolean).join(" · ")}
       saving={of.estimated_monthly_savings}
       text={of.description}
       evidence={[
-        ["This is about", money(of.cost)],
-        ["Confidence", of.confidence],
-        ...Object.entries(of.evidence).map(([name, value]) => [name.replaceAll("_", " "), decimal(value)] as const),
+        ["Spend affected", money(of.cost)],
+        ["Confidence", CONFIDENCE[of.confidence]],
+        ...Object.entries(of.evidence).map(([name, value]) => evidence(name, value)),
       ]}
     />
   );
@@ -133,7 +122,7 @@ function Item({ title, note, saving, text, evidence }: ItemProps) {
       <details className="group mt-auto pt-3">
         <summary className="inline-flex list-none items-center gap-1 rounded text-xs font-medium text-accent hover:underline">
           <ChevronRight aria-hidden className="size-3.5 transition-transform group-open:rotate-90" />
-          What it rests on
+          How we worked this out
         </summary>
         <dl className="mt-2 space-y-1 text-xs">
           {evidence.map(([name, value]) => (

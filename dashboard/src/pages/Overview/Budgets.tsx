@@ -28,8 +28,8 @@ export function Budgets() {
       <Loaded of={budgets}>
         {(data) =>
           data.budgets.length === 0 ? (
-            <EmptyState title="No budgets yet" action={<LinkButton to="/app/budgets">To the budgets</LinkButton>}>
-              A budget warns before it is used up, and can stop calls when it is.
+            <EmptyState title="No budgets yet" action={<LinkButton to="/app/budgets">Go to budgets</LinkButton>}>
+              A budget alerts you before it is used up and can block further calls.
             </EmptyState>
           ) : (
             <ul className="space-y-4">
@@ -53,7 +53,8 @@ function Line({ of }: { of: Budget }) {
       <div className="mb-1.5 flex items-baseline justify-between gap-3">
         <span className="min-w-0 truncate font-medium">{of.name}</span>
         <span className="text-xs whitespace-nowrap text-muted">
-          <span className="font-medium text-ink">{money(of.current_spend)}</span> of {money(of.limit)} {PERIODS[of.period]}
+          <span className="font-medium text-ink">{money(of.current_spend)}</span> of {money(of.limit)}{" "}
+          {PERIODS[of.period]}
         </span>
       </div>
       <ProgressBar
@@ -63,7 +64,9 @@ function Line({ of }: { of: Budget }) {
       />
       <div className="mt-1.5 flex flex-wrap items-center gap-x-3 gap-y-1 text-xs text-muted">
         {of.status !== "ok" && (
-          <Badge tone={of.status === "exceeded" ? "bad" : "warn"}>{of.status === "exceeded" ? "Exceeded" : "Nearly used up"}</Badge>
+          <Badge tone={of.status === "exceeded" ? "bad" : "warn"}>
+            {of.status === "exceeded" ? "Exceeded" : "Almost at limit"}
+          </Badge>
         )}
         <span>{percent(of.percentage_used)} used</span>
         {of.reserved > 0 && <span>{money(of.reserved)} reserved</span>}

@@ -2,22 +2,22 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { useGet } from "@/api";
-import type { Schema } from "@/api";
-import { count, exactMoney, fullDay, money, timeZone } from "@/format";
-import { classes } from "@/lib/classes";
-import { periods } from "@/lib/costs";
-import { useHour } from "@/lib/hour";
-import { rangeOf } from "@/lib/range";
+
+import { UNPRICED, count, exactMoney, money, moneyRange, monthName, percent, timeZone } from "@/format";
+import { classes } from "@/utils/classes";
+import { periods } from "@/utils/costs";
+import { useHour } from "@/hooks/useHour";
+import { rangeOf } from "@/hooks/useRange";
 import { Card, ErrorState, Skeleton, Stat } from "@/ui";
-import { SELDOM } from "@/parts/seldom";
+import { EVERY_FIVE_MINUTES } from "@/api/refetch";
 
 const FIGURES = [
-  { preset: "today", label: "Today", before: "yesterday by now" },
-  { preset: "week", label: "This week", before: "last week by now" },
-  { preset: "month", label: "This month", before: "last month by now" },
+  { preset: "today", label: "Today", before: "yesterday" },
+  { preset: "week", label: "This week", before: "last week" },
+  { preset: "month", label: "This month", before: "last month" },
 ] as const;
 
-/** What was spent so far, and what the month will come to. */
+/** Spend so far, and the forecast for the month. */
 export function Figures() {
   return (
     <div className="grid grid-cols-2 gap-4 xl:grid-cols-4">
@@ -47,24 +47,24 @@ function Figure({ preset, label, before }: (typeof FIGURES)[number]) {
         label={name}
         value={
           <span title={exactMoney(after_cost)}>
-            {after.call_count > 0 && after.unpriced_calls === after.call_count ? "unpriced" : money(after_cost)}
+            {after.call_count > 0 && after.unpriced_calls === after.call_count ? UNPRICED : money(after_cost)}
           </span>
         }
         note={<Difference value={difference} before={before} none={spend.data.before.call_count === 0} />}
       />
       {after.unpriced_calls > 0 && (
         <p className="mt-0.5 text-xs text-warn">
-          and {count(after.unpriced_calls)} unpriced {after.unpriced_calls === 1 ? "call" : "calls"}
+          + {count(after.unpriced_calls)} {after.unpriced_calls === 1 ? "call" : "calls"} without a price
         </p>
       )}
     </Card>
   );
 }
 
-/** What an endpoint said of the period before. */
+/** The change from the same part of the previous period. */
 function Difference({ value, before, none }: { value: number; before: string; none: boolean }): ReactNode {
-  if (none) return `No calls ${before}`;
-  if (value === 0) return `As much as ${before}`;
+  if (none) return `No calls ${before} by this time`;
+  if (value === 0) return `Same as ${before} at this time`;
   const Arrow = value > 0 ? ArrowUp : ArrowDown;
   return (
     <>
@@ -72,22 +72,34 @@ function Difference({ value, before, none }: { value: number; before: string; no
         <Arrow aria-hidden className="size-3" />
         {money(Math.abs(value))}
       </span>{" "}
-      {value > 0 ? "more" : "less"} than {before}
+      {value > 0 ? "more" : "less"} than {before} at this time
     </>
   );
 }
 
 function Forecast() {
-  const forecast = useGet("/api/costs/forecast", { query: { period: "month", horizon: 31, tz: timeZone } }, SELDOM);
-  const label = "Forecast to the month’s end";
-  if (forecast.data === undefined) return <Missing label={label} error={forecast.error} retry={forecast.refetch} />;
+  const forecast = useGet(
+    "/api/costs/forecast",
+    { query: { period: "month", horizon: 31, tz: timeZone } },
+    EVERY_FIVE_MINUTES,
+  );
+  if (forecast.data === undefined) return <Missing label="Forecast" error={forecast.error} retry={forecast.refetch} />;
   const { total, missing, period_end } = forecast.data;
+  const label = `Forecast for ${monthName(`${period_end}T00:00:00`)}`;
   return (
     <Card data-figure="forecast">
       {total ? (
-        <Stat label={<ForecastName label={label} />} value={money(total.expected)} note={<Interval of={total} by={period_end} />} />
+        <Stat
+          label={<ForecastName label={label} />}
+          value={money(total.expected)}
+          note={`Likely ${moneyRange(total.low_80, total.high_80)} (${percent(80)})`}
+        />
       ) : (
-        <Stat label={<ForecastName label={label} />} value={<span className="text-base">Too little data yet</span>} note={missing} />
+        <Stat
+          label={<ForecastName label={label} />}
+          value={<span className="text-base">Not enough data yet</span>}
+          note={missing}
+        />
       )}
     </Card>
   );
@@ -97,12 +109,6 @@ const ForecastName = ({ label }: { label: string }) => (
   <Link to="/app/advice" className="rounded hover:text-accent hover:underline">
     {label}
   </Link>
-);
-
-const Interval = ({ of, by }: { of: Schema<"Estimated">; by: string }) => (
-  <>
-    {money(of.low_80)} to {money(of.high_80)} by {fullDay(by)}, in 8 of 10 cases
-  </>
 );
 
 function Missing({ label, error, retry }: { label: string; error: unknown; retry: () => unknown }) {

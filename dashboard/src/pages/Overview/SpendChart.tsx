@@ -2,9 +2,9 @@ import { Link } from "react-router";
 import type { Schema } from "@/api";
 import { ChartFrame, TimeSeriesChart, colorOf } from "@/charts";
 import { money, shortMoney } from "@/format";
-import { SPLITS, chartOf, tableOf } from "@/lib/costs";
-import type { Range } from "@/lib/range";
-import { rangeSearch } from "@/lib/range";
+import { SPLITS, chartOf, tableOf } from "@/utils/costs";
+import type { Range } from "@/hooks/useRange";
+import { rangeSearch } from "@/hooks/useRange";
 import { Card, EmptyState, Loaded, Segments, Select, Skeleton } from "@/ui";
 import type { Spend } from "./useSpend";
 
@@ -15,7 +15,7 @@ interface Props {
   className?: string;
 }
 
-/** Spend over time, stacked by what the reader chose. */
+/** Spend over time, grouped as chosen. */
 export function SpendChart({ range, spend, anomalies, className }: Props) {
   const { by, key, keys, series, set } = spend;
   const choice = (
@@ -29,14 +29,14 @@ export function SpendChart({ range, spend, anomalies, className }: Props) {
           onChange={(value) => set({ key: value })}
         />
       )}
-      <Segments label="Stacked by" value={by} options={SPLITS} onChange={(value) => set({ by: value, key: "" })} />
+      <Segments label="Group by" value={by} options={SPLITS} onChange={(value) => set({ by: value, key: "" })} />
     </>
   );
   if (spend.noTags) {
     return (
       <Card title="Spend" actions={choice} className={className}>
-        <EmptyState title="No call has tags">
-          Send tags with your calls, such as the team or the feature, and split the spend by them.
+        <EmptyState title="No tags yet">
+          Send tags with your calls, such as team or feature, to group spend by them.
         </EmptyState>
       </Card>
     );

@@ -1,9 +1,9 @@
 import { useGet } from "@/api";
 import { BarList } from "@/charts";
 import { count } from "@/format";
-import { costText } from "@/lib/costs";
-import type { Range } from "@/lib/range";
-import { rangeSearch } from "@/lib/range";
+import { costText } from "@/utils/costs";
+import type { Range } from "@/hooks/useRange";
+import { rangeSearch } from "@/hooks/useRange";
 import { Card, EmptyState, Loaded } from "@/ui";
 
 export function TopModels({ range }: { range: Range }) {
@@ -13,7 +13,7 @@ export function TopModels({ range }: { range: Range }) {
       <Loaded of={top}>
         {({ models }) =>
           models.length === 0 ? (
-            <EmptyState title="No calls in these days" />
+            <EmptyState title="No calls in this period" />
           ) : (
             <BarList
               label="Top models"

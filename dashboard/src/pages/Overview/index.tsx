@@ -1,7 +1,7 @@
 import { Rocket } from "lucide-react";
 import { useGet } from "@/api";
-import { useRange } from "@/lib/range";
-import { useTitle } from "@/lib/title";
+import { useRange } from "@/hooks/useRange";
+import { useTitle } from "@/hooks/useTitle";
 import { Card, DateRangePicker, EmptyState, LinkButton, Loaded, PageHeader, Skeleton } from "@/ui";
 import { Advice } from "./Advice";
 import { Anomalies, useAnomalies } from "./Anomalies";
@@ -9,10 +9,10 @@ import { Budgets } from "./Budgets";
 import { Figures } from "./Figures";
 import { SpendChart } from "./SpendChart";
 import { TopModels } from "./TopModels";
-import { UnpricedNotice } from "./UnpricedNotice";
+import { UnpricedNotice } from "@/components/UnpricedNotice";
 import { useSpend } from "./useSpend";
 
-/** The spend, what moves it, and what can be done about it. */
+/** Spend, what drives it, and how to reduce it. */
 export function Component() {
   useTitle("Overview");
   const any = useGet("/api/events", { query: { limit: 1 } });
@@ -64,12 +64,12 @@ function Empty() {
           icon={<Rocket aria-hidden className="size-5" />}
           action={
             <LinkButton look="primary" to="/app/start">
-              Send the first call
+              Send your first call
             </LinkButton>
           }
         >
-          As soon as a call arrives you see here what it cost, where the money goes and what could be saved. It takes two
-          minutes: a key, and one line in your application.
+          Once a call arrives, you see its cost, where your money goes and how to save. Setup takes two minutes: an API
+          key and one line of code.
         </EmptyState>
       </Card>
     </>

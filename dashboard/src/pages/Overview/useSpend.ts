@@ -1,13 +1,13 @@
 import { useGet, useGetIf } from "@/api";
-import { bucketOf, isSplit } from "@/lib/costs";
-import type { Range } from "@/lib/range";
-import { useSearchState } from "@/lib/searchState";
+import { bucketOf, isSplit } from "@/utils/costs";
+import type { Range } from "@/hooks/useRange";
+import { useSearchState } from "@/hooks/useSearchState";
 
 const DEFAULTS = { by: "model", key: "" };
-/** More colours than these nobody tells apart. */
+/** More colours would be hard to tell apart. */
 const NAMES = 8;
 
-/** The spend over time, split as the address says. Without a tag there is no split by one, and nothing is asked. */
+/** Spend over time, grouped as the address says. Nothing is requested for tags until a tag key is known. */
 export function useSpend(range: Range) {
   const [state, set] = useSearchState(DEFAULTS);
   const by = isSplit(state.by) ? state.by : "model";

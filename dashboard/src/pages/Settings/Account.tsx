@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { Trash2 } from "lucide-react";
 import { queryClient, signOut, updateUser, useSend, useSignedIn } from "@/api";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import { Button, Card, ConfirmDialog, ErrorLine, Field, TextInput, toast } from "@/ui";
 
 export function Component() {
@@ -32,7 +32,7 @@ function Name() {
             {
               onSuccess: (changed) => {
                 updateUser(changed);
-                toast("Your name is changed");
+                toast("Name saved");
               },
             },
           );
@@ -40,7 +40,13 @@ function Name() {
       >
         <ErrorLine error={change.error} />
         <Field label="Name" of={change.error} name="name">
-          <TextInput required maxLength={128} autoComplete="name" value={name} onChange={(event) => setName(event.target.value)} />
+          <TextInput
+            required
+            maxLength={128}
+            autoComplete="name"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
         </Field>
         <Button type="submit" look="primary" busy={change.isPending} disabled={name.trim() === user.name}>
           Save name
@@ -56,7 +62,7 @@ function Password() {
   const [password, setPassword] = useState("");
   const change = useSend("patch", "/api/auth/me");
   return (
-    <Card title="Password" note="A new one ends your other sessions.">
+    <Card title="Password" note="Changing it signs you out everywhere else.">
       <form
         className="max-w-sm space-y-3"
         onSubmit={(event) => {
@@ -67,17 +73,23 @@ function Password() {
               onSuccess: () => {
                 setCurrent("");
                 setPassword("");
-                toast("Your password is changed, and your other sessions are ended");
+                toast("Password changed. You are signed out everywhere else.");
               },
             },
           );
         }}
       >
         <ErrorLine error={change.error} />
-        {/* Password managers want to know whose it is. */}
+        {/* Tells password managers which account it is for. */}
         <input type="text" hidden readOnly autoComplete="username" value={user.email} />
         <Field label="Current password" of={change.error} name="current_password">
-          <TextInput type="password" required autoComplete="current-password" value={current} onChange={(event) => setCurrent(event.target.value)} />
+          <TextInput
+            type="password"
+            required
+            autoComplete="current-password"
+            value={current}
+            onChange={(event) => setCurrent(event.target.value)}
+          />
         </Field>
         <Field label="New password" hint="At least 8 characters" of={change.error} name="password">
           <TextInput
@@ -105,22 +117,27 @@ function Delete() {
   return (
     <Card title="Delete your account">
       <p className="max-w-prose text-muted">
-        You are signed out everywhere. Workspaces that nobody but you administers are deleted with all they hold.
+        You’ll be signed out everywhere. Workspaces where you are the only admin are deleted.
       </p>
-      <Button look="danger" className="mt-3" icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
+      <Button
+        look="danger"
+        className="mt-3"
+        icon={<Trash2 aria-hidden className="size-4" />}
+        onClick={() => setAsking(true)}
+      >
         Delete account
       </Button>
       <ConfirmDialog
         open={asking}
         onClose={() => setAsking(false)}
         title="Delete your account?"
-        action="Delete for good"
+        action="Delete permanently"
         typed={user.email}
         busy={remove.isPending}
         error={remove.error}
         onConfirm={() => remove.mutate({}, { onSuccess: () => void signOut().finally(() => queryClient.clear()) })}
       >
-        <p>Nobody can bring it back, nor the workspaces only you administer.</p>
+        <p>This can’t be undone. Workspaces where you are the only admin are deleted too.</p>
       </ConfirmDialog>
     </Card>
   );

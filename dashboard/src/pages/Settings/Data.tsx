@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useMutation } from "@tanstack/react-query";
 import { Download, Trash2 } from "lucide-react";
 import { chooseWorkspace, download, queryClient, signOut, useSend, useWorkspaces } from "@/api";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import { Button, Card, ConfirmDialog, toast, toastError } from "@/ui";
 import { AdminOnly } from "./AdminOnly";
 
@@ -19,17 +19,22 @@ export function Component() {
 function Export() {
   const run = useMutation({
     mutationFn: () => download("/api/workspaces/export", {}, "llmlab.zip"),
-    onSuccess: () => toast("The archive is saved"),
+    onSuccess: () => toast("Archive saved"),
     onError: toastError,
   });
   return (
     <Card title="Export everything">
       <p className="max-w-prose text-muted">
-        All that this workspace holds, as a ZIP of JSON lines, a file of each kind: calls, totals, budgets, alerts, members,
-        settings and the audit log. Of keys and channels it holds no secrets.
+        A ZIP of JSON Lines files: calls, totals, budgets, alerts, members, settings and the audit log. Secrets are not
+        included.
       </p>
-      <Button className="mt-3" icon={<Download aria-hidden className="size-4" />} busy={run.isPending} onClick={() => run.mutate()}>
-        Download the archive
+      <Button
+        className="mt-3"
+        icon={<Download aria-hidden className="size-4" />}
+        busy={run.isPending}
+        onClick={() => run.mutate()}
+      >
+        Download archive
       </Button>
     </Card>
   );
@@ -44,17 +49,22 @@ function Delete() {
   return (
     <Card title="Delete this workspace">
       <p className="max-w-prose text-muted">
-        Its calls, totals, budgets, keys and members are deleted for good, for everybody. Applications that send calls with its
-        keys are refused at once.
+        Its calls, totals, budgets, keys and members are permanently deleted for everyone. Its API keys stop working
+        immediately.
       </p>
-      <Button look="danger" className="mt-3" icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
+      <Button
+        look="danger"
+        className="mt-3"
+        icon={<Trash2 aria-hidden className="size-4" />}
+        onClick={() => setAsking(true)}
+      >
         Delete workspace
       </Button>
       <ConfirmDialog
         open={asking}
         onClose={() => setAsking(false)}
-        title={`Delete “${current.name}” and all it holds?`}
-        action="Delete for good"
+        title={`Delete “${current.name}” and all its data?`}
+        action="Delete permanently"
         typed={current.name}
         busy={remove.isPending}
         error={remove.error}
@@ -64,7 +74,7 @@ function Delete() {
             {
               onSuccess: () => {
                 queryClient.clear();
-                toast(`“${current.name}” is deleted`);
+                toast(`“${current.name}” deleted`);
                 if (next) chooseWorkspace(next.id);
                 else void signOut();
               },
@@ -72,7 +82,7 @@ function Delete() {
           )
         }
       >
-        <p>Nobody can bring it back. Export it before if you may need it.</p>
+        <p>This can’t be undone. Export first if you may need the data.</p>
       </ConfirmDialog>
     </Card>
   );

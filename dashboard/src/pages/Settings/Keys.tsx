@@ -3,17 +3,39 @@ import { KeyRound, Pencil, Plus, Trash2 } from "lucide-react";
 import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, date, dateTime, timeZone } from "@/format";
-import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, Checkbox, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Secret, Select, SuggestInput, Table, TextInput, toast } from "@/ui";
+import { useTitle } from "@/hooks/useTitle";
+import {
+  Badge,
+  Button,
+  Card,
+  Checkbox,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  Secret,
+  Select,
+  SuggestInput,
+  Table,
+  TextInput,
+  toast,
+} from "@/ui";
 import { AdminOnly } from "./AdminOnly";
 
 type Key = Schema<"ApiKey">;
 type Scope = Key["scopes"][number];
 
 const SCOPES: { value: Scope; label: string; hint: string }[] = [
-  { value: "events:write", label: "Send calls", hint: "events:write: sends calls, asks budgets and reserves; reads nothing" },
-  { value: "read", label: "Read", hint: "read: sees what a viewer may" },
-  { value: "admin", label: "Admin", hint: "admin: does everything an admin may" },
+  {
+    value: "events:write",
+    label: "Send calls",
+    hint: "events:write: sends calls, checks budgets and makes reservations; cannot read data",
+  },
+  { value: "read", label: "Read", hint: "read: same as a viewer" },
+  { value: "admin", label: "Admin", hint: "admin: same as an admin" },
 ];
 
 export function Component() {
@@ -35,9 +57,14 @@ function Keys() {
     <Card
       flush
       title="API keys"
-      note="What applications sign in with. Each is shown once, when it is made."
+      note="Keys for your applications. Each is shown only once."
       actions={
-        <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setCreating(true)}>
+        <Button
+          size="sm"
+          look="primary"
+          icon={<Plus aria-hidden className="size-3.5" />}
+          onClick={() => setCreating(true)}
+        >
           New key
         </Button>
       }
@@ -50,7 +77,7 @@ function Keys() {
             rowKey={({ id }) => id}
             empty={
               <EmptyState title="No keys yet" icon={<KeyRound aria-hidden className="size-5" />}>
-                An application needs a key to send its calls.
+                Applications need a key to send calls.
               </EmptyState>
             }
             columns={[
@@ -65,14 +92,14 @@ function Keys() {
                       {project !== null && ` · project ${project}`}
                     </span>
                     <span className="block text-xs text-muted sm:hidden">
-                      Used {ago(last_used_at)} · ends <Ends at={expires_at} />
+                      Last used {ago(last_used_at)} · expires <Expires at={expires_at} />
                     </span>
                   </>
                 ),
               },
               {
                 key: "scopes",
-                header: "May",
+                header: "Scopes",
                 cell: ({ scopes }) => (
                   <span className="flex flex-wrap gap-1">
                     {scopes.map((scope) => (
@@ -96,8 +123,8 @@ function Keys() {
               {
                 key: "expires",
                 wide: true,
-                header: "Ends",
-                cell: ({ expires_at }) => <Ends at={expires_at} />,
+                header: "Expires",
+                cell: ({ expires_at }) => <Expires at={expires_at} />,
               },
               {
                 key: "actions",
@@ -105,8 +132,18 @@ function Keys() {
                 right: true,
                 cell: (key) => (
                   <>
-                    <IconButton size="sm" label={`Rename ${key.name}`} icon={<Pencil aria-hidden className="size-4" />} onClick={() => setRenaming(key)} />
-                    <IconButton size="sm" label={`Revoke ${key.name}`} icon={<Trash2 aria-hidden className="size-4" />} onClick={() => setRevoking(key)} />
+                    <IconButton
+                      size="sm"
+                      label={`Rename ${key.name}`}
+                      icon={<Pencil aria-hidden className="size-4" />}
+                      onClick={() => setRenaming(key)}
+                    />
+                    <IconButton
+                      size="sm"
+                      label={`Revoke ${key.name}`}
+                      icon={<Trash2 aria-hidden className="size-4" />}
+                      onClick={() => setRevoking(key)}
+                    />
                   </>
                 ),
               },
@@ -120,17 +157,17 @@ function Keys() {
       <Dialog
         open={created !== undefined}
         onClose={() => setCreated(undefined)}
-        title={`The key “${created?.name ?? ""}”`}
-        note="It is shown this once: keep it where your application finds it."
+        title={`API key “${created?.name ?? ""}”`}
+        note="Copy it now; it won’t be shown again."
         footer={
           <Button look="primary" onClick={() => setCreated(undefined)}>
             Done
           </Button>
         }
       >
-        {created && <Secret value={created.key} label="the key" />}
+        {created && <Secret value={created.key} label="API key" />}
       </Dialog>
-      <Dialog open={renaming !== undefined} onClose={() => setRenaming(undefined)} title="Rename the key">
+      <Dialog open={renaming !== undefined} onClose={() => setRenaming(undefined)} title="Rename API key">
         {renaming && <Rename apiKey={renaming} onClose={() => setRenaming(undefined)} />}
       </Dialog>
       <Revoke apiKey={revoking} onClose={() => setRevoking(undefined)} />
@@ -138,11 +175,11 @@ function Keys() {
   );
 }
 
-function Ends({ at }: { at: string | null }) {
+function Expires({ at }: { at: string | null }) {
   if (at === null) return <span className="text-muted">never</span>;
   return (
     <span className="whitespace-nowrap" title={dateTime(at)}>
-      {new Date(at) <= new Date() ? <Badge tone="bad">ended {date(at)}</Badge> : date(at)}
+      {new Date(at) <= new Date() ? <Badge tone="bad">expired {date(at)}</Badge> : date(at)}
     </span>
   );
 }
@@ -151,8 +188,8 @@ const ENDS = [
   { value: "", label: "Never" },
   { value: "30", label: "In 30 days" },
   { value: "90", label: "In 90 days" },
-  { value: "365", label: "In a year" },
-  { value: "at", label: "At a time of my own" },
+  { value: "365", label: "In 1 year" },
+  { value: "at", label: "Custom date" },
 ];
 
 function endOf(ends: string, at: string): string | null {
@@ -186,11 +223,11 @@ function Create({ onClose, onDone }: { onClose: () => void; onDone: (key: Schema
         )
       }
     >
-      <Field label="Name" hint="Such as the application that uses it" of={create.error} name="name">
+      <Field label="Name" hint="For example the application that uses it" of={create.error} name="name">
         <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
       </Field>
       <fieldset className="space-y-2.5">
-        <legend className="mb-2 text-[0.8125rem] font-medium">What it may do</legend>
+        <legend className="mb-2 text-[0.8125rem] font-medium">Permissions</legend>
         {SCOPES.map(({ value, label, hint }) => (
           <Checkbox
             key={value}
@@ -202,14 +239,19 @@ function Create({ onClose, onDone }: { onClose: () => void; onDone: (key: Schema
         ))}
       </fieldset>
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field label="Project" hint="Of calls that name none" of={create.error} name="project">
-          <SuggestInput maxLength={128} suggestions={projects.map((one) => one.name)} value={project} onChange={(event) => setProject(event.target.value)} />
+        <Field label="Default project" hint="For calls without a project" of={create.error} name="project">
+          <SuggestInput
+            maxLength={128}
+            suggestions={projects.map((one) => one.name)}
+            value={project}
+            onChange={(event) => setProject(event.target.value)}
+          />
         </Field>
-        <Field label="Ends" of={create.error} name="expires_at">
+        <Field label="Expires" of={create.error} name="expires_at">
           <Select options={ENDS} value={ends} onChange={setEnds} />
         </Field>
         {ends === "at" && (
-          <Field label="When it ends" className="sm:col-start-2">
+          <Field label="Expires at" className="sm:col-start-2">
             <TextInput type="datetime-local" required value={at} onChange={(event) => setAt(event.target.value)} />
           </Field>
         )}
@@ -232,7 +274,7 @@ function Rename({ apiKey, onClose }: { apiKey: Key; onClose: () => void }) {
           { path: { key_id: apiKey.id }, body: { name: name.trim() } },
           {
             onSuccess: () => {
-              toast("The key is renamed");
+              toast("Key renamed");
               onClose();
             },
           },
@@ -266,14 +308,14 @@ function Revoke({ apiKey, onClose }: { apiKey: Key | undefined; onClose: () => v
           { path: { key_id: apiKey.id } },
           {
             onSuccess: () => {
-              toast(`“${apiKey.name}” is revoked`);
+              toast(`“${apiKey.name}” revoked`);
               close();
             },
           },
         )
       }
     >
-      <p>Applications that use the key ending in {apiKey?.last_four} are refused at once. It cannot be brought back.</p>
+      <p>The key ending in {apiKey?.last_four} stops working immediately. This can’t be undone.</p>
     </ConfirmDialog>
   );
 }

@@ -3,8 +3,25 @@ import { UserMinus, UserPlus, X } from "lucide-react";
 import { useGet, useRole, useSend, useSignedIn } from "@/api";
 import type { Schema } from "@/api";
 import { date, dateTime } from "@/format";
-import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Secret, Select, Table, TextInput, toast, toastError } from "@/ui";
+import { useTitle } from "@/hooks/useTitle";
+import {
+  Badge,
+  Button,
+  Card,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  Secret,
+  Select,
+  Table,
+  TextInput,
+  toast,
+  toastError,
+} from "@/ui";
 
 type Member = Schema<"Member">;
 type Role = Member["role"];
@@ -25,10 +42,15 @@ export function Component() {
       <Card
         flush
         title="Members"
-        note="Admins change everything; viewers see what is spent."
+        note="Admins can change everything; viewers can only look."
         actions={
           admin && (
-            <Button size="sm" look="primary" icon={<UserPlus aria-hidden className="size-3.5" />} onClick={() => setInviting(true)}>
+            <Button
+              size="sm"
+              look="primary"
+              icon={<UserPlus aria-hidden className="size-3.5" />}
+              onClick={() => setInviting(true)}
+            >
               Invite
             </Button>
           )
@@ -37,21 +59,26 @@ export function Component() {
         <MemberTable />
       </Card>
       {admin && <Invitations />}
-      <Dialog open={inviting} onClose={() => setInviting(false)} title="Invite somebody" note="You get a link to send to them.">
+      <Dialog
+        open={inviting}
+        onClose={() => setInviting(false)}
+        title="Invite a member"
+        note="You’ll get a link to share."
+      >
         <Invite onClose={() => setInviting(false)} onDone={setInvitation} />
       </Dialog>
       <Dialog
         open={invitation !== undefined}
         onClose={() => setInvitation(undefined)}
-        title={`The link for ${invitation?.email ?? ""}`}
-        note={`It is shown this once, and holds until ${dateTime(invitation?.expires_at)}. Only this address can use it.`}
+        title={`Invitation link for ${invitation?.email ?? ""}`}
+        note={`Shown once. Valid until ${dateTime(invitation?.expires_at)} for this address only.`}
         footer={
           <Button look="primary" onClick={() => setInvitation(undefined)}>
             Done
           </Button>
         }
       >
-        {invitation && <Secret value={`${window.location.origin}/join/${invitation.token}`} label="the link" />}
+        {invitation && <Secret value={`${window.location.origin}/join/${invitation.token}`} label="invitation link" />}
       </Dialog>
     </>
   );
@@ -79,7 +106,7 @@ function MemberTable() {
             columns={[
               {
                 key: "name",
-                header: "Who",
+                header: "Name",
                 cell: (member) => (
                   <>
                     <span className="flex flex-wrap items-center gap-2 font-medium">
@@ -104,7 +131,11 @@ function MemberTable() {
                         onChange={(role) =>
                           setRole.mutate(
                             { path: { user_id: member.user_id }, body: { role: roleOf(role) } },
-                            { onSuccess: () => toast(`${member.name} is ${role === "admin" ? "an admin" : "a viewer"} now`), onError: toastError },
+                            {
+                              onSuccess: () =>
+                                toast(`${member.name} is now ${role === "admin" ? "an admin" : "a viewer"}`),
+                              onError: toastError,
+                            },
                           )
                         }
                       />
@@ -113,7 +144,12 @@ function MemberTable() {
                     member.role
                   ),
               },
-              { key: "joined", wide: true, header: "Joined", cell: ({ joined_at }) => <span className="whitespace-nowrap">{date(joined_at)}</span> },
+              {
+                key: "joined",
+                wide: true,
+                header: "Joined",
+                cell: ({ joined_at }) => <span className="whitespace-nowrap">{date(joined_at)}</span>,
+              },
               ...(admin
                 ? [
                     {
@@ -147,14 +183,14 @@ function MemberTable() {
                 { path: { user_id: removing.user_id } },
                 {
                   onSuccess: () => {
-                    toast(`${removing.name} is removed`);
+                    toast(`${removing.name} removed`);
                     close();
                   },
                 },
               )
             }
           >
-            <p>They see nothing of this workspace any more. API keys they made go on working: revoke those they know.</p>
+            <p>They lose access to this workspace. API keys they created keep working; revoke them if needed.</p>
           </ConfirmDialog>
         </>
       )}
@@ -164,20 +200,24 @@ function MemberTable() {
 
 function Invitations() {
   const invitations = useGet("/api/workspaces/invitations");
-  const withdraw = useSend("delete", "/api/workspaces/invitations/{invitation_id}");
+  const revoke = useSend("delete", "/api/workspaces/invitations/{invitation_id}");
   return (
-    <Card flush title="Open invitations">
+    <Card flush title="Pending invitations">
       <Loaded of={invitations}>
         {({ invitations: all }) => (
           <Table
-            caption="Open invitations"
+            caption="Pending invitations"
             rows={all}
             rowKey={({ id }) => id}
-            empty={<EmptyState title="Nobody is invited">Whoever you invite stands here until they have joined.</EmptyState>}
+            empty={<EmptyState title="No pending invitations">Invitations appear here until accepted.</EmptyState>}
             columns={[
-              { key: "email", header: "Address", cell: ({ email }) => <span className="break-all">{email}</span> },
-              { key: "role", header: "As", wide: true, cell: ({ role }) => role },
-              { key: "until", header: "Until", cell: ({ expires_at }) => <span className="whitespace-nowrap">{dateTime(expires_at)}</span> },
+              { key: "email", header: "Email", cell: ({ email }) => <span className="break-all">{email}</span> },
+              { key: "role", header: "Role", wide: true, cell: ({ role }) => role },
+              {
+                key: "until",
+                header: "Valid until",
+                cell: ({ expires_at }) => <span className="whitespace-nowrap">{dateTime(expires_at)}</span>,
+              },
               {
                 key: "actions",
                 header: <span className="sr-only">Actions</span>,
@@ -185,13 +225,13 @@ function Invitations() {
                 cell: ({ id, email }) => (
                   <IconButton
                     size="sm"
-                    label={`Take back the invitation of ${email}`}
+                    label={`Revoke invitation for ${email}`}
                     icon={<X aria-hidden className="size-4" />}
-                    disabled={withdraw.isPending}
+                    disabled={revoke.isPending}
                     onClick={() =>
-                      withdraw.mutate(
+                      revoke.mutate(
                         { path: { invitation_id: id } },
-                        { onSuccess: () => toast(`The invitation of ${email} is taken back`), onError: toastError },
+                        { onSuccess: () => toast(`Invitation for ${email} revoked`), onError: toastError },
                       )
                     }
                   />
@@ -211,7 +251,7 @@ function Invite({ onClose, onDone }: { onClose: () => void; onDone: (invitation:
   const invite = useSend("post", "/api/workspaces/invitations");
   return (
     <DialogForm
-      action="Make the link"
+      action="Create link"
       busy={invite.isPending}
       error={invite.error}
       onClose={onClose}
@@ -228,8 +268,15 @@ function Invite({ onClose, onDone }: { onClose: () => void; onDone: (invitation:
       }
     >
       <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_8rem]">
-        <Field label="E-mail" of={invite.error} name="email">
-          <TextInput type="email" required maxLength={254} autoComplete="off" value={email} onChange={(event) => setEmail(event.target.value)} />
+        <Field label="Email" of={invite.error} name="email">
+          <TextInput
+            type="email"
+            required
+            maxLength={254}
+            autoComplete="off"
+            value={email}
+            onChange={(event) => setEmail(event.target.value)}
+          />
         </Field>
         <Field label="Role" of={invite.error} name="role">
           <Select options={ROLES} value={role} onChange={(value) => setRole(roleOf(value))} />

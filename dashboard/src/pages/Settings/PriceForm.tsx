@@ -1,13 +1,13 @@
 import { useState } from "react";
 import { useGet, useSend } from "@/api";
-import { timeZone } from "@/format";
+import { percent, timeZone } from "@/format";
 import { DialogForm, Field, NumberInput, Segments, SuggestInput, TextInput, toast } from "@/ui";
 import type { RateName } from "./rates";
 import { RATES } from "./rates";
 
 const KINDS = [
-  { value: "percent", label: "Part of the list price" },
-  { value: "rates", label: "Rates of my own" },
+  { value: "percent", label: "Percentage of list price" },
+  { value: "rates", label: "Custom rates" },
 ] as const;
 
 const number = (text: string) => (text.trim() === "" ? null : Number(text));
@@ -39,7 +39,7 @@ export function PriceForm({ onClose }: { onClose: () => void }) {
       },
       {
         onSuccess: (price) => {
-          toast(`The price of ${price.model} is added`);
+          toast(`Price for ${price.model} added`);
           onClose();
         },
       },
@@ -49,37 +49,55 @@ export function PriceForm({ onClose }: { onClose: () => void }) {
     <DialogForm onSubmit={submit} onClose={onClose} action="Add price" busy={create.isPending} error={create.error}>
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Provider" of={create.error} name="provider">
-          <SuggestInput required maxLength={64} suggestions={used.map((one) => one.provider)} value={provider} onChange={(event) => setProvider(event.target.value)} />
+          <SuggestInput
+            required
+            maxLength={64}
+            suggestions={used.map((one) => one.provider)}
+            value={provider}
+            onChange={(event) => setProvider(event.target.value)}
+          />
         </Field>
-        <Field label="Model" hint="* stands for anything" of={create.error} name="model">
+        <Field label="Model" hint="Use * as a wildcard" of={create.error} name="model">
           <SuggestInput
             required
             maxLength={256}
-            suggestions={used.filter((one) => provider === "" || one.provider === provider).flatMap(({ models }) => Object.keys(models))}
+            suggestions={used
+              .filter((one) => provider === "" || one.provider === provider)
+              .flatMap(({ models }) => Object.keys(models))}
             value={model}
             onChange={(event) => setModel(event.target.value)}
           />
         </Field>
       </div>
-      <Segments label="Kind of price" value={kind} options={KINDS} onChange={setKind} />
+      <Segments label="Price type" value={kind} options={KINDS} onChange={setKind} />
       {kind === "percent" ? (
-        <Field label="Percent of the list price" hint="80 is a fifth off" of={create.error} name="percent_of_list">
+        <Field
+          label="Percentage of list price"
+          hint={`80 = ${percent(20)} discount`}
+          of={create.error}
+          name="percent_of_list"
+        >
           <NumberInput required min="0" max="1000" value={share} onChange={(event) => setShare(event.target.value)} />
         </Field>
       ) : (
         <div className="grid gap-4 sm:grid-cols-2">
           {RATES.map(({ name, label, unit, hint }) => (
             <Field key={name} label={`${label}, $ ${unit}`} hint={hint} of={create.error} name={name}>
-              <NumberInput min="0" max="1000000" value={rates[name] ?? ""} onChange={(event) => setRates({ ...rates, [name]: event.target.value })} />
+              <NumberInput
+                min="0"
+                max="1000000"
+                value={rates[name] ?? ""}
+                onChange={(event) => setRates({ ...rates, [name]: event.target.value })}
+              />
             </Field>
           ))}
         </div>
       )}
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field label="From" hint="Left empty, from now on" of={create.error} name="starts_at">
+        <Field label="Starts" hint="Optional (now)" of={create.error} name="starts_at">
           <TextInput type="datetime-local" value={starts} onChange={(event) => setStarts(event.target.value)} />
         </Field>
-        <Field label="Until" hint="Left empty, without end" of={create.error} name="ends_at">
+        <Field label="Ends" hint="Optional (no end)" of={create.error} name="ends_at">
           <TextInput type="datetime-local" value={ends} onChange={(event) => setEnds(event.target.value)} />
         </Field>
       </div>

@@ -3,15 +3,29 @@ import { CalendarX2, Plus, Tags } from "lucide-react";
 import { useGet, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { dateTime, exactMoney, percent } from "@/format";
-import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, Table, TextInput, toast } from "@/ui";
+import { providerName } from "@/format/providers";
+import { useTitle } from "@/hooks/useTitle";
+import {
+  Badge,
+  Button,
+  Card,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  Table,
+  TextInput,
+  toast,
+} from "@/ui";
 import { PriceForm } from "./PriceForm";
 import { RATES } from "./rates";
 
 type Price = Schema<"OwnPrice">;
 
 export function Component() {
-  useTitle("Own prices");
+  useTitle("Custom prices");
   const admin = useRole() === "admin";
   const prices = useGet("/api/prices");
   const [adding, setAdding] = useState(false);
@@ -19,11 +33,16 @@ export function Component() {
   return (
     <Card
       flush
-      title="Own prices"
-      note="What you pay by your own contracts. They come before the price list, for calls sent after they were added."
+      title="Custom prices"
+      note="Override list prices for calls received from now on."
       actions={
         admin && (
-          <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setAdding(true)}>
+          <Button
+            size="sm"
+            look="primary"
+            icon={<Plus aria-hidden className="size-3.5" />}
+            onClick={() => setAdding(true)}
+          >
             Add a price
           </Button>
         )
@@ -32,12 +51,12 @@ export function Component() {
       <Loaded of={prices}>
         {({ prices: all }) => (
           <Table
-            caption="Own prices"
+            caption="Custom prices"
             rows={all}
             rowKey={({ id }) => id}
             empty={
-              <EmptyState title="No prices of your own" icon={<Tags aria-hidden className="size-5" />}>
-                Calls are priced by the public price list. Add a price for a discount, a contract or a model of your own.
+              <EmptyState title="No custom prices" icon={<Tags aria-hidden className="size-5" />}>
+                Calls use the public price list. Add a price for a discount, a contract or your own model.
               </EmptyState>
             }
             columns={[
@@ -47,7 +66,7 @@ export function Component() {
                 cell: (price) => (
                   <>
                     <span className="font-medium break-words">{price.model}</span>
-                    <span className="block text-xs text-muted">{price.provider}</span>
+                    <span className="block text-xs text-muted">{providerName(price.provider)}</span>
                     <div className="mt-1 space-y-1 sm:hidden">
                       <Terms price={price} />
                       <p className="text-xs text-muted">
@@ -58,7 +77,12 @@ export function Component() {
                 ),
               },
               { key: "terms", header: "Price", wide: true, cell: (price) => <Terms price={price} /> },
-              { key: "from", wide: true, header: "From", cell: ({ starts_at }) => <span className="whitespace-nowrap">{dateTime(starts_at)}</span> },
+              {
+                key: "from",
+                wide: true,
+                header: "Starts",
+                cell: ({ starts_at }) => <span className="whitespace-nowrap">{dateTime(starts_at)}</span>,
+              },
               { key: "until", wide: true, header: "Ends", cell: ({ ends_at }) => <Until at={ends_at} /> },
               ...(admin
                 ? [
@@ -70,7 +94,7 @@ export function Component() {
                         !isOver(price.ends_at) && (
                           <IconButton
                             size="sm"
-                            label={`End the price of ${price.model}`}
+                            label={`Set end date for ${price.model}`}
                             icon={<CalendarX2 aria-hidden className="size-4" />}
                             onClick={() => setEnding(price)}
                           />
@@ -82,10 +106,19 @@ export function Component() {
           />
         )}
       </Loaded>
-      <Dialog open={adding} onClose={() => setAdding(false)} title="Add a price" note="For calls from now on; what is stored keeps its price.">
+      <Dialog
+        open={adding}
+        onClose={() => setAdding(false)}
+        title="Add a price"
+        note="Applies to calls received from now on. Stored calls keep their price."
+      >
         <PriceForm onClose={() => setAdding(false)} />
       </Dialog>
-      <Dialog open={ending !== undefined} onClose={() => setEnding(undefined)} title={`End the price of ${ending?.model ?? ""}`}>
+      <Dialog
+        open={ending !== undefined}
+        onClose={() => setEnding(undefined)}
+        title={`Set end date for ${ending?.model ?? ""}`}
+      >
         {ending && <End price={ending} onClose={() => setEnding(undefined)} />}
       </Dialog>
     </Card>
@@ -96,7 +129,11 @@ const isOver = (at: string | null) => at !== null && new Date(at) <= new Date();
 
 function Until({ at }: { at: string | null }) {
   if (at === null) return <span className="text-muted">no end</span>;
-  return isOver(at) ? <Badge>ended {dateTime(at)}</Badge> : <span className="whitespace-nowrap">until {dateTime(at)}</span>;
+  return isOver(at) ? (
+    <Badge>ended {dateTime(at)}</Badge>
+  ) : (
+    <span className="whitespace-nowrap">until {dateTime(at)}</span>
+  );
 }
 
 function Terms({ price }: { price: Price }) {
@@ -121,7 +158,7 @@ function End({ price, onClose }: { price: Price; onClose: () => void }) {
   const end = useSend("patch", "/api/prices/{price_id}");
   return (
     <DialogForm
-      action="End the price"
+      action="Set end date"
       busy={end.isPending}
       error={end.error}
       onClose={onClose}
@@ -130,15 +167,15 @@ function End({ price, onClose }: { price: Price; onClose: () => void }) {
           { path: { price_id: price.id }, body: { ends_at: (at === "" ? new Date() : new Date(at)).toISOString() } },
           {
             onSuccess: () => {
-              toast(at === "" ? "The price has ended" : "The price ends then");
+              toast(at === "" ? "Price ended" : "End date saved");
               onClose();
             },
           },
         )
       }
     >
-      <p className="text-muted">Calls after that are priced by the next price that fits, or by the list.</p>
-      <Field label="When" hint="Left empty, now" of={end.error} name="ends_at">
+      <p className="text-muted">Later calls use the next matching price or the price list.</p>
+      <Field label="End date" hint="Optional (now)" of={end.error} name="ends_at">
         <TextInput type="datetime-local" value={at} onChange={(event) => setAt(event.target.value)} />
       </Field>
     </DialogForm>

@@ -3,9 +3,26 @@ import { Archive, ArchiveRestore, FolderKanban, Pencil, Plus } from "lucide-reac
 import { usePages, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { count, money, timeZone } from "@/format";
-import { useSearchState } from "@/lib/searchState";
-import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, Checkbox, Dialog, DialogForm, EmptyState, Field, IconButton, LoadMore, Loaded, Table, TextInput, Unpriced, toast, toastError } from "@/ui";
+import { useSearchState } from "@/hooks/useSearchState";
+import { useTitle } from "@/hooks/useTitle";
+import {
+  Badge,
+  Button,
+  Card,
+  Checkbox,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  LoadMore,
+  Loaded,
+  Table,
+  TextInput,
+  Unpriced,
+  toast,
+  toastError,
+} from "@/ui";
 
 type Project = Schema<"Project">;
 const DEFAULTS = { archived: false };
@@ -23,7 +40,7 @@ export function Component() {
     change.mutate(
       { path: { project_id: project.id }, body: { archived: !project.archived } },
       {
-        onSuccess: () => toast(project.archived ? `“${project.name}” is back` : `“${project.name}” is archived`),
+        onSuccess: () => toast(project.archived ? `“${project.name}” restored` : `“${project.name}” archived`),
         onError: toastError,
       },
     );
@@ -31,17 +48,22 @@ export function Component() {
     <Card
       flush
       title="Projects"
-      note="What each cost in the last 30 days. A call that names a project nobody made makes it."
+      note="Cost in the last 30 days. New project names in calls create projects automatically."
       actions={
         admin && (
-          <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setEditing("new")}>
+          <Button
+            size="sm"
+            look="primary"
+            icon={<Plus aria-hidden className="size-3.5" />}
+            onClick={() => setEditing("new")}
+          >
             New project
           </Button>
         )
       }
     >
       <div className="px-4 pb-3 sm:px-5">
-        <Checkbox label="Show archived ones too" checked={archived} onChange={(next) => setState({ archived: next })} />
+        <Checkbox label="Show archived" checked={archived} onChange={(next) => setState({ archived: next })} />
       </div>
       <Loaded of={projects}>
         {({ pages }) => (
@@ -51,7 +73,7 @@ export function Component() {
             rowKey={({ id }) => id}
             empty={
               <EmptyState title="No projects yet" icon={<FolderKanban aria-hidden className="size-5" />}>
-                Give calls a project, and see here what each costs.
+                Send a project with your calls to see its cost here.
               </EmptyState>
             }
             columns={[
@@ -76,11 +98,22 @@ export function Component() {
                       right: true,
                       cell: (project: Project) => (
                         <>
-                          <IconButton size="sm" label={`Rename ${project.name}`} icon={<Pencil aria-hidden className="size-4" />} onClick={() => setEditing(project)} />
                           <IconButton
                             size="sm"
-                            label={`${project.archived ? "Bring back" : "Archive"} ${project.name}`}
-                            icon={project.archived ? <ArchiveRestore aria-hidden className="size-4" /> : <Archive aria-hidden className="size-4" />}
+                            label={`Rename ${project.name}`}
+                            icon={<Pencil aria-hidden className="size-4" />}
+                            onClick={() => setEditing(project)}
+                          />
+                          <IconButton
+                            size="sm"
+                            label={`${project.archived ? "Restore" : "Archive"} ${project.name}`}
+                            icon={
+                              project.archived ? (
+                                <ArchiveRestore aria-hidden className="size-4" />
+                              ) : (
+                                <Archive aria-hidden className="size-4" />
+                              )
+                            }
                             disabled={change.isPending}
                             onClick={() => archive(project)}
                           />
@@ -94,7 +127,7 @@ export function Component() {
         )}
       </Loaded>
       <LoadMore of={projects} />
-      <Dialog open={editing !== undefined} onClose={close} title={editing === "new" ? "New project" : "Rename the project"}>
+      <Dialog open={editing !== undefined} onClose={close} title={editing === "new" ? "New project" : "Rename project"}>
         {editing === "new" ? <Create onClose={close} /> : editing && <Rename project={editing} onClose={close} />}
       </Dialog>
     </Card>
@@ -115,7 +148,7 @@ function Create({ onClose }: { onClose: () => void }) {
           { body: { name: name.trim() } },
           {
             onSuccess: (project) => {
-              toast(`“${project.name}” is created`);
+              toast(`“${project.name}” created`);
               onClose();
             },
           },
@@ -143,14 +176,14 @@ function Rename({ project, onClose }: { project: Project; onClose: () => void })
           { path: { project_id: project.id }, body: { name: name.trim() } },
           {
             onSuccess: () => {
-              toast("The project is renamed");
+              toast("Project renamed");
               onClose();
             },
           },
         )
       }
     >
-      <Field label="Name" hint="Its calls stay with it" of={rename.error} name="name">
+      <Field label="Name" hint="Its calls are kept" of={rename.error} name="name">
         <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
       </Field>
     </DialogForm>

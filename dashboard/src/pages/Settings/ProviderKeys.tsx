@@ -3,8 +3,23 @@ import { Plug, Plus, Trash2 } from "lucide-react";
 import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { date } from "@/format";
-import { useTitle } from "@/lib/title";
-import { Button, Card, ConfirmDialog, Dialog, DialogForm, EmptyState, Field, IconButton, Loaded, SuggestInput, Table, TextInput, toast } from "@/ui";
+import { providerName } from "@/format/providers";
+import { useTitle } from "@/hooks/useTitle";
+import {
+  Button,
+  Card,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  EmptyState,
+  Field,
+  IconButton,
+  Loaded,
+  SuggestInput,
+  Table,
+  TextInput,
+  toast,
+} from "@/ui";
 import { AdminOnly } from "./AdminOnly";
 
 type Key = Schema<"ProviderKey">;
@@ -27,9 +42,14 @@ function Keys() {
     <Card
       flush
       title="Provider keys"
-      note="Your keys at providers, kept encrypted. Of each only the last four characters are ever shown."
+      note="Your provider API keys, stored encrypted. Only the last four characters are shown."
       actions={
-        <Button size="sm" look="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setAdding(true)}>
+        <Button
+          size="sm"
+          look="primary"
+          icon={<Plus aria-hidden className="size-3.5" />}
+          onClick={() => setAdding(true)}
+        >
           Add a key
         </Button>
       }
@@ -42,14 +62,23 @@ function Keys() {
             rowKey={({ id }) => id}
             empty={
               <EmptyState title="No provider keys" icon={<Plug aria-hidden className="size-5" />}>
-                LLMLab needs none to count what calls cost.
+                Not needed for cost tracking.
               </EmptyState>
             }
             columns={[
-              { key: "provider", header: "Provider", cell: ({ provider }) => <span className="font-medium">{provider}</span> },
+              {
+                key: "provider",
+                header: "Provider",
+                cell: ({ provider }) => <span className="font-medium">{providerName(provider)}</span>,
+              },
               { key: "name", header: "Name", cell: ({ name }) => name },
               { key: "key", header: "Key", cell: ({ last_four }) => <code className="font-mono">…{last_four}</code> },
-              { key: "since", wide: true, header: "Added", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
+              {
+                key: "since",
+                wide: true,
+                header: "Added",
+                cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span>,
+              },
               {
                 key: "actions",
                 header: <span className="sr-only">Actions</span>,
@@ -57,7 +86,7 @@ function Keys() {
                 cell: (key) => (
                   <IconButton
                     size="sm"
-                    label={`Forget ${key.provider} ${key.name}`}
+                    label={`Remove ${providerName(key.provider)} ${key.name}`}
                     icon={<Trash2 aria-hidden className="size-4" />}
                     onClick={() => setRemoving(key)}
                   />
@@ -70,7 +99,7 @@ function Keys() {
       <Dialog open={adding} onClose={() => setAdding(false)} title="Add a provider key">
         <Add onClose={() => setAdding(false)} />
       </Dialog>
-      <Forget providerKey={removing} onClose={() => setRemoving(undefined)} />
+      <Remove providerKey={removing} onClose={() => setRemoving(undefined)} />
     </Card>
   );
 }
@@ -82,7 +111,7 @@ function Add({ onClose }: { onClose: () => void }) {
   const add = useSend("post", "/api/provider-keys");
   return (
     <DialogForm
-      action="Keep the key"
+      action="Save key"
       busy={add.isPending}
       error={add.error}
       onClose={onClose}
@@ -91,7 +120,7 @@ function Add({ onClose }: { onClose: () => void }) {
           { body: { provider: provider.trim(), name: name.trim(), key } },
           {
             onSuccess: () => {
-              toast("The key is kept");
+              toast("Key saved");
               onClose();
             },
           },
@@ -100,13 +129,19 @@ function Add({ onClose }: { onClose: () => void }) {
     >
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Provider" of={add.error} name="provider">
-          <SuggestInput required maxLength={64} suggestions={PROVIDERS} value={provider} onChange={(event) => setProvider(event.target.value)} />
+          <SuggestInput
+            required
+            maxLength={64}
+            suggestions={PROVIDERS}
+            value={provider}
+            onChange={(event) => setProvider(event.target.value)}
+          />
         </Field>
-        <Field label="Name" hint="Tells several of one provider apart" of={add.error} name="name">
+        <Field label="Name" hint="A name to tell keys apart" of={add.error} name="name">
           <TextInput required maxLength={128} value={name} onChange={(event) => setName(event.target.value)} />
         </Field>
       </div>
-      <Field label="Key" hint="Never shown again" of={add.error} name="key">
+      <Field label="Key" hint="Not shown again" of={add.error} name="key">
         <TextInput
           type="password"
           required
@@ -121,7 +156,7 @@ function Add({ onClose }: { onClose: () => void }) {
   );
 }
 
-function Forget({ providerKey, onClose }: { providerKey: Key | undefined; onClose: () => void }) {
+function Remove({ providerKey, onClose }: { providerKey: Key | undefined; onClose: () => void }) {
   const remove = useSend("delete", "/api/provider-keys/{key_id}");
   const close = () => {
     remove.reset();
@@ -131,8 +166,8 @@ function Forget({ providerKey, onClose }: { providerKey: Key | undefined; onClos
     <ConfirmDialog
       open={providerKey !== undefined}
       onClose={close}
-      title={`Forget the key of ${providerKey?.provider ?? ""}?`}
-      action="Forget key"
+      title={`Remove the ${providerName(providerKey?.provider ?? "")} key?`}
+      action="Remove key"
       busy={remove.isPending}
       error={remove.error}
       onConfirm={() =>
@@ -141,14 +176,14 @@ function Forget({ providerKey, onClose }: { providerKey: Key | undefined; onClos
           { path: { key_id: providerKey.id } },
           {
             onSuccess: () => {
-              toast("The key is forgotten");
+              toast("Key removed");
               close();
             },
           },
         )
       }
     >
-      <p>It is deleted here only. At the provider it goes on working until you revoke it there.</p>
+      <p>It is only deleted here. It keeps working at the provider until you revoke it there.</p>
     </ConfirmDialog>
   );
 }

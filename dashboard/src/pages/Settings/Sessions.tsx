@@ -3,7 +3,7 @@ import { LogOut } from "lucide-react";
 import { queryClient, signOut, useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
 import { ago, dateTime } from "@/format";
-import { useTitle } from "@/lib/title";
+import { useTitle } from "@/hooks/useTitle";
 import { Badge, Button, Card, ConfirmDialog, Loaded, toast, toastError } from "@/ui";
 import { deviceName } from "./device";
 
@@ -19,11 +19,11 @@ export function Component() {
   return (
     <Card
       flush
-      title="Where you are signed in"
-      note="End what you do not know, and change your password."
+      title="Active sessions"
+      note="Sign out sessions you don’t recognize, then change your password."
       actions={
         <Button size="sm" icon={<LogOut aria-hidden className="size-3.5" />} onClick={() => setAsking(true)}>
-          End all
+          Sign out everywhere{" "}
         </Button>
       }
     >
@@ -39,13 +39,13 @@ export function Component() {
       <ConfirmDialog
         open={asking}
         onClose={() => setAsking(false)}
-        title="End all your sessions?"
-        action="End all sessions"
+        title="Sign out everywhere?"
+        action="Sign out everywhere"
         busy={endAll.isPending}
         error={endAll.error}
         onConfirm={() => endAll.mutate({}, { onSuccess: leave })}
       >
-        <p>You are signed out everywhere, here too.</p>
+        <p>This includes your current session.</p>
       </ConfirmDialog>
     </Card>
   );
@@ -59,21 +59,30 @@ function Row({ session }: { session: Session }) {
       ? leave()
       : end.mutate(
           { path: { session_id: session.id } },
-          { onSuccess: () => toast("The session is ended"), onError: toastError },
+          { onSuccess: () => toast("Session ended"), onError: toastError },
         );
   return (
-    <li data-session={session.current ? "current" : "other"} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3 sm:px-5">
+    <li
+      data-session={session.current ? "current" : "other"}
+      className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3 sm:px-5"
+    >
       <div className="min-w-0 flex-1 basis-56">
         <p className="flex flex-wrap items-center gap-2 font-medium">
           <span title={session.device}>{name}</span>
-          {session.current && <Badge tone="accent">this one</Badge>}
+          {session.current && <Badge tone="accent">current</Badge>}
         </p>
         <p className="text-xs text-muted">
-          Last used {ago(session.last_used_at)} · since {dateTime(session.created_at)} · ends {dateTime(session.expires_at)} if not used
+          Last used {ago(session.last_used_at)} · signed in {dateTime(session.created_at)} · expires{" "}
+          {dateTime(session.expires_at)} if unused
         </p>
       </div>
-      <Button size="sm" busy={end.isPending} aria-label={session.current ? "Sign out here" : `End the session of ${name}`} onClick={run}>
-        {session.current ? "Sign out" : "End"}
+      <Button
+        size="sm"
+        busy={end.isPending}
+        aria-label={session.current ? "Sign out here" : `Sign out ${name}`}
+        onClick={run}
+      >
+        Sign out
       </Button>
     </li>
   );

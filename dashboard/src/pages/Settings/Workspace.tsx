@@ -2,9 +2,21 @@ import { useState } from "react";
 import { LogOut, Plus } from "lucide-react";
 import { chooseWorkspace, queryClient, useRole, useSend, useWorkspaces } from "@/api";
 import { count, date } from "@/format";
-import { useSearchState } from "@/lib/searchState";
-import { useTitle } from "@/lib/title";
-import { Badge, Button, Card, ConfirmDialog, Dialog, DialogForm, ErrorLine, Field, Table, TextInput, toast } from "@/ui";
+import { useSearchState } from "@/hooks/useSearchState";
+import { useTitle } from "@/hooks/useTitle";
+import {
+  Badge,
+  Button,
+  Card,
+  ConfirmDialog,
+  Dialog,
+  DialogForm,
+  ErrorLine,
+  Field,
+  Table,
+  TextInput,
+  toast,
+} from "@/ui";
 
 const DEFAULTS = { new: "" };
 
@@ -22,7 +34,7 @@ export function Component() {
         ) : (
           <p>
             <span className="font-medium">{current?.name}</span>
-            <span className="text-muted">, of which you are a viewer: you see what it spends, and admins change it.</span>
+            <span className="text-muted">. You are a viewer; only admins can make changes.</span>
           </p>
         )}
       </Card>
@@ -31,7 +43,11 @@ export function Component() {
         title="Your workspaces"
         note="Each has its own calls, members, keys and budgets."
         actions={
-          <Button size="sm" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setState({ new: "workspace" })}>
+          <Button
+            size="sm"
+            icon={<Plus aria-hidden className="size-3.5" />}
+            onClick={() => setState({ new: "workspace" })}
+          >
             New workspace
           </Button>
         }
@@ -47,21 +63,27 @@ export function Component() {
               cell: ({ id, name }) => (
                 <span className="flex flex-wrap items-center gap-2">
                   <span className="font-medium break-words">{name}</span>
-                  {id === current?.id && <Badge tone="accent">shown now</Badge>}
+                  {id === current?.id && <Badge tone="accent">current</Badge>}
                 </span>
               ),
             },
-            { key: "role", header: "You are", cell: ({ role }) => role },
+            { key: "role", header: "Your role", cell: ({ role }) => role },
             { key: "members", wide: true, header: "Members", right: true, cell: ({ members }) => count(members) },
-            { key: "since", wide: true, header: "Since", cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span> },
+            {
+              key: "since",
+              wide: true,
+              header: "Created",
+              cell: ({ created_at }) => <span className="whitespace-nowrap">{date(created_at)}</span>,
+            },
             {
               key: "open",
               header: <span className="sr-only">Actions</span>,
               right: true,
               cell: ({ id, name }) =>
                 id !== current?.id && (
-                  <Button size="sm" aria-label={`Show ${name}`} onClick={() => chooseWorkspace(id)}>
-                    Show
+                  <Button size="sm" aria-label={`Switch to ${name}`} onClick={() => chooseWorkspace(id)}>
+                    {" "}
+                    Switch{" "}
                   </Button>
                 ),
             },
@@ -84,7 +106,7 @@ function Rename({ name: before }: { name: string }) {
       className="max-w-md space-y-3"
       onSubmit={(event) => {
         event.preventDefault();
-        rename.mutate({ body: { name: name.trim() } }, { onSuccess: () => toast("The workspace is renamed") });
+        rename.mutate({ body: { name: name.trim() } }, { onSuccess: () => toast("Workspace renamed") });
       }}
     >
       <ErrorLine error={rename.error} />
@@ -112,7 +134,7 @@ function NewWorkspace({ onClose }: { onClose: () => void }) {
           { body: { name: name.trim() } },
           {
             onSuccess: (workspace) => {
-              toast(`“${workspace.name}” is created, and shown from now on`);
+              toast(`“${workspace.name}” created`);
               onClose();
               chooseWorkspace(workspace.id);
             },
@@ -132,7 +154,7 @@ function Leave({ name, next }: { name: string; next: string | undefined }) {
   const leave = useSend("post", "/api/workspaces/leave");
   return (
     <Card title="Leave this workspace">
-      <p className="text-muted">You see nothing of it any more. Whoever is its last admin cannot leave.</p>
+      <p className="text-muted">You lose access to it. The last admin can’t leave.</p>
       <Button className="mt-3" icon={<LogOut aria-hidden className="size-4" />} onClick={() => setAsking(true)}>
         Leave
       </Button>
@@ -156,7 +178,7 @@ function Leave({ name, next }: { name: string; next: string | undefined }) {
           )
         }
       >
-        <p>An admin would have to invite you again.</p>
+        <p>To come back, you need a new invitation.</p>
       </ConfirmDialog>
     </Card>
   );

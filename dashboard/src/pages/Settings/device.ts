@@ -17,10 +17,10 @@ const SYSTEMS: [RegExp, string][] = [
 
 const find = (list: [RegExp, string][], text: string) => list.find(([pattern]) => pattern.test(text))?.[1];
 
-/** What a browser calls itself, in short: `Firefox on Linux`. Programs are called what they call themselves. */
+/** Short name of a user agent, such as `Firefox on Linux`. Programs keep their own name. */
 export function deviceName(device: string): string {
   const browser = find(BROWSERS, device);
   const system = find(SYSTEMS, device);
   if (browser !== undefined) return system === undefined ? browser : `${browser} on ${system}`;
-  return device === "" ? "Unknown" : device;
+  return device === "" ? "Unknown device" : device;
 }

@@ -1,12 +1,12 @@
 import { NavLink, Outlet, useLocation, useNavigate } from "react-router";
 import { useGet, useRole } from "@/api";
-import { classes } from "@/lib/classes";
+import { classes } from "@/utils/classes";
 import { Loaded, PageHeader, Select } from "@/ui";
 import { GROUPS } from "./pages";
 
-/** The list of the settings at the side, or above on a phone, and the one that is chosen. */
+/** The sections of the settings at the side, or above on a phone, and the selected one. */
 export function Component() {
-  // Until it is known who this is, nobody can say what they may see.
+  // The role decides which sections are listed.
   const workspaces = useGet("/api/workspaces");
   return (
     <>
@@ -32,7 +32,7 @@ function Sections() {
   return (
     <>
       <Select
-        aria-label="Section of the settings"
+        aria-label="Settings section"
         className="mb-4 lg:hidden"
         value={here ?? ""}
         onChange={(to) => void navigate(`/app/settings/${to}`)}

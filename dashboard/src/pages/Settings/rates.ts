@@ -4,13 +4,13 @@ export type RateName = "input" | "cache_read" | "cache_write" | "cache_write_1h"
 
 const MILLION = "per 1M tokens";
 
-/** The rates of a price, in the order they are shown. */
+/** The rates of a price in display order. */
 export const RATES: { name: RateName & keyof Schema<"OwnPrice">; label: string; unit: string; hint: string }[] = [
-  { name: "input", label: "Input", unit: MILLION, hint: "The uncached prompt" },
-  { name: "output", label: "Output", unit: MILLION, hint: "The answer" },
-  { name: "cache_read", label: "Cache read", unit: MILLION, hint: "As input, if empty" },
-  { name: "cache_write", label: "Cache write", unit: MILLION, hint: "As input, if empty" },
-  { name: "cache_write_1h", label: "Cache write, 1 h", unit: MILLION, hint: "As cache write, if empty" },
-  { name: "reasoning", label: "Reasoning", unit: MILLION, hint: "As output, if empty" },
-  { name: "request", label: "Request", unit: "per call", hint: "0, if empty" },
+  { name: "input", label: "Input", unit: MILLION, hint: "Uncached input" },
+  { name: "output", label: "Output", unit: MILLION, hint: "Generated tokens" },
+  { name: "cache_read", label: "Cache read", unit: MILLION, hint: "Empty = input rate" },
+  { name: "cache_write", label: "Cache write", unit: MILLION, hint: "Empty = input rate" },
+  { name: "cache_write_1h", label: "Cache write, 1 h", unit: MILLION, hint: "Empty = cache write rate" },
+  { name: "reasoning", label: "Reasoning", unit: MILLION, hint: "Empty = output rate" },
+  { name: "request", label: "Request", unit: "per call", hint: "Empty = 0" },
 ];

@@ -1,8 +1,8 @@
 import type { RouteObject } from "react-router";
 
-/** Each page of the settings is a file of its own, loaded when it is first opened. */
+/** Each page of the settings is loaded when first opened. */
 export const settings: RouteObject[] = [
-  { index: true, lazy: () => import("./First") },
+  { index: true, lazy: () => import("./Redirect") },
   { path: "workspace", lazy: () => import("./Workspace") },
   { path: "members", lazy: () => import("./Members") },
   { path: "projects", lazy: () => import("./Projects") },

@@ -2,9 +2,9 @@ import { useState } from "react";
 import { Link, Navigate, useSearchParams } from "react-router";
 import { useMutation } from "@tanstack/react-query";
 import { queryClient, signIn, useSession } from "@/api";
-import { safeNext } from "@/lib/next";
-import { useTitle } from "@/lib/title";
-import { Centered } from "@/shell/states";
+import { safeNext } from "@/utils/next";
+import { useTitle } from "@/hooks/useTitle";
+import { Centered } from "@/layout/states";
 import { Button, Card, ErrorLine, Field, TextInput } from "@/ui";
 
 export function Component() {
@@ -19,7 +19,7 @@ export function Component() {
   });
 
   if (session.status === "in") {
-    // A new account has nothing to see yet, unless it joins a workspace that has.
+    // A new account has no data yet, unless it joins a workspace.
     const first = !signup.isIdle && !next?.startsWith("/join/") ? "/app/start" : undefined;
     return <Navigate to={first ?? next ?? "/app"} replace />;
   }
@@ -32,7 +32,7 @@ export function Component() {
     <Centered>
       <Card>
         <h1>Create an account</h1>
-        <p className="mt-1 mb-4 text-muted">See what your language models cost, two minutes from now.</p>
+        <p className="mt-1 mb-4 text-muted">See what your language models cost in two minutes.</p>
         <form
           className="space-y-4"
           onSubmit={(event) => {
@@ -44,11 +44,17 @@ export function Component() {
           <Field label="Your name" of={signup.error} name="name">
             <TextInput autoComplete="name" maxLength={128} {...input("name")} />
           </Field>
-          <Field label="E-mail" of={signup.error} name="email">
+          <Field label="Email" of={signup.error} name="email">
             <TextInput type="email" autoComplete="username" maxLength={254} {...input("email")} />
           </Field>
           <Field label="Password" hint="At least 8 characters" of={signup.error} name="password">
-            <TextInput type="password" autoComplete="new-password" minLength={8} maxLength={128} {...input("password")} />
+            <TextInput
+              type="password"
+              autoComplete="new-password"
+              minLength={8}
+              maxLength={128}
+              {...input("password")}
+            />
           </Field>
           <Button type="submit" look="primary" busy={signup.isPending} className="w-full">
             Create account
@@ -57,7 +63,10 @@ export function Component() {
       </Card>
       <p className="mt-5 text-center text-muted">
         Have an account?{" "}
-        <Link to={`/login${next ? `?next=${encodeURIComponent(next)}` : ""}`} className="font-medium text-accent underline">
+        <Link
+          to={`/login${next ? `?next=${encodeURIComponent(next)}` : ""}`}
+          className="font-medium text-accent underline"
+        >
           Sign in
         </Link>
       </p>

@@ -1,0 +1,24 @@
+import { MenuItem, MenuLabel } from "@/ui";
+import { ExportMenu, FORMATS } from "@/components/ExportMenu";
+import type { CallsView } from "./view";
+
+/** Downloads all calls that match the filters. */
+export function Export({ view }: { view: CallsView }) {
+  const { start, end, provider, model, project, status, tag, policy_violation } = view.query;
+  const query = { start, end, provider, model, project, status, tag, policy_violation };
+  const given = Object.fromEntries(Object.entries(query).map(([name, value]) => [name, value ?? undefined] as const));
+  return (
+    <ExportMenu>
+      {(save) => (
+        <>
+          <MenuLabel>{view.filtered ? "Calls matching the filters" : "All calls in this period"}</MenuLabel>
+          {FORMATS.map(({ format, label }) => (
+            <MenuItem key={format} onSelect={() => save("/api/export/events", { ...given, format }, `calls.${format}`)}>
+              {label}
+            </MenuItem>
+          ))}
+        </>
+      )}
+    </ExportMenu>
+  );
+}

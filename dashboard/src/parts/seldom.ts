@@ -1,2 +1,0 @@
-/** Advice and forecasts take the server a while, and one call more does not change them. */
-export const SELDOM = { refetchInterval: 300_000 };
