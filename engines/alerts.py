@@ -29,7 +29,7 @@ from schemas.live import Changed
 from utils import json
 from utils.background import Background
 from utils.cipher import CannotDecrypt, Cipher
-from utils.cursors import read_cursor, write_cursor
+from utils.cursors import page, read_cursor, write_cursor
 from utils.errors import Invalid
 from utils.ids import uuid7
 from utils.keys import WEBHOOK_SECRET_PREFIX, new_key
@@ -72,14 +72,9 @@ class AlertEngine:
     async def alerts(self, identity: Identity, cursor: str | None, limit: int) -> AlertPage:
         """What was told and what became of it, newest first."""
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
         found = await self._database.alert_list(identity.workspace_id, before, limit + 1)
-        page = found[:limit]
-        return AlertPage(
-            count=len(page),
-            alerts=page,
-            next_cursor=write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None,
-        )
+        rows, next_cursor = page(found, limit, lambda last: write_cursor(last.created_at, last.id))
+        return AlertPage(count=len(rows), alerts=rows, next_cursor=next_cursor)
 
     async def test(self, identity: Identity, channel_id: UUID) -> Alert:
         """Queues a message that only says that it arrives. Raises NotFound."""

@@ -40,7 +40,7 @@ from schemas.ranges import CostRange
 from schemas.reservations import PlannedCall
 from schemas.terms import Estimate, Terms
 from schemas.usage import EventRates, Usage
-from utils.cursors import read_cursor, write_cursor
+from utils.cursors import page, read_cursor, write_cursor
 from utils.errors import Conflict, Invalid, NotFound
 from utils.group_commit import GroupCommit
 from utils.ids import event_uuid, is_uuid, uuid7
@@ -337,7 +337,6 @@ class CostEngine:
     async def events(self, identity: Identity, wanted: EventFilter, cursor: str | None) -> EventPage:
         """A page of events, newest first. Raises Invalid for a cursor we did not hand out."""
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
         found = await self._database.event_list(
             identity.workspace_id,
             EventFilter(
@@ -353,12 +352,8 @@ class CostEngine:
                 limit=wanted.limit + 1,
             ),
         )
-        page = found[: wanted.limit]
-        return EventPage(
-            count=len(page),
-            events=page,
-            next_cursor=write_cursor(page[-1].timestamp, page[-1].event_id) if len(found) > len(page) else None,
-        )
+        rows, next_cursor = page(found, wanted.limit, lambda last: write_cursor(last.timestamp, last.event_id))
+        return EventPage(count=len(rows), events=rows, next_cursor=next_cursor)
 
     def _rates(self, stored: StoredEvent, known: Known) -> EventRates | None:
         """The event's rates, or None if today's prices do not lead to the stored cost."""

@@ -4,7 +4,7 @@ from database import Database
 from schemas.feedback import Feedback, FeedbackIn, FeedbackPage
 from schemas.identities import Identity
 from schemas.live import Changed
-from utils.cursors import read_cursor, write_cursor
+from utils.cursors import page, read_cursor, write_cursor
 from utils.errors import NotFound
 from utils.ids import event_uuid, uuid7
 from utils.time import now
@@ -43,7 +43,6 @@ class FeedbackEngine:
         Raises Invalid for a cursor we did not hand out.
         """
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
         found = await self._database.feedback_list(
             identity.workspace_id,
             before,
@@ -52,9 +51,5 @@ class FeedbackEngine:
             search=search,
             rating=rating,
         )
-        page = found[:limit]
-        return FeedbackPage(
-            count=len(page),
-            feedback=page,
-            next_cursor=write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None,
-        )
+        rows, next_cursor = page(found, limit, lambda last: write_cursor(last.created_at, last.id))
+        return FeedbackPage(count=len(rows), feedback=rows, next_cursor=next_cursor)

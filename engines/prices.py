@@ -12,7 +12,7 @@ from schemas.live import Changed
 from schemas.llm import ListedModel, ListedModels
 from schemas.prices import OwnPrice, OwnPriceIn, OwnPriceList
 from schemas.usage import EventRates
-from utils.cursors import read_name_cursor, write_name_cursor
+from utils.cursors import page, read_name_cursor, write_name_cursor
 from utils.errors import Invalid
 from utils.ids import uuid7
 from utils.time import now
@@ -68,11 +68,11 @@ class PriceEngine:
             for model in listed
             if model.id > after and (vendor is None or model.provider == vendor) and model.mentions(text)
         ]
-        page = found[:limit]
+        rows, next_cursor = page(found, limit, lambda last: write_name_cursor(last.id))
         return ListedModels(
-            count=len(page),
-            models=[ListedModel(**model._asdict(), rates=self._rates(model, at)) for model in page],
-            next_cursor=write_name_cursor(page[-1].id) if len(found) > limit else None,
+            count=len(rows),
+            models=[ListedModel(**model._asdict(), rates=self._rates(model, at)) for model in rows],
+            next_cursor=next_cursor,
         )
 
     def _rates(self, model: Listing, at: datetime) -> EventRates:

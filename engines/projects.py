@@ -9,7 +9,7 @@ from schemas.identities import Identity
 from schemas.live import Changed
 from schemas.projects import Project, ProjectChange, ProjectPage
 from schemas.ranges import CostRange
-from utils.cursors import read_name_cursor, write_name_cursor
+from utils.cursors import page, read_name_cursor, write_name_cursor
 from utils.errors import Conflict, NotFound
 from utils.time import now
 
@@ -30,15 +30,11 @@ class ProjectEngine:
         """Projects by name with what each cost in the range."""
         start, end = wanted.resolve(now())
         after = None if cursor is None else read_name_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
         found = await self._database.project_list(
             identity.workspace_id, start, end, archived=archived, after=after, limit=limit + 1
         )
-        return ProjectPage(
-            date_range=DateRange(start=start, end=end),
-            projects=found[:limit],
-            next_cursor=write_name_cursor(found[limit - 1].name) if len(found) > limit else None,
-        )
+        rows, next_cursor = page(found, limit, lambda last: write_name_cursor(last.name))
+        return ProjectPage(date_range=DateRange(start=start, end=end), projects=rows, next_cursor=next_cursor)
 
     async def create(self, identity: Identity, name: str) -> Project:
         """A new project. Raises Conflict when there is one of that name."""

@@ -18,7 +18,7 @@ from schemas.workspaces import (
     Workspace,
     Workspaces,
 )
-from utils.cursors import read_cursor, write_cursor
+from utils.cursors import page, read_cursor, write_cursor
 from utils.errors import Conflict, NotFound
 from utils.ids import uuid7
 from utils.keys import INVITATION_PREFIX, key_hash, new_key
@@ -110,11 +110,6 @@ class WorkspaceEngine:
     async def audit(self, identity: Identity, cursor: str | None, limit: int) -> AuditPage:
         """Who did what, newest first."""
         before = None if cursor is None else read_cursor(cursor)
-        # One more than asked for tells whether there is a next page.
         found = await self._database.audit_list(identity.workspace_id, before, limit + 1)
-        page = found[:limit]
-        return AuditPage(
-            count=len(page),
-            entries=page,
-            next_cursor=write_cursor(page[-1].at, page[-1].id) if len(found) > limit else None,
-        )
+        rows, next_cursor = page(found, limit, lambda last: write_cursor(last.at, last.id))
+        return AuditPage(count=len(rows), entries=rows, next_cursor=next_cursor)

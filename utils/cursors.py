@@ -1,13 +1,25 @@
-"""Where a page of a list ends, in a form that callers hand back and need not understand."""
+"""Pages of a list, and where one ends in a form that callers hand back and need not understand."""
 
 import base64
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
 
 from utils.errors import Invalid
+
+T = TypeVar("T")
+
+
+def page(found: list[T], limit: int, cursor: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """The rows of a page, and the cursor of the next one if there is one.
+
+    `found` has one row more than the limit if there are more; `cursor` writes the cursor that a row ends a page with.
+    """
+    rows = found[:limit]
+    return rows, cursor(rows[-1]) if len(found) > limit else None
 
 
 def write_cursor(at: datetime, id: UUID) -> str:
