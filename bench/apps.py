@@ -20,7 +20,6 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.events import Event
-from utils.http import OneWriteProtocol
 
 _HOUSE = Path(__file__).parent.parent
 # Where a standstill is looked for: below these everything is somebody's helper, above them everybody's frame.
@@ -118,11 +117,9 @@ async def raw(port: int) -> None:
 def watched() -> Watched:
     """The product, watched."""
     # Imported here: the module makes the application, which only this process needs.
-    from main import app
-    from utils.logs import configure_logs
+    from main import worker
 
-    configure_logs(debug=False)
-    return Watched(app)
+    return Watched(worker())
 
 
 def main() -> None:
@@ -140,7 +137,6 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=OneWriteProtocol,
     )
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
-from config import Settings
+from config import DEMO_MARK, Settings, read_settings
 from database import StartError
 from demo.story import tell
-from main import DEMO_MARK, create_app, read_settings, serve
+from main import create_app, serve
 from utils import json
 
 ADMIN = {"email": "admin@example.com", "password": "admin123", "name": "Ada Admin"}

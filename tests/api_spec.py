@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from main import app
+from main import create_app
 
 ROOT = Path(__file__).parent.parent
 API_SPEC = ROOT / "API_SPEC.md"
@@ -200,7 +200,7 @@ def _line(text: str) -> str:
 
 def main() -> None:
     """Brings the files up to date, or says which one is not."""
-    openapi = app.openapi()
+    openapi = create_app().openapi()
     for path, text in ((API_SPEC, Tables(openapi).render(API_SPEC.read_text())), (OPENAPI, written(openapi))):
         if path.read_text() == text:
             continue
