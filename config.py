@@ -2,15 +2,17 @@
 
 import os
 import secrets
+import sys
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Road = Literal["embedded", "postgres", "supabase"]
 
-
+# The file that marks the data folder of a demo.
+DEMO_MARK = "DEMO"
 DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
 
 
@@ -89,6 +91,11 @@ class Settings(BaseSettings):
         """The folder of the dashboard; None if it is off or was not built."""
         return DASHBOARD if self.dashboard == "on" and (DASHBOARD / "index.html").exists() else None
 
+    @property
+    def holds_demo(self) -> bool:
+        """Whether the data folder is that of a demo."""
+        return self.road == "embedded" and (self.data_dir / DEMO_MARK).exists()
+
     def encryption_keys(self) -> list[str]:
         """What secrets are encrypted with, the newest first: those of ENCRYPTION_KEY, last the signing key."""
         return [*self._own_encryption_keys(), self.signing_key()]
@@ -115,3 +122,32 @@ class Settings(BaseSettings):
             finally:
                 draft.unlink()
         return path.read_text()
+
+
+def read_settings(**fixed: Any) -> Settings:
+    """The settings, some of them fixed. Ends the program with a sentence about one that is wrong."""
+    try:
+        return Settings(**fixed)
+    except ValidationError as error:
+        sys.exit("Cannot start: " + "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors()))
+
+
+def announce(settings: Settings) -> None:
+    """Prints where the server and its data are."""
+    data = {
+        "embedded": f"{settings.data_dir.resolve()} (embedded Postgres)",
+        "postgres": "the Postgres of DATABASE_URL",
+        "supabase": f"the Supabase project at {settings.supabase_url}",
+    }[settings.road]
+    address = f"http://{settings.host}:{settings.port}"
+    reason = "it is not built" if settings.dashboard == "on" else "DASHBOARD is off"
+    lines = {
+        "dashboard": address if settings.site else f"not served: {reason}",
+        "API": address,
+        "docs": f"{address}/docs",
+        "data": data,
+    }
+    print(
+        "\n".join([f"LLMLab {settings.app_version}", *(f"  {name:9}  {line}" for name, line in lines.items())]),
+        flush=True,
+    )

@@ -8,14 +8,14 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from uuid import UUID
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
-from starlette.routing import Route
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.identities import Identity
@@ -41,34 +41,6 @@ from utils.tokens import bearer_token
 Identify = Callable[[str, UUID | None], Awaitable[Identity]]
 
 MAX_BODY_BYTES = 64 * 1024
-LARGER_BODIES = {
-    **dict.fromkeys(
-        ("/api/events/track", "/api/events/batch", "/api/llm/log-call", "/llm/log-call", TRACES_PATH), 1024 * 1024
-    ),
-    # LiteLLM sends 512 records of 14 kB at once, and cannot compress them.
-    "/api/ingest/litellm": 16 * 1024 * 1024,
-}
-PUBLIC_PATHS = frozenset(
-    {
-        "/",
-        "/docs",
-        "/docs/oauth2-redirect",
-        "/redoc",
-        "/openapi.json",
-        "/favicon.ico",
-        "/health",
-        "/api/health",
-        # Has a token of its own.
-        "/metrics/prometheus",
-        "/api/auth/signup",
-        "/api/auth/login",
-        "/api/auth/refresh",
-        "/api/auth/logout",
-        "/api/auth/register",
-        "/auth/register",
-        "/auth/login",
-    }
-)
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Swagger UI and ReDoc come from a CDN and start from an inline script.
 _DOCS_POLICY = (
@@ -93,6 +65,27 @@ _SECURITY_HEADERS = [
 ]
 
 log = logging.getLogger("llmlab.requests")
+
+
+def cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
+    """Lets pages of these origins call the API."""
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        # The cookie of a session is for the origins that are named, never for any.
+        allow_credentials="*" not in origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Last-Event-ID",
+            "X-Request-ID",
+            "X-Session",
+            "X-Workspace-Id",
+        ],
+        expose_headers=["X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
+    )
 
 
 class RequestMiddleware:
@@ -157,6 +150,19 @@ class RequestMiddleware:
             log.handle(RequestRecord(log.name, request))
 
 
+class OldPathMiddleware:
+    """Takes a request for an old path as one for the path in `paths` that replaced it."""
+
+    def __init__(self, app: ASGIApp, paths: Mapping[str, str]) -> None:
+        self.app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = self._paths.get(scope["path"], scope["path"])
+        await self.app(scope, receive, send)
+
+
 class DashboardMiddleware:
     """Answers with the files of the dashboard. They are for everybody, and count against no limit."""
 
@@ -183,14 +189,15 @@ class DashboardMiddleware:
 class BodyLimitMiddleware:
     """Refuses bodies over 64 KiB, or the limit of the path, also those in chunks of which nobody says how many."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, limits: Mapping[str, int]) -> None:
         self.app = app
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = LARGER_BODIES.get(scope["path"], MAX_BODY_BYTES)
+        most = self._limits.get(scope["path"], MAX_BODY_BYTES)
         size = f"{most // 1024} KiB" if most < 1024 * 1024 else f"{most // 1024 // 1024} MiB"
         too_large = PayloadTooLarge(f"The request body is larger than {size}")
         length = header(scope, b"content-length") or "0"
@@ -262,13 +269,14 @@ class AuthMiddleware:
     `refuse` answers the others, with the error in `scope["refusal"]`.
     """
 
-    def __init__(self, app: ASGIApp, identify: Identify, refuse: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, identify: Identify, refuse: ASGIApp, public_paths: Collection[str]) -> None:
         self.app = app
+        self._public_paths = public_paths
         self._identify = identify
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS and not _is_preflight(scope):
+        if scope["type"] == "http" and scope["path"] not in self._public_paths and not _is_preflight(scope):
             try:
                 token = bearer_token(header(scope, b"authorization"))
                 if token is None:
@@ -331,26 +339,6 @@ class RateLimitMiddleware:
             await send_error(scope, send_with_headers, TooManyRequests(retry_after))
             return
         await self.app(scope, receive, send_with_headers)
-
-
-class DirectMiddleware:
-    """Hands a request straight to the application in `routes` for its method and path, if there is one.
-
-    The framework's way there, through layers of its own and past every other route, costs an event a seventh of its
-    time.
-    """
-
-    def __init__(self, app: ASGIApp, routes: Mapping[tuple[str, str], Route]) -> None:
-        self.app = app
-        self._routes = routes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if route is None:
-            await self.app(scope, receive, send)
-            return
-        scope["route"] = route
-        await route.app(scope, receive, send)
 
 
 async def send_error(scope: Scope, send: Send, error: LLMLabError) -> None:

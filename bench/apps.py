@@ -20,7 +20,6 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.events import Event
-from utils.http import OneWriteProtocol
 
 _HOUSE = Path(__file__).parent.parent
 # Code to report as the place of a blocked event loop, as opposed to helpers below and frameworks above it.
@@ -117,12 +116,10 @@ async def raw(port: int) -> None:
 
 def watched() -> Watched:
     """The product with the monitor."""
-    # Imported here, because the import creates the application.
-    from main import app
-    from utils.logs import configure_logs
+    # Imported here, because only this process needs the application.
+    from main import worker
 
-    configure_logs(debug=False)
-    return Watched(app)
+    return Watched(worker())
 
 
 def main() -> None:
@@ -140,7 +137,6 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=OneWriteProtocol,
     )
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from config import Settings
+from config import DEMO_MARK, Settings, read_settings
 from demo.story import make_story
-from main import DEMO_MARK, create_app, read_settings, serve
+from main import create_app, serve
 from utils import json
 from utils.errors import StartError
 

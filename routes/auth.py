@@ -5,31 +5,30 @@ from uuid import UUID
 
 from fastapi import Body, Path, Response
 
+from routes.call import Call
 from routes.cookies import COOKIE, cleared, cleared_when_refused, in_cookie, kept, refresh_token
-from routes.exact import Call, needs, problems, public_router, router
+from routes.router import Router
+from routes.schema import problems
 from schemas.accounts import AccountChange, Ended, Login, Message, Refresh, Register, Sessions, SignedIn, Signup, User
 
-public = public_router("/api/auth", "auth")
-account = router("/api/auth", "auth")
-older = public_router("/auth", "auth")
+auth = Router("/api/auth", "auth")
 
 
-@public.post("/signup", responses=problems(400), openapi_extra=COOKIE, summary="Create an account and its workspace")
-@in_cookie
-async def signup(call: Call, new: Signup) -> SignedIn:
-    return await call.accounts.signup(new, call.device)
-
-
-@older.post(
-    "/register",
-    status_code=201,
+@auth.post(
+    "/signup",
+    needs="nothing",
     responses=problems(400),
     openapi_extra=COOKIE,
-    summary="Create an account; the name may be left out",
-    deprecated=True,
+    summary="Create an account and its workspace",
 )
-@public.post(
+@in_cookie
+async def signup(call: Call, new: Signup) -> SignedIn:
+    return await call.engines.accounts.signup(new, call.device)
+
+
+@auth.post(
     "/register",
+    needs="nothing",
     status_code=201,
     responses=problems(400),
     openapi_extra=COOKIE,
@@ -37,66 +36,66 @@ async def signup(call: Call, new: Signup) -> SignedIn:
 )
 @in_cookie
 async def register(call: Call, new: Register) -> SignedIn:
-    return await call.accounts.signup(new.signup(), call.device)
+    return await call.engines.accounts.signup(new.signup(), call.device)
 
 
-@older.post("/login", responses=problems(401), openapi_extra=COOKIE, summary="Sign in", deprecated=True)
-@public.post("/login", responses=problems(401), openapi_extra=COOKIE, summary="Sign in")
+@auth.post("/login", needs="nothing", responses=problems(401), openapi_extra=COOKIE, summary="Sign in")
 @in_cookie
 async def login(call: Call, credentials: Login) -> SignedIn:
-    return await call.accounts.login(credentials, call.address, call.device)
+    return await call.engines.accounts.login(credentials, call.address, call.device)
 
 
-@public.post(
-    "/refresh", responses=problems(401), openapi_extra=COOKIE, summary="Exchange a refresh token for new tokens"
+@auth.post(
+    "/refresh",
+    needs="nothing",
+    responses=problems(401),
+    openapi_extra=COOKIE,
+    summary="Exchange a refresh token for new tokens",
 )
 @in_cookie
 async def refresh(call: Call, token: Annotated[Refresh, Body(default_factory=Refresh)]) -> SignedIn:
     with cleared_when_refused(call):
-        return await call.accounts.refresh(refresh_token(call, token), from_browser=token.refresh_token is None)
+        return await call.engines.accounts.refresh(refresh_token(call, token), from_browser=token.refresh_token is None)
 
 
-@public.post(
+@auth.post(
     "/logout",
+    needs="nothing",
     response_model=Message,
     openapi_extra={"security": [{"bearer": []}, {}], **COOKIE},
     summary="End the session of the token sent, if any",
 )
 async def logout(call: Call) -> Response:
-    return cleared(call, await call.accounts.logout(call.token, kept(call)))
+    return cleared(call, await call.engines.accounts.logout(call.token, kept(call)))
 
 
-@account.get("/me", summary="Who am I")
-@needs("person")
+@auth.get("/me", needs="person", summary="Who am I")
 async def me(call: Call) -> User:
-    return await call.accounts.me(call.caller)
+    return await call.engines.accounts.me(call.caller)
 
 
-@account.patch("/me", responses=problems(400), summary="Change my name or password")
-@needs("person")
+@auth.patch("/me", needs="person", responses=problems(400), summary="Change my name or password")
 async def change(call: Call, changes: AccountChange) -> User:
-    return await call.accounts.change(call.caller, changes)
+    return await call.engines.accounts.change(call.caller, changes)
 
 
-@account.delete("/me", status_code=204, summary="Delete my account and the workspaces only I administer")
-@needs("person")
+@auth.delete("/me", needs="person", status_code=204, summary="Delete my account and the workspaces only I administer")
 async def delete(call: Call) -> None:
-    return await call.accounts.delete(call.caller)
+    return await call.engines.accounts.delete(call.caller)
 
 
-@account.get("/sessions", summary="Where I am signed in")
-@needs("person")
+@auth.get("/sessions", needs="person", summary="Where I am signed in")
 async def sessions(call: Call) -> Sessions:
-    return await call.accounts.sessions(call.caller)
+    return await call.engines.accounts.sessions(call.caller)
 
 
-@account.delete("/sessions", summary="Sign me out everywhere, here too")
-@needs("person")
+@auth.delete("/sessions", needs="person", summary="Sign me out everywhere, here too")
 async def end_sessions(call: Call) -> Ended:
-    return await call.accounts.end_sessions(call.caller)
+    return await call.engines.accounts.end_sessions(call.caller)
 
 
-@account.delete("/sessions/{session_id}", status_code=204, responses=problems(404), summary="Sign me out there")
-@needs("person")
+@auth.delete(
+    "/sessions/{session_id}", needs="person", status_code=204, responses=problems(404), summary="Sign me out there"
+)
 async def end_session(call: Call, session_id: Annotated[UUID, Path(description="A session's id")]) -> None:
-    return await call.accounts.end_session(call.caller, session_id)
+    return await call.engines.accounts.end_session(call.caller, session_id)

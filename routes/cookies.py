@@ -11,7 +11,8 @@ from typing import Any
 
 from fastapi import Response
 
-from routes.exact import Call, json_response
+from routes.call import Call
+from routes.exact import json_response
 from schemas.accounts import Message, Refresh, SignedIn
 from utils.addresses import is_loopback
 from utils.errors import Invalid, Unauthorized
@@ -43,7 +44,7 @@ def in_cookie(endpoint: Callable[..., Awaitable[SignedIn]]) -> Callable[..., Awa
         signed_in = await endpoint(call, *args, **kwargs)
         if not wanted or signed_in.refresh_token is None:
             return signed_in
-        lifetime = int(call.accounts.refresh_lifetime.total_seconds())
+        lifetime = int(call.engines.accounts.refresh_lifetime.total_seconds())
         hidden = signed_in.model_copy(update={"refresh_token": None})
         response = json_response(hidden, call.scope["route"].status_code or 200)
         response.headers["Set-Cookie"] = _cookie(call, signed_in.refresh_token, lifetime)

@@ -14,25 +14,23 @@ from utils.errors import PROBLEM_JSON, LLMLabError, problem
 def handle(app: FastAPI) -> None:
     """Registers the handlers."""
     app.add_exception_handler(LLMLabError, _handle)
-    app.add_exception_handler(RequestValidationError, _handle)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
 
-def answer(request: Request, error: LLMLabError | RequestValidationError) -> Response:
-    """What a caller is told of an error."""
-    if isinstance(error, LLMLabError):
-        return _answer(request, error.status, error.detail, dict(error.headers), **error.extra)
+async def _handle(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LLMLabError)
+    return _answer(request, error.status, error.detail, dict(error.headers), **error.extra)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
     faults = [{"loc": fault["loc"], "msg": _sentence(fault), "type": fault["type"]} for fault in error.errors()]
     where = ".".join(str(part) for part in faults[0]["loc"])
     detail = f"{where}: {faults[0]['msg']}"
     if faults[0]["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
         detail = "Send the body as JSON, with the header Content-Type: application/json"
     return _answer(request, 422, detail, {}, errors=faults)
-
-
-async def _handle(request: Request, error: Exception) -> Response:
-    assert isinstance(error, LLMLabError | RequestValidationError)
-    return answer(request, error)
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -5,11 +5,14 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import StreamingResponse
 
+from routes.call import Call
 from routes.deps import FilteredEvents, Range
-from routes.exact import Call, download, problems, router
+from routes.downloads import download
+from routes.router import Router
+from routes.schema import problems
 from utils.tables import MEDIA_TYPES, Format
 
-exports = router("/api/export", "exports")
+exports = Router("/api/export", "exports")
 As = Annotated[Format, Query(description="jsonl is a JSON object a line")]
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}, "description": "The file"},
@@ -21,7 +24,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
     "/events", response_class=StreamingResponse, responses=_FILE, summary="Calls as a file of any length, newest first"
 )
 async def events(call: Call, wanted: FilteredEvents, format: As = "csv") -> StreamingResponse:
-    pieces = call.exports.events(call.caller, wanted, format)
+    pieces = call.engines.exports.events(call.caller, wanted, format)
     return await download(pieces, f"llmlab-events.{format}", MEDIA_TYPES[format])
 
 
@@ -32,7 +35,7 @@ async def events(call: Call, wanted: FilteredEvents, format: As = "csv") -> Stre
     summary="What every model cost a project on each day, as a file, oldest first",
 )
 async def costs(call: Call, wanted: Range, format: As = "csv") -> StreamingResponse:
-    pieces = call.exports.costs(call.caller, wanted, format)
+    pieces = call.engines.exports.costs(call.caller, wanted, format)
     return await download(pieces, f"llmlab-costs.{format}", MEDIA_TYPES[format])
 
 
@@ -43,5 +46,5 @@ async def costs(call: Call, wanted: Range, format: As = "csv") -> StreamingRespo
     summary="The same as charges of FOCUS 1.4 (FinOps Open Cost and Usage Specification)",
 )
 async def focus(call: Call, wanted: Range, format: As = "csv") -> StreamingResponse:
-    pieces = call.exports.focus(call.caller, wanted, format)
+    pieces = call.engines.exports.focus(call.caller, wanted, format)
     return await download(pieces, f"llmlab-focus-1.4.{format}", MEDIA_TYPES[format])

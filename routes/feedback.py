@@ -5,21 +5,27 @@ from typing import Annotated
 from fastapi import Query
 
 from models import Name
+from routes.call import Call
 from routes.deps import Cursor, Limit
-from routes.exact import Call, TwiceRouter, needs, problems
+from routes.router import Router
+from routes.schema import problems
 from schemas.feedback import Feedback, FeedbackIn, FeedbackPage
 
-feedback = TwiceRouter("/feedback", "feedback")
+feedback = Router("/api/feedback", "feedback")
 
 
-@feedback.post("", status_code=201, responses=problems(404), summary="Rate a call; rating it again changes the rating")
-@needs("user")
+@feedback.post(
+    "",
+    needs="user",
+    status_code=201,
+    responses=problems(404),
+    summary="Rate a call; rating it again changes the rating",
+)
 async def give(call: Call, new: FeedbackIn) -> Feedback:
-    return await call.feedback.give(call.caller, new)
+    return await call.engines.feedback.give(call.caller, new)
 
 
-@feedback.get("", summary="Ratings, newest first")
-@needs("admin")
+@feedback.get("", needs="admin", summary="Ratings, newest first")
 async def listing(
     call: Call,
     event_id: Annotated[Name | None, Query(description="Only those of this call, by its id, ours or yours")] = None,
@@ -28,4 +34,4 @@ async def listing(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> FeedbackPage:
-    return await call.feedback.feedback(call.caller, event_id, search, rating, cursor, limit)
+    return await call.engines.feedback.feedback(call.caller, event_id, search, rating, cursor, limit)

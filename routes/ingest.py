@@ -4,12 +4,14 @@ from typing import Any
 
 from fastapi import Response
 
-from routes.exact import Call, needs, problems, router
+from routes.call import Call
+from routes.router import Router
+from routes.schema import problems
 from schemas.events import BatchResult
 from utils.errors import PROBLEM_JSON
 from utils.otlp import JSON, PROTOBUF, TRACES_PATH
 
-ingest = router("", "ingest")
+ingest = Router("", "ingest")
 
 _PROBLEM: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -93,6 +95,8 @@ def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 @ingest.post(
     TRACES_PATH,
+    needs="events:write",
+    body_limit=1024 * 1024,
     response_class=Response,
     summary="Take traces of OpenTelemetry (OTLP over HTTP); the model calls among their spans become events",
     description=_TRACES,
@@ -113,14 +117,18 @@ def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
         "requestBody": {"required": True, "content": {JSON: {"schema": _REQUEST}, PROTOBUF: _BYTES}},
     },
 )
-@needs("events:write")
 async def traces(call: Call) -> Response:
-    answer, media_type = await call.ingest.traces(call.caller, await call.body(), call.content_type, call.encoding)
+    answer, media_type = await call.engines.ingest.traces(
+        call.caller, await call.body(), call.content_type, call.encoding
+    )
     return Response(answer, media_type=media_type)
 
 
 @ingest.post(
     "/api/ingest/litellm",
+    needs="events:write",
+    # LiteLLM sends 512 records of 14 kB at once, and cannot compress them.
+    body_limit=16 * 1024 * 1024,
     summary="Take the records of LiteLLM's generic API callback; the good ones are kept",
     responses=problems(400, 413),
     openapi_extra={
@@ -153,9 +161,8 @@ async def traces(call: Call) -> Response:
         }
     },
 )
-@needs("events:write")
 async def litellm(call: Call) -> BatchResult:
     """Calls are priced as all are; what LiteLLM reckons stands where no price is known. Prompts and answers are neither
     stored nor logged. Sending again is harmless.
     """
-    return await call.ingest.litellm(call.caller, await call.body())
+    return await call.engines.ingest.litellm(call.caller, await call.body())

@@ -10,11 +10,12 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.types import Receive, Scope, Send
 
 from engines.live import Watch
-from routes.exact import Call, router
+from routes.call import Call
+from routes.router import Router
 from schemas.live import LiveMessage, Version
 from utils import json
 
-live = router("/api/stream", "live updates")
+live = Router("/api/stream", "live updates")
 
 _DESCRIPTION = """A stream of server-sent events, which stays open. `hello` says with which `version` it begins: load \
 everything. `change` says that something has changed since, and in `what` of which kind: load that again. A comment \
@@ -65,7 +66,7 @@ async def stream(
         Version | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="The last id that came")
     ] = None,
 ) -> StreamingResponse:
-    return _Stream(await call.live.watch(call.caller, call.token or "", last_event_id), limit)
+    return _Stream(await call.engines.live.watch(call.caller, call.token or "", last_event_id), limit)
 
 
 async def _written(messages: AsyncIterator[LiveMessage | None]) -> AsyncIterator[bytes]:

@@ -5,17 +5,26 @@ from typing import Annotated
 from fastapi import Query
 
 from models import Name, ProviderName
+from routes.call import Call
 from routes.deps import Cursor, Limit
-from routes.exact import IDEMPOTENT, Call, TwiceRouter, needs
+from routes.fast import MAX_BODY_BYTES, FastRoute
+from routes.router import Router
+from routes.schema import IDEMPOTENT
 from schemas.llm import ListedModels, LoggedCall, ObservedCall
 
-llm = TwiceRouter("/llm", "llm")
+llm = Router("/api/llm", "llm")
 
 
-@llm.post("/log-call", openapi_extra=IDEMPOTENT, summary="Log one model call; it is stored as an event")
-@needs("events:write")
+@llm.post(
+    "/log-call",
+    needs="events:write",
+    body_limit=MAX_BODY_BYTES,
+    route_class=FastRoute,
+    openapi_extra=IDEMPOTENT,
+    summary="Log one model call; it is stored as an event",
+)
 async def log_call(call: Call, observed: ObservedCall) -> LoggedCall:
-    return await call.events.log_call(call.caller, observed, call.idempotency_key)
+    return await call.engines.events.log_call(call.caller, observed, call.idempotency_key)
 
 
 @llm.get("/models", summary="The models of the price list, by id")
@@ -26,4 +35,4 @@ async def models(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ListedModels:
-    return await call.prices.models(provider, search, cursor, limit)
+    return await call.engines.prices.models(provider, search, cursor, limit)

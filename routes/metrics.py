@@ -1,37 +1,38 @@
 """How the calls went."""
 
+from routes.call import Call
 from routes.deps import Measured
-from routes.exact import Call, TwiceRouter
+from routes.router import Router
 from schemas.metrics import CostByDay, ErrorRates, Latency, MetricsSummary, Quality, TokenUsage
 
-metrics = TwiceRouter("/metrics", "metrics")
+metrics = Router("/api/metrics", "metrics")
 
 
 @metrics.get("/summary", summary="Calls, tokens, cost, errors and the average latency")
 async def summary(call: Call, wanted: Measured) -> MetricsSummary:
-    return await call.metrics.summary(call.caller, wanted)
+    return await call.engines.metrics.summary(call.caller, wanted)
 
 
 @metrics.get("/token-usage", summary="Tokens by day")
 async def token_usage(call: Call, wanted: Measured) -> TokenUsage:
-    return await call.metrics.token_usage(call.caller, wanted)
+    return await call.engines.metrics.token_usage(call.caller, wanted)
 
 
 @metrics.get("/latency", summary="How long calls took: five ranges, and percentiles by model")
 async def latency(call: Call, wanted: Measured) -> Latency:
-    return await call.metrics.latency(call.caller, wanted)
+    return await call.engines.metrics.latency(call.caller, wanted)
 
 
 @metrics.get("/error-rate", summary="Errors and timeouts by day")
 async def error_rate(call: Call, wanted: Measured) -> ErrorRates:
-    return await call.metrics.error_rate(call.caller, wanted)
+    return await call.engines.metrics.error_rate(call.caller, wanted)
 
 
 @metrics.get("/cost", summary="Cost by day")
 async def cost(call: Call, wanted: Measured) -> CostByDay:
-    return await call.metrics.cost(call.caller, wanted)
+    return await call.engines.metrics.cost(call.caller, wanted)
 
 
 @metrics.get("/quality", summary="What a good answer costs, by model")
 async def quality(call: Call, wanted: Measured) -> Quality:
-    return await call.metrics.quality(call.caller, wanted)
+    return await call.engines.metrics.quality(call.caller, wanted)

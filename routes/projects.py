@@ -5,11 +5,13 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
+from routes.call import Call
 from routes.deps import Cursor, Limit, Range
-from routes.exact import Call, needs, problems, router
+from routes.router import Router
+from routes.schema import problems
 from schemas.projects import Project, ProjectChange, ProjectIn, ProjectPage
 
-projects = router("/api/projects", "projects")
+projects = Router("/api/projects", "projects")
 
 
 @projects.get("", summary="Projects by name, with what each cost")
@@ -20,18 +22,18 @@ async def listing(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ProjectPage:
-    return await call.projects.projects(call.caller, wanted, archived=archived, cursor=cursor, limit=limit)
+    return await call.engines.projects.projects(call.caller, wanted, archived=archived, cursor=cursor, limit=limit)
 
 
-@projects.post("", status_code=201, responses=problems(409), summary="Create a project")
-@needs("admin")
+@projects.post("", needs="admin", status_code=201, responses=problems(409), summary="Create a project")
 async def create(call: Call, new: ProjectIn) -> Project:
-    return await call.projects.create(call.caller, new.name)
+    return await call.engines.projects.create(call.caller, new.name)
 
 
-@projects.patch("/{project_id}", responses=problems(404, 409), summary="Rename, archive or bring back a project")
-@needs("admin")
+@projects.patch(
+    "/{project_id}", needs="admin", responses=problems(404, 409), summary="Rename, archive or bring back a project"
+)
 async def change(
     call: Call, project_id: Annotated[UUID, Path(description="A project's id")], changes: ProjectChange
 ) -> Project:
-    return await call.projects.change(call.caller, project_id, changes)
+    return await call.engines.projects.change(call.caller, project_id, changes)

@@ -4,17 +4,18 @@ from typing import Annotated
 
 from fastapi import Query
 
+from routes.call import Call
 from routes.deps import Days, Zone
-from routes.exact import Call, router
+from routes.router import Router
 from schemas.anomalies import Anomalies
 from schemas.recommendations import ModelSwitches, Recommendations
 
-recommendations = router("/api/recommendations", "recommendations")
+recommendations = Router("/api/recommendations", "recommendations")
 
 
 @recommendations.get("", summary="All the advice the stored data supports")
 async def recommend(call: Call, days: Days = 30, tz: Zone = "UTC") -> Recommendations:
-    return await call.advice.recommend(call.caller, days, tz)
+    return await call.engines.recommendations.recommend(call.caller, days, tz)
 
 
 @recommendations.get("/anomalies", summary="When something cost far more or less than usual or failed, and why")
@@ -24,9 +25,9 @@ async def anomalies(
     threshold: Annotated[float, Query(ge=1, le=5, description="In robust standard deviations")] = 2,
     tz: Zone = "UTC",
 ) -> Anomalies:
-    return await call.anomalies.anomalies(call.caller, days, threshold, tz)
+    return await call.engines.anomalies.anomalies(call.caller, days, threshold, tz)
 
 
 @recommendations.get("/model-switching", summary="Models that can do the job for less, priced on what was really used")
 async def model_switching(call: Call, days: Days = 30, tz: Zone = "UTC") -> ModelSwitches:
-    return await call.advice.model_switching(call.caller, days, tz)
+    return await call.engines.recommendations.model_switching(call.caller, days, tz)

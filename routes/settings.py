@@ -1,27 +1,22 @@
 """What the workspace decided for its calls."""
 
-from routes.exact import Call, needs, router
+from routes.call import Call
+from routes.router import Router
 from schemas.settings import CallPolicy, SettingsIn, WorkspaceSettings
 
-settings = router("/api/settings", "settings")
-older = router("/settings", "settings")
+settings = Router("/api/settings", "settings")
 
 
-@older.get("", summary="The workspace's settings", deprecated=True)
-@settings.get("", summary="The workspace's settings")
-@needs("admin")
+@settings.get("", needs="admin", summary="The workspace's settings")
 async def show(call: Call) -> WorkspaceSettings:
-    return await call.settings.settings(call.caller)
+    return await call.engines.settings.settings(call.caller)
 
 
-@older.put("", summary="Change settings; what is left out stays", deprecated=True)
-@settings.put("", summary="Change settings; what is left out stays")
-@needs("admin")
+@settings.put("", needs="admin", summary="Change settings; what is left out stays")
 async def change(call: Call, changes: SettingsIn) -> WorkspaceSettings:
-    return await call.settings.change(call.caller, changes)
+    return await call.engines.settings.change(call.caller, changes)
 
 
-@settings.get("/policy", summary="What an application has to obey")
-@needs("anybody")
+@settings.get("/policy", needs="anybody", summary="What an application has to obey")
 async def policy(call: Call) -> CallPolicy:
-    return await call.settings.policy(call.caller)
+    return await call.engines.settings.policy(call.caller)

@@ -6,8 +6,11 @@ from uuid import UUID
 from fastapi import Path, Query
 from fastapi.responses import StreamingResponse
 
+from routes.call import Call
 from routes.deps import Cursor, Limit
-from routes.exact import Call, download, needs, problems, router
+from routes.downloads import download
+from routes.router import Router
+from routes.schema import problems
 from schemas.workspaces import (
     AuditPage,
     InvitationIn,
@@ -22,107 +25,112 @@ from schemas.workspaces import (
     Workspaces,
 )
 
-workspaces = router("/api/workspaces", "workspaces")
-audit = router("/api/audit", "workspaces")
+workspaces = Router("/api/workspaces", "workspaces")
+audit = Router("/api/audit", "workspaces")
 UserId = Annotated[UUID, Path(description="A member's user_id")]
 
 
-@workspaces.get("", summary="The workspaces I belong to")
-@needs("person")
+@workspaces.get("", needs="person", summary="The workspaces I belong to")
 async def listing(call: Call) -> Workspaces:
-    return await call.workspaces.workspaces(call.caller)
+    return await call.engines.workspaces.workspaces(call.caller)
 
 
-@workspaces.post("", status_code=201, responses=problems(409), summary="Create a workspace of mine")
-@needs("person")
+@workspaces.post("", needs="person", status_code=201, responses=problems(409), summary="Create a workspace of mine")
 async def create(call: Call, new: WorkspaceName) -> Workspace:
-    return await call.workspaces.create(call.caller, new.name)
+    return await call.engines.workspaces.create(call.caller, new.name)
 
 
-@workspaces.patch("/current", status_code=204, summary="Rename this workspace")
-@needs("admin")
+@workspaces.patch("/current", needs="admin", status_code=204, summary="Rename this workspace")
 async def rename(call: Call, change: WorkspaceName) -> None:
-    return await call.workspaces.rename(call.caller, change.name)
+    return await call.engines.workspaces.rename(call.caller, change.name)
 
 
 @workspaces.delete(
-    "/current", status_code=204, responses=problems(409), summary="Delete this workspace and all it holds, for good"
+    "/current",
+    needs="admin",
+    status_code=204,
+    responses=problems(409),
+    summary="Delete this workspace and all it holds, for good",
 )
-@needs("admin")
 async def delete(
     call: Call, name: Annotated[str, Query(max_length=128, description="The workspace's name, to be sure")]
 ) -> None:
-    return await call.workspaces.delete(call.caller, name)
+    return await call.engines.workspaces.delete(call.caller, name)
 
 
-@workspaces.post("/leave", status_code=204, responses=problems(409), summary="Leave this workspace")
-@needs("person")
+@workspaces.post("/leave", needs="person", status_code=204, responses=problems(409), summary="Leave this workspace")
 async def leave(call: Call) -> None:
-    return await call.workspaces.leave(call.caller)
+    return await call.engines.workspaces.leave(call.caller)
 
 
 @workspaces.get("/members", summary="Who belongs to this workspace")
 async def members(call: Call) -> Members:
-    return await call.workspaces.members(call.caller)
+    return await call.engines.workspaces.members(call.caller)
 
 
-@workspaces.patch("/members/{user_id}", responses=problems(404, 409), summary="Make a member an admin or a viewer")
-@needs("admin")
+@workspaces.patch(
+    "/members/{user_id}", needs="admin", responses=problems(404, 409), summary="Make a member an admin or a viewer"
+)
 async def set_role(call: Call, user_id: UserId, change: RoleChange) -> Member:
-    return await call.workspaces.set_role(call.caller, user_id, change.role)
+    return await call.engines.workspaces.set_role(call.caller, user_id, change.role)
 
 
 @workspaces.delete(
-    "/members/{user_id}", status_code=204, responses=problems(404, 409), summary="Remove a member from this workspace"
+    "/members/{user_id}",
+    needs="admin",
+    status_code=204,
+    responses=problems(404, 409),
+    summary="Remove a member from this workspace",
 )
-@needs("admin")
 async def remove(call: Call, user_id: UserId) -> None:
-    return await call.workspaces.remove(call.caller, user_id)
+    return await call.engines.workspaces.remove(call.caller, user_id)
 
 
-@workspaces.get("/invitations", summary="The open invitations")
-@needs("admin")
+@workspaces.get("/invitations", needs="admin", summary="The open invitations")
 async def invitations(call: Call) -> Invitations:
-    return await call.workspaces.invitations(call.caller)
+    return await call.engines.workspaces.invitations(call.caller)
 
 
 @workspaces.post(
     "/invitations",
+    needs="admin",
     status_code=201,
     responses=problems(409),
     summary="Invite an address for 7 days; send the token to whom you invite",
 )
-@needs("admin")
 async def invite(call: Call, new: InvitationIn) -> NewInvitation:
-    return await call.workspaces.invite(call.caller, new)
+    return await call.engines.workspaces.invite(call.caller, new)
 
 
-@workspaces.post("/invitations/accept", responses=problems(404, 409), summary="Join the workspace I was invited to")
-@needs("person")
+@workspaces.post(
+    "/invitations/accept", needs="person", responses=problems(404, 409), summary="Join the workspace I was invited to"
+)
 async def accept(call: Call, invitation: InvitationToken) -> Workspace:
-    return await call.workspaces.accept(call.caller, invitation.token)
+    return await call.engines.workspaces.accept(call.caller, invitation.token)
 
 
 @workspaces.delete(
-    "/invitations/{invitation_id:uuid}", status_code=204, responses=problems(404), summary="Take an invitation back"
+    "/invitations/{invitation_id:uuid}",
+    needs="admin",
+    status_code=204,
+    responses=problems(404),
+    summary="Take an invitation back",
 )
-@needs("admin")
 async def withdraw(call: Call, invitation_id: Annotated[UUID, Path(description="An invitation's id")]) -> None:
-    return await call.workspaces.withdraw(call.caller, invitation_id)
+    return await call.engines.workspaces.withdraw(call.caller, invitation_id)
 
 
 @workspaces.get(
     "/export",
+    needs="admin",
     response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {}}, "description": "A ZIP of JSON lines, a file per kind"}},
     summary="Everything this workspace holds, as one archive",
 )
-@needs("admin")
 async def export(call: Call) -> StreamingResponse:
-    return await download(call.archive.archive(call.caller), "llmlab.zip", "application/zip")
+    return await download(call.engines.archive.archive(call.caller), "llmlab.zip", "application/zip")
 
 
-@audit.get("", summary="Who did what, newest first")
-@needs("admin")
+@audit.get("", needs="admin", summary="Who did what, newest first")
 async def audit_log(call: Call, limit: Limit = 50, cursor: Cursor = None) -> AuditPage:
-    return await call.workspaces.audit(call.caller, cursor, limit)
+    return await call.engines.workspaces.audit(call.caller, cursor, limit)

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from main import create_app
+from routes import OLD_PATHS
 from tests.conftest import client_of, running, settings_for
 from tests.team import PASSWORD, Member, assert_problem, call, new_api_key, sign_up
 from tests.test_otlp import CHAT, message_of, request_of, span
@@ -350,11 +351,13 @@ def operations(app: FastAPI) -> set[str]:
 
 def test_the_table_has_every_operation_and_no_other(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path))
-    assert operations(app) == expected().keys()
+    # An old path is one of another operation's.
+    current = {operation for operation in expected() if operation.split()[1] not in OLD_PATHS}
+    assert operations(app) == current
     # An operation that the description hides would be missed.
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
     answered = {f"{method} {route.path_format}" for route in routes for method in route.methods or ()}
-    assert answered == expected().keys()
+    assert answered == current
 
 
 @pytest.mark.long

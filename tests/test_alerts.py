@@ -45,8 +45,8 @@ DISCORD = "https://discord.com/api/webhooks/123456789/abcdefg_hijklmnop"
 
 def hurry(app: FastAPI) -> None:
     """Has it look and try again much sooner than it would."""
-    app.state.alerts.delivering.every_seconds = 0.05
-    app.state.alerts.backoff = (0.05,) * len(BACKOFF)
+    app.state.engines.alerts.delivering.every_seconds = 0.05
+    app.state.engines.alerts.backoff = (0.05,) * len(BACKOFF)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 import config
-from config import Settings
-from main import _announce, create_app
+from config import Settings, announce
+from main import create_app
 from tests.conftest import client_of, settings_for
 from tests.team import assert_problem
 from tools.docs import OPENAPI, written
@@ -265,14 +265,14 @@ async def test_without_it_the_api_answers_as_ever(
     async with client_of(app) as client:
         for path in ("/app", "/assets/index-B1a2.js", "/login"):
             assert_problem(await client.get(path), 401)
-    _announce(settings)
+    announce(settings)
     said = capsys.readouterr().out
     reason = "DASHBOARD is off" if why == "off" else "it is not built"
     assert f"  dashboard  not served: {reason}\n  API        http://127.0.0.1:8123\n" in said
 
 
 def test_the_server_says_where_the_dashboard_is(dist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _announce(settings_for(tmp_path / "data", dashboard="on", port=8123))
+    announce(settings_for(tmp_path / "data", dashboard="on", port=8123))
     assert "\n  dashboard  http://127.0.0.1:8123\n" in capsys.readouterr().out
 
 

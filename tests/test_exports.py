@@ -167,7 +167,7 @@ async def test_what_arrives_meanwhile_moves_nothing(ada: Member, app: FastAPI, m
     await ada.batch(*[call(timestamp=f"2026-01-10T00:{n % 60:02}:{n // 60:02}Z") for n in range(1000)])
     await ada.batch(*[call(timestamp="2026-01-09T00:00:00Z") for _ in range(300)])
     before = {event["event_id"] for event in await listed(ada)}
-    database = app.state.exports._database
+    database = app.state.engines.exports._database
     ask = database.export_events
 
     async def ask_while_others_write(*given: Any) -> Any:
@@ -437,7 +437,7 @@ async def test_a_database_that_cannot_be_reached_is_said_before_the_first_byte(
         raise Unavailable
 
     for method in ("export_events", "export_costs"):
-        monkeypatch.setattr(app.state.exports._database, method, fail)
+        monkeypatch.setattr(app.state.engines.exports._database, method, fail)
     for path, format in FILES:
         response = await ada.request("GET", f"/api/export/{path}", params={"format": format})
         assert_problem(response, 503)

@@ -33,7 +33,7 @@ def test_what_is_in_the_image_starts_and_holds_no_secret(url: str, tmp_path: Pat
     program = (
         "import asyncio, main, maintenance; from config import Settings; from roads.migrations import MIGRATIONS\n"
         "asyncio.run(main.check_database(Settings()))\n"
-        "print(main.app.openapi()['info']['title'], len([*MIGRATIONS.glob('*.sql')]))"
+        "print(main.create_app().openapi()['info']['title'], len([*MIGRATIONS.glob('*.sql')]))"
     )
     said = subprocess.run(
         [sys.executable, "-c", program],

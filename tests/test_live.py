@@ -288,8 +288,8 @@ async def watch_of(app: FastAPI, somebody: Caller) -> Watch:
     """A view of their workspace."""
     token = somebody.headers["Authorization"].removeprefix("Bearer ")
     named = somebody.headers.get("X-Workspace-Id")
-    identity = await app.state.identities.identify(token, UUID(named) if named else None)
-    watch: Watch = await app.state.live.watch(identity, token, None)
+    identity = await app.state.engines.identities.identify(token, UUID(named) if named else None)
+    watch: Watch = await app.state.engines.live.watch(identity, token, None)
     return watch
 
 
@@ -363,7 +363,7 @@ async def test_a_database_that_is_away_ends_no_stream(
     with caplog.at_level(logging.WARNING, "llmlab.live"), monkeypatch.context() as broken:
         for function in ("session_use", "changes_note", "changes_of"):
             broken.setattr(Database, function, away)
-        app.state.live.changes.note(UUID(ada.session["workspace_id"]), "events")
+        app.state.engines.live.changes.note(UUID(ada.session["workspace_id"]), "events")
         async with asyncio.timeout(PATIENCE):
             while refused < 10:
                 assert await anext(messages) is None
@@ -417,7 +417,7 @@ async def test_what_changed_last_is_counted_when_the_server_stops(
 async def test_a_deleted_workspace_keeps_no_other_from_being_counted(bob: Member, app: FastAPI) -> None:
     messages = (await watch_of(app, bob)).messages()
     await anext(messages)
-    app.state.live.changes.note(uuid4(), "events")
+    app.state.engines.live.changes.note(uuid4(), "events")
     await bob.track()
     async with asyncio.timeout(PATIENCE):
         message = await anext(messages)

@@ -105,7 +105,7 @@ async def test_rollups_are_made_anew_from_the_events(
         await sql.execute("delete from public.spend_by_tag where workspace_id = $1", mine)
         assert (await ada.request("POST", "/api/budgets", json={"limit": 1})).status_code == 201
         await sql.execute("update public.budget_periods set spend = 0 where workspace_id = $1", mine)
-        database = app.state.costs._database
+        database = app.state.engines.costs._database
         since = await sql.fetchval("select timestamptz '2000-01-01 00:00Z'")
         assert await database.rollup_differences(mine, since) > 100
         await database.rebuild_rollups(mine, since)

@@ -147,12 +147,12 @@ async def test_the_outbox_and_a_database_that_is_away(
             await member.track()
         # What was read a moment ago is answered again.
         assert (await scrape(client)).of("llmlab_outbox_pending") == 0
-        app.state.server._outbox.forget()
+        app.state.engines.server._outbox.forget()
         assert (await scrape(client)).of("llmlab_outbox_pending") == 4
 
-        road: PostgresRoad = app.state.costs._database._road
+        road: PostgresRoad = app.state.engines.costs._database._road
         await road.close()
-        app.state.server._outbox.forget()
+        app.state.engines.server._outbox.forget()
         away = await scrape(client)
         assert away.of("llmlab_database_up") == 0
         assert math.isnan(away.of("llmlab_outbox_pending"))

@@ -188,7 +188,7 @@ async def test_old_events_go_and_every_total_stays(
         told, totals, bobs_totals = await answers(ada), await rollups(sql, ada), await rollups(sql, bob)
 
         await keep(ada, RETENTION)
-        database: Database = app.state.retention._database
+        database: Database = app.state.engines.retention._database
         limit = hour_before(at - timedelta(days=RETENTION))
         kept = {id: row for id, row in before.items() if row[2] >= limit}
         assert 0 < len(kept) < len(before) == 400
@@ -234,7 +234,7 @@ async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
     assert_problem(await ada.track(timestamp=(limit - timedelta(seconds=1)).isoformat()), 422, said)
     assert (await ada.batch(*sent))["rejected"] == [{"index": 0, "detail": said}]
 
-    assert await sweep(app.state.retention._database, behind) >= 1
+    assert await sweep(app.state.engines.retention._database, behind) >= 1
     assert_problem(await ada.request("GET", "/api/events/old"), 404, "Event not found")
     assert (await ada.request("GET", "/api/events/recent")).status_code == 200
     # What has been deleted may not come back, even if events are kept for longer from now on.
@@ -251,7 +251,7 @@ async def test_it_works_by_itself(ada: Member, app: FastAPI, behind: Sql, caplog
     await ada.batch(*[call(timestamp=(at - timedelta(days=3, minutes=number)).isoformat()) for number in range(99)])
     await ada.track()
     await keep(ada, 2)
-    engine = RetentionEngine(app.state.retention._database)
+    engine = RetentionEngine(app.state.engines.retention._database)
     engine.sweeping.every_seconds = 0.01
     with caplog.at_level(logging.INFO, "llmlab.retention"):
         task = asyncio.create_task(engine.sweeping.run())
@@ -289,7 +289,7 @@ async def test_a_workspace_that_fails_holds_up_no_other() -> None:
 async def test_nothing_is_deleted_before_every_server_knows(
     no_deliveries: None, ada: Member, app: FastAPI, behind: Sql
 ) -> None:
-    workspace, database = UUID(ada.session["workspace_id"]), app.state.retention._database
+    workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
     at = now()
     await ada.track(timestamp=(at - timedelta(days=9)).isoformat())
     await ada.track(timestamp=(at - timedelta(days=12)).isoformat())
@@ -323,10 +323,10 @@ async def test_a_server_whose_clock_is_behind_hears_of_it_too(
     event = {"id": "late", "timestamp": (at - timedelta(days=8)).isoformat()}
     await keep(ada, 8)
     assert (await ada.track(**event)).status_code == 201
-    workspace, database = UUID(ada.session["workspace_id"]), app.state.retention._database
+    workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
     await database.retention_sweep(workspace, None, 10, at + timedelta(hours=2))
     # What it does by itself within a second.
-    app.state.terms.forget()
+    app.state.engines.terms.forget()
     assert_problem(await ada.track(**event), 422)
 
 
@@ -354,7 +354,7 @@ async def test_servers_that_sweep_at_once_delete_each_event_once(
         await let_it_be_heard(sql)
 
         async def work(app: FastAPI) -> int:
-            database: Database = app.state.retention._database
+            database: Database = app.state.engines.retention._database
             deleted = 0
             # Nothing deleted may also mean that another one was at it.
             while await database.retention_due(now()):
@@ -374,7 +374,7 @@ async def test_a_sweep_waits_for_no_other_and_lets_no_recount_see_half(
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada = await history(client, sql, 100)
-        workspace, database = UUID(ada.session["workspace_id"]), app.state.retention._database
+        workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
         await one_pass(database)
         await let_it_be_heard(sql)
         transaction = sql.transaction()
@@ -400,7 +400,7 @@ async def test_a_sweep_that_is_killed_leaves_every_total_as_it_was(
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada = await history(client, sql, 100)
         told, totals = await answers(ada), await rollups(sql, ada)
-        workspace, database = UUID(ada.session["workspace_id"]), app.state.retention._database
+        workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
         await one_pass(database)
         await let_it_be_heard(sql)
         assert (await database.retention_sweep(workspace, None, 30, now())).deleted == 30
@@ -438,7 +438,7 @@ async def test_budgets_count_what_was_deleted_wherever_the_totals_know_it(
                 at = (now() - timedelta(days=days)).isoformat()
                 await sender.track(timestamp=at, project="search", tags={"team": "a"})
         await keep(ada, 30)
-        assert await sweep(app.state.retention._database, sql) == 2
+        assert await sweep(app.state.engines.retention._database, sql) == 2
         # All six calls, by the totals.
         for scope in ({}, {"project": "search"}, {"provider": "openai"}, {"model": "gpt*"}, {"tag": "team=a"}):
             assert await spend(ada, scope=scope, **long) == 0.045, scope
@@ -450,7 +450,7 @@ async def test_budgets_count_what_was_deleted_wherever_the_totals_know_it(
         assert await spend(ada, scope={"api_key": key.id}, tz="Asia/Tokyo", **long) == 0.015
         totals = await rollups(sql, ada)
         assert await differences(sql, ada) == 0
-        await app.state.retention._database.rebuild_rollups(
+        await app.state.engines.retention._database.rebuild_rollups(
             UUID(ada.session["workspace_id"]), datetime(2000, 1, 1, tzinfo=UTC)
         )
         assert await rollups(sql, ada) == totals
@@ -467,7 +467,7 @@ async def test_what_differs_where_events_are_kept_is_found_and_made_anew(
         for days in (40, 20, 1):
             await key.track(timestamp=(now() - timedelta(days=days)).isoformat(), tags={"team": "a"})
         await keep(ada, 30)
-        assert await sweep(app.state.retention._database, sql) == 1
+        assert await sweep(app.state.engines.retention._database, sql) == 1
         totals = await rollups(sql, ada)
         assert [len(totals[table]) for table in ROLLUPS] == [3, 3, 3, 3, 0]
         for table, time, broken in (

@@ -39,7 +39,7 @@ async def test_without_its_database_the_server_says_so(url: str, tmp_path: Path)
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada = await sign_up(client, "Ada")
         assert (await ada.track()).status_code == 201
-        road: PostgresRoad = app.state.costs._database._road
+        road: PostgresRoad = app.state.engines.costs._database._road
         await road.close()
         health = await client.get("/api/health")
         assert health.status_code == 503
@@ -52,7 +52,7 @@ async def test_events_are_recorded_while_reports_hold_every_other_connection(url
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada = await sign_up(client, "Ada")
         assert (await ada.track()).status_code == 201
-        pool = app.state.costs._database._road._pool
+        pool = app.state.engines.costs._database._road._pool
         held = [await pool.acquire() for _ in range(pool.get_max_size())]
         try:
             async with asyncio.timeout(PATIENCE):

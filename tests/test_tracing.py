@@ -93,7 +93,7 @@ async def test_a_collector_gets_the_spans_of_a_request_and_no_secret(tmp_path: P
 )
 def test_without_a_collector_nothing_is_loaded(variables: dict[str, str], url: str, tmp_path: Path) -> None:
     program = (
-        "import asyncio, sys; from main import app\n"
+        "import asyncio, sys; from main import create_app; app = create_app()\n"
         "async def start():\n"
         "    messages = iter([{'type': 'lifespan.startup'}, {'type': 'lifespan.shutdown'}])\n"
         "    async def receive(): return next(messages)\n"

@@ -45,7 +45,7 @@ async def quiet_days(admin: Member, model: str = "gpt-4o") -> None:
 
 async def look(app: FastAPI) -> None:
     """Looks at everybody who is due."""
-    while await app.state.watch.look():
+    while await app.state.engines.watch.look():
         pass
 
 

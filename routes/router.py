@@ -1,0 +1,129 @@
+"""The one way to a route: who may, no unknown parameters, exact JSON."""
+
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request, Response, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+
+from routes import needs
+from routes.call import Call
+from routes.exact import answer_exactly, body_validator
+from routes.needs import Need
+from routes.schema import problems
+from utils.errors import Invalid
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Decorator = Callable[[Endpoint], Endpoint]
+
+
+class Route(APIRoute):
+    """A route for callers with what it needs; its answer is serialised as the handler returns it.
+
+    The handler's annotation describes the answer in the schema, which says also what the path needs, in words and as
+    the scope of its bearer token. A query parameter it does not know is refused.
+    """
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, needs: Need, body_limit: int | None, **options: Any
+    ) -> None:
+        self.needs = needs
+        self.body_limit = body_limit
+        exact = answer_exactly(endpoint, options.get("status_code") or 200)
+        super().__init__(path, exact, **_described(needs, options))
+        for body in self.dependant.body_params:
+            body.validate = body_validator(body.field_info.annotation)  # type: ignore[method-assign]
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
+
+        async def handle_exactly(request: Request) -> Response:
+            needs.check(self.needs, request.scope)
+            refuse_unknown(request, known)
+            return await handle(Call(request.scope, request.receive))
+
+        return handle_exactly
+
+
+class Router:
+    """Paths with one prefix, under one heading of the document.
+
+    Each says what it needs. `body_limit` is the most bytes of a body, where that is not the usual; other options are
+    those of APIRoute. A path with a `body_limit` or without a need has no parameters in it.
+    """
+
+    def __init__(self, prefix: str, tag: str) -> None:
+        self.routes: list[Route] = []
+        self._prefix = prefix
+        self._tag = tag
+
+    def get(self, path: str, *, needs: Need = "read", **options: Any) -> Decorator[Endpoint]:
+        """Adds a path that reads."""
+        return self._add("GET", path, needs, **options)
+
+    def post(self, path: str, *, needs: Need, **options: Any) -> Decorator[Endpoint]:
+        """Adds a path that writes."""
+        return self._add("POST", path, needs, **options)
+
+    def put(self, path: str, *, needs: Need, **options: Any) -> Decorator[Endpoint]:
+        """Adds a path that writes."""
+        return self._add("PUT", path, needs, **options)
+
+    def patch(self, path: str, *, needs: Need, **options: Any) -> Decorator[Endpoint]:
+        """Adds a path that writes."""
+        return self._add("PATCH", path, needs, **options)
+
+    def delete(self, path: str, *, needs: Need, **options: Any) -> Decorator[Endpoint]:
+        """Adds a path that writes."""
+        return self._add("DELETE", path, needs, **options)
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        needs: Need,
+        *,
+        route_class: type[Route] = Route,
+        body_limit: int | None = None,
+        **options: Any,
+    ) -> Decorator[Endpoint]:
+        def add(endpoint: Endpoint) -> Endpoint:
+            self.routes.append(
+                route_class(
+                    self._prefix + path,
+                    endpoint,
+                    methods=[method],
+                    tags=[self._tag],
+                    needs=needs,
+                    body_limit=body_limit,
+                    **options,
+                )
+            )
+            return endpoint
+
+        return add
+
+
+def refuse_unknown(request: Request, known: Collection[str]) -> None:
+    """Raises Invalid for a query parameter that is not among the known ones."""
+    if request.scope["query_string"]:
+        for name in request.query_params:
+            if name not in known:
+                raise Invalid(f"Unknown parameter {name[:64]!r}", loc=("query", name[:64]), kind="extra_forbidden")
+
+
+def _described(need: Need, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a route with what its need adds to the schema."""
+    own = options.get("responses") or {}
+    if need == "nothing":
+        return {**options, "responses": {**problems(422, 429, 503), **own}}
+    refused = {} if need == "anybody" else problems(403)
+    return {
+        **options,
+        "responses": {**refused, **problems(401, 422, 429, 503), **own},
+        "description": options.get("description") or needs.MEANINGS[need],
+        "openapi_extra": {"security": needs.security(need), **(options.get("openapi_extra") or {})},
+    }
