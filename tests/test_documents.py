@@ -85,6 +85,21 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert [anchor(heading) for heading in headings].count(fragment) == 1, target
 
 
+def test_the_design_names_what_exists() -> None:
+    """A name in code font is a path of the project, a request, or words of its sources."""
+    rooms = ("engines", "providers", "queries", "roads", "routes", "schemas", "tests", "tools", "utils")
+    paths = [*ROOT.glob("*.py"), *(ROOT / "supabase" / "schemas").glob("*.sql")]
+    paths += [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    words = {word for path in paths for word in re.findall(r"\w+", path.read_text())}
+    for name in re.findall(r"`([^`\n]+)`", TEXTS[ROOT / "docs" / "design.md"]):
+        if re.match(r"[A-Z]+ /", name):
+            continue
+        if "/" in name or name.endswith(".py"):
+            assert (ROOT / name.split(" ")[0]).exists(), name
+        else:
+            assert {*re.findall(r"\w+", name)} <= words, name
+
+
 @pytest.mark.parametrize("name", LIMITS)
 def test_documents_stay_short(name: str) -> None:
     assert len((ROOT / name).read_text().splitlines()) <= LIMITS[name]
