@@ -17,6 +17,7 @@ _PROBLEMS = {
     415: "The body is in a form that this path does not take",
     422: "The request does not say what is needed",
     429: "Too many requests; see Retry-After",
+    501: "This needs a package that is not installed on this server",
     503: "The database cannot be reached; see Retry-After",
 }
 

@@ -1,4 +1,4 @@
-"""The dashboard's files are served to everybody, and nothing beside them; and it is built for the API there is."""
+"""The dashboard's files are public, nothing beside them is served, and it is built for the current API."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 @pytest.fixture
 def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A dashboard that was built, with things beside it that are nobody's business."""
+    """A built dashboard, with files beside it that must not be served."""
     folder = tmp_path / "dashboard" / "dist"
     (folder / "assets").mkdir(parents=True)
     for name, content in {
@@ -55,7 +55,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def browser(dist: Path, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser. What it loads needs no database, so the application has none."""
+    """A browser. Static files need no database, so the application has none."""
     async with client_of(create_app(settings)) as client:
         client.headers["Accept-Encoding"] = "identity"
         yield client
@@ -79,14 +79,14 @@ async def test_every_address_of_the_dashboard_is_its_page(browser: httpx.AsyncCl
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/app.js", "/application", "/join", "/logins", "/v1/nothing"])
-async def test_every_other_address_is_the_api_s(browser: httpx.AsyncClient, path: str) -> None:
+async def test_every_other_address_belongs_to_the_api(browser: httpx.AsyncClient, path: str) -> None:
     response = await browser.get(path)
     assert_problem(response, 401)
     assert response.headers.get_list("cache-control") == ["no-store"]
     assert response.headers.get_list("content-security-policy") == [API_POLICY]
 
 
-async def test_the_documentation_goes_on_working(browser: httpx.AsyncClient) -> None:
+async def test_the_documentation_still_works(browser: httpx.AsyncClient) -> None:
     docs = await browser.get("/docs")
     assert docs.status_code == 200
     (policy,) = docs.headers.get_list("content-security-policy")
@@ -103,7 +103,7 @@ async def test_the_documentation_goes_on_working(browser: httpx.AsyncClient) -> 
         ("/favicon.svg", b"<svg/>", "image/svg+xml", "no-cache"),
     ],
 )
-async def test_assets_are_kept_for_good_and_the_rest_is_asked_for_again(
+async def test_assets_are_cached_for_good_and_the_rest_is_revalidated(
     browser: httpx.AsyncClient, path: str, content: bytes, kind: str, caching: str
 ) -> None:
     response = await browser.get(path)
@@ -123,7 +123,7 @@ async def test_assets_are_kept_for_good_and_the_rest_is_asked_for_again(
         ("", None),
     ],
 )
-async def test_files_are_sent_as_the_browser_can_read_them(
+async def test_files_are_sent_in_an_encoding_the_browser_accepts(
     browser: httpx.AsyncClient, dist: Path, accepted: str, encoding: str | None
 ) -> None:
     headers = {"Accept-Encoding": accepted}
@@ -157,7 +157,7 @@ async def test_a_browser_asks_whether_its_copy_is_up_to_date(browser: httpx.Asyn
     assert (changed.status_code, changed.content) == (200, PAGE + b" ")
 
 
-async def test_a_head_is_the_answer_without_its_body(browser: httpx.AsyncClient) -> None:
+async def test_head_answers_like_get_without_a_body(browser: httpx.AsyncClient) -> None:
     for path in ("/", "/assets/index-B1a2.js"):
         head, get = await browser.head(path), await browser.get(path)
         assert (head.status_code, head.content) == (200, b"")
@@ -215,7 +215,7 @@ async def test_nothing_else_is_found_beside_them(dist: Path, settings: Settings,
 
 
 async def raw_get(settings: Settings, path: str) -> tuple[int, dict[bytes, bytes], bytes]:
-    """What the application answers to a path that no client would send as it is."""
+    """The application's answer to a path that clients would normalize."""
     sent: list[Any] = []
     scope = {
         "type": "http",
@@ -248,14 +248,14 @@ async def test_files_need_no_token_and_count_against_no_limit(browser: httpx.Asy
     assert (await browser.get("/docs")).headers["x-ratelimit-remaining"] == "1"
 
 
-async def test_they_are_only_read(browser: httpx.AsyncClient) -> None:
+async def test_files_are_read_only(browser: httpx.AsyncClient) -> None:
     assert_problem(await browser.post("/app"), 401)
     refused = await browser.post("/")
     assert_problem(refused, 405)
 
 
 @pytest.mark.parametrize("why", ["off", "not built"])
-async def test_without_it_the_api_answers_as_ever(
+async def test_the_api_works_without_the_dashboard(
     dist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], why: str
 ) -> None:
     if why == "not built":
@@ -271,11 +271,13 @@ async def test_without_it_the_api_answers_as_ever(
     assert f"  dashboard  not served: {reason}\n  API        http://127.0.0.1:8123\n" in said
 
 
-def test_the_server_says_where_the_dashboard_is(dist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_server_prints_the_address_of_the_dashboard(
+    dist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     announce(settings_for(tmp_path / "data", dashboard="on", port=8123))
     assert "\n  dashboard  http://127.0.0.1:8123\n" in capsys.readouterr().out
 
 
-def test_the_dashboard_is_built_for_the_api_there_is(tmp_path: Path) -> None:
+def test_the_dashboard_is_built_for_the_current_api(tmp_path: Path) -> None:
     openapi = create_app(settings_for(tmp_path)).openapi()
     assert written(openapi) == OPENAPI.read_text(), "run ./run.sh docs"

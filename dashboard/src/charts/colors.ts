@@ -11,7 +11,7 @@ function hash(name: string) {
   return value >>> 0;
 }
 
-/** The colour of a model, a provider, a project or a tag's value; grey for none and for "Other". */
+/** The color of a model, a provider, a project or a tag's value; grey for none and for "Other". */
 export function colorOf(name: string | null): string {
   if (name === null || name === "" || name === "Other") return OTHER;
   let slot = slots.get(name);

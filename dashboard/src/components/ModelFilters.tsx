@@ -1,4 +1,5 @@
 import { useGet } from "@/api";
+import { providerName } from "@/format/providers";
 import type { Range } from "@/hooks/useRange";
 import { Field, Select } from "@/ui";
 
@@ -9,11 +10,11 @@ interface Chosen {
 }
 
 /** The options, including the chosen one even if it has no calls in this period. */
-const options = (values: readonly string[], value: string) => [
+const options = (values: readonly string[], value: string, labelOf = (one: string) => one) => [
   { value: "", label: "All" },
   ...[...new Set(values), ...(value === "" || values.includes(value) ? [] : [value])].map((one) => ({
     value: one,
-    label: one,
+    label: labelOf(one),
   })),
 ];
 
@@ -43,6 +44,7 @@ export function ModelFilters({
           options={options(
             providers.map((one) => one.provider),
             chosen.provider,
+            providerName,
           )}
           onChange={(provider) => set({ provider, model: "" })}
         />

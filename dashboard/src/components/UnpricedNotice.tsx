@@ -16,7 +16,7 @@ export function UnpricedNotice({ calls }: { calls: number }) {
         <span className="font-medium">
           {count(calls)} {calls === 1 ? "call has" : "calls have"} no price
         </span>
-        , so totals leave {calls === 1 ? "it" : "them"} out. Add a price to include them.
+        , so totals leave {calls === 1 ? "it" : "them"} out. Add a price to include them from now on.
       </p>
       <LinkButton size="sm" to="/app/settings/prices">
         Add a price

@@ -16,7 +16,8 @@ type Widened<T> = {
 
 /** The state of a page by name. Values equal to `defaults` are left out of the address.
  *
- * `const [state, setState] = useSearchState({ by: "model", project: "" })`; `setState({ by: "project" })` adds a * history entry; with `{ replace: true }`, for typing, it does not. `defaults` should be a constant of the module.
+ * `const [state, setState] = useSearchState({ by: "model", project: "" })`; `setState({ by: "project" })` adds a history
+ * entry; with `{ replace: true }`, for typing, it does not. `defaults` should be a constant of the module.
  */
 export function useSearchState<T extends Record<string, Value>>(
   defaults: T,

@@ -1,5 +1,6 @@
 import { X } from "lucide-react";
 import { useGet } from "@/api";
+import { providerName } from "@/format/providers";
 import type { Bucket, Measure } from "@/utils/costs";
 import { MEASURES, SPLITS, daysOf } from "@/utils/costs";
 import type { Range } from "@/hooks/useRange";
@@ -83,6 +84,7 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
                   ...withValue(
                     providers.map((one) => one.provider),
                     state.provider,
+                    providerName,
                   ),
                 ]}
                 onChange={(provider) => set({ provider, model: "" })}
@@ -123,8 +125,11 @@ export function Controls({ range, view, bucket, measure, tagKeys, tagKey }: Prop
 const ANY = { value: "", label: "All" };
 
 /** The options, including the chosen one even if it has no calls in this period. */
-const withValue = (values: readonly string[], value: string) =>
-  [...values, ...(value === "" || values.includes(value) ? [] : [value])].map((one) => ({ value: one, label: one }));
+const withValue = (values: readonly string[], value: string, labelOf = (one: string) => one) =>
+  [...values, ...(value === "" || values.includes(value) ? [] : [value])].map((one) => ({
+    value: one,
+    label: labelOf(one),
+  }));
 
 /** Looks like a Field, but its content has its own label. */
 function Group({ label, children }: { label: string; children: React.ReactNode }) {

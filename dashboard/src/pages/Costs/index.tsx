@@ -13,7 +13,7 @@ import { Export } from "./Export";
 import { Groups } from "./Groups";
 import { callsHref, useView } from "./view";
 
-/** More colours would be hard to tell apart. */
+/** More colors would be hard to tell apart. */
 const NAMES = 10;
 
 /** Spend, grouped and filtered. */

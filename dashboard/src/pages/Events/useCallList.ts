@@ -31,8 +31,8 @@ function joined(newer: readonly Call[], older: readonly Call[]): readonly Call[]
   return [...newer, ...older.filter((call) => !ids.has(call.event_id))];
 }
 
-/** Pages follow an anchor, the newest page when the list was opened. Only the newest page is asked again when calls
- * arrive: a scrolled list stays in place, and new calls are counted.
+/** Pages follow an anchor, the newest page when the list was opened. When calls arrive, only the newest page is fetched
+ * again: a scrolled list stays in place, and new calls are counted.
  */
 export function useCallList(query: CallQuery) {
   const question = JSON.stringify(query);

@@ -4,7 +4,7 @@ import type { Range } from "@/hooks/useRange";
 import { useSearchState } from "@/hooks/useSearchState";
 
 const DEFAULTS = { by: "model", key: "" };
-/** More colours would be hard to tell apart. */
+/** More colors would be hard to tell apart. */
 const NAMES = 8;
 
 /** Spend over time, grouped as the address says. Nothing is requested for tags until a tag key is known. */
