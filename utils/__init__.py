@@ -1,1 +1,1 @@
-"""What every floor may lean on: errors, JSON, tokens, identifiers, time."""
+"""Helpers for all packages: errors, JSON, tokens, identifiers, time."""

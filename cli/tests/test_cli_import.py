@@ -168,7 +168,7 @@ def test_a_key_that_may_not_send_ends_it_at_once(
     assert llmlab("import", azure(tmp_path / "trace.csv", 3), *AZURE).returncode == 3
 
 
-# What is refused
+# Refused rows and files
 
 
 def test_invalid_rows_are_listed_and_the_others_are_recorded(
@@ -337,7 +337,7 @@ def test_columns_may_lie_within_others(llmlab: Program, tmp_path: Path) -> None:
     assert llmlab("import", file, "--set", "model").returncode == 2
 
 
-# What they cost
+# Costs
 
 
 def test_llmlabs_price_overrides_the_files_unless_that_is_trusted(
@@ -568,7 +568,7 @@ def test_usage_of_openai_becomes_as_many_calls_as_it_counts(
     assert total(signed_in) == (4, Decimal("0.0223675"))
     (batch,) = [event for event in signed_in.events() if event["cost"] is None]
     assert batch["model"] == "gpt-4o-2024-08-06 (batch)"
-    # What the API answers is the same, and counts once.
+    # The answer of the API has the same rows, which count once.
     first, second = list(csv.DictReader(OPENAI.splitlines()))[:2]
     whole = [
         {

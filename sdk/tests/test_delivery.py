@@ -396,7 +396,7 @@ def test_changing_the_settings_sends_what_was_recorded_before(
     assert (workspace.count(), other.count()) == (1, 1)
 
 
-# What is sent
+# Contents of events
 
 
 def test_prompts_and_answers_never_leave_the_process(

@@ -162,7 +162,7 @@ def test_the_cache_is_bounded_in_bytes_and_in_age(monkeypatch: pytest.MonkeyPatc
     kept = [number for number in range(20) if cache.get(str(number)) is not None]
     assert kept == list(range(20 - len(kept), 20))
     assert 5 <= len(kept) <= 10
-    # What was asked for last is kept longest.
+    # The least recently used response is evicted first.
     assert cache.get(str(kept[0])) is not None
     cache.put("new", "x" * 90, "event")
     cache.put("newer", "x" * 90, "event")

@@ -78,7 +78,7 @@ def _new_key(url: str, signup: bool, account: dict[str, Any], read_only: bool) -
 @click.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Show the connection, costs of today and the last 30 days, and budgets."""
+    """Show the connection, recent costs and budgets."""
     settings = load()
     with Api.of(settings) as api:
         health = api.get("/api/health")

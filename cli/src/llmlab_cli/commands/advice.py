@@ -14,7 +14,7 @@ from llmlab_cli.settings import load
 )
 @as_json
 def optimize(days: int, as_json: bool) -> None:
-    """Show cheaper models, waste and anomalies, based on actual usage."""
+    """Show cheaper models, waste and anomalies."""
     settings = load()
     with Api.of(settings) as api:
         answer = api.get("/api/recommendations", days=days, tz=settings.tz)

@@ -40,7 +40,7 @@ def export(
     as_json: bool,
     **filters: str | None,
 ) -> None:
-    """Export events, daily costs, or charges in the FOCUS 1.4 format.
+    """Export events, daily costs or FOCUS 1.4 charges.
 
     Without --since, all events are exported. --json means --format jsonl on standard output; with a file it prints the
     file's name, format and size.

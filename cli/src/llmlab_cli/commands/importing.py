@@ -64,7 +64,9 @@ def import_file(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Import the calls in FILE: CSV, JSON Lines or JSON, optionally compressed with gzip.
+    """Import calls from FILE.
+
+    FILE is CSV, JSON Lines or JSON, optionally compressed with gzip.
 
     Each call counts once, even if you import it again. To resume a stopped import, run the same command again. Rows
     that cannot be read are skipped and listed, and the exit code is 5.
