@@ -7,7 +7,7 @@ from bench.load import closed_loop, request
 from bench.plan import Bench
 from bench.report import Figure, Row, ratio
 from bench.server import lab
-from tests.supabase_server import FOLDER, SECRET_KEY, SupabaseServer
+from tests.support.supabase_server import FOLDER, SECRET_KEY, SupabaseServer
 
 _BATCH = 500
 _CONNECTIONS = 4

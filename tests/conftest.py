@@ -23,10 +23,10 @@ import utils.outbound
 import utils.passwords
 from config import Settings
 from main import create_app
-from tests.plugin import drop_database, new_database
-from tests.product import Server
-from tests.supabase_server import SECRET_KEY, SupabaseServer
-from tests.team import Member, sign_up
+from tests.support.plugin import drop_database, new_database
+from tests.support.product import Server
+from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.team import Member, sign_up
 from utils.addresses import Unresolved
 from utils.background import Background
 

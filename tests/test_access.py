@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from main import create_app
 from routes import OLD_PATHS
 from tests.conftest import client_of, running, settings_for
-from tests.team import PASSWORD, Member, assert_problem, call, new_api_key, sign_up
+from tests.support.team import PASSWORD, Member, assert_problem, call, new_api_key, sign_up
 from tests.test_otlp import CHAT, message_of, request_of, span
 
 # What each caller is answered. The viewer, the admin and the keys belong to one workspace. The stranger is the admin of

@@ -28,9 +28,9 @@ from maintenance import reencrypt
 from roads.postgres import PostgresRoad
 from schemas.alerts import DueDelivery
 from tests.conftest import client_of, running, settings_for
-from tests.product import PATIENCE, Server
-from tests.receiver import Receiver
-from tests.team import Member, assert_problem, call, sign_up
+from tests.support.product import PATIENCE, Server
+from tests.support.receiver import Receiver
+from tests.support.team import Member, assert_problem, call, sign_up
 from utils.addresses import is_public
 from utils.cipher import Cipher
 from utils.errors import Unavailable

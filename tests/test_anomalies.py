@@ -22,8 +22,8 @@ from providers import PriceBook
 from schemas.anomalies import Anomaly
 from schemas.usage import Usage
 from schemas.usage_history import UsageSeries
-from tests.demo_story import demo_events
-from tests.team import Member, assert_problem, call
+from tests.support.demo_story import demo_events
+from tests.support.team import Member, assert_problem, call
 
 TODAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from jose import jwt
 
 from tests.conftest import SIGNING_KEY
-from tests.team import PASSWORD, Member, assert_problem, new_email, sign_up
+from tests.support.team import PASSWORD, Member, assert_problem, new_email, sign_up
 
 
 @pytest.mark.both_roads

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.team import Member, assert_problem, call
+from tests.support.team import Member, assert_problem, call
 from utils import json
 
 JSON = {"Content-Type": "application/json"}

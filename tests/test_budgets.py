@@ -12,7 +12,7 @@ from database import Database
 from roads.postgres import PostgresRoad
 from schemas.budgets import BudgetIn
 from schemas.identities import Identity
-from tests.team import Member, assert_problem
+from tests.support.team import Member, assert_problem
 
 
 async def set_budget(member: Member, **budget: Any) -> Any:

@@ -16,8 +16,8 @@ from engines.analysis.effects import Cell, cell_of
 from providers import PriceBook
 from schemas.comparison import CostEffects, Explanation, PeriodUsage
 from schemas.usage import Rates, Usage
-from tests.demo_story import demo_events
-from tests.team import Member, assert_problem, call
+from tests.support.demo_story import demo_events
+from tests.support.team import Member, assert_problem, call
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 PRICES = PriceBook()

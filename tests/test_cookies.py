@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 import engines.accounts
 from tests.conftest import client_of, running, settings_for
-from tests.team import PASSWORD, Member, assert_problem, new_email
+from tests.support.team import PASSWORD, Member, assert_problem, new_email
 
 COOKIE = {"X-Session": "cookie"}
 NAME = "llmlab_refresh"

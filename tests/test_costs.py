@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from tests.conftest import client_of, running, settings_for
-from tests.supabase_server import SECRET_KEY, SupabaseServer
-from tests.team import Member, assert_problem, call, sign_up
+from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.team import Member, assert_problem, call, sign_up
 
 JANUARY = {"start": "2026-01-01", "end": "2026-01-31"}
 

@@ -14,7 +14,7 @@ import config
 from config import Settings, announce
 from main import create_app
 from tests.conftest import client_of, settings_for
-from tests.team import assert_problem
+from tests.support.team import assert_problem
 from tools.docs import OPENAPI, written
 
 PAGE = b"<!doctype html><title>LLMLab</title>"

@@ -18,8 +18,8 @@ from demo.__main__ import ADMIN, VIEWER, prepare
 from demo.story import DAYS, OUTAGE_PROVIDER, SPIKE_PROJECT, make_story, outage_day, spike_day
 from providers import PriceBook
 from schemas.usage import Usage
-from tests.demo_story import NOW, demo_events
-from tests.product import PATIENCE, ROOT, Server
+from tests.support.demo_story import NOW, demo_events
+from tests.support.product import PATIENCE, ROOT, Server
 
 
 @pytest.fixture

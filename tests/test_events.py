@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.team import Member, assert_problem, call
+from tests.support.team import Member, assert_problem, call
 
 OPENAI_CHAT = {
     "model": "gpt-4o-2024-08-06",

@@ -11,8 +11,8 @@ import pytest
 
 import utils
 from tests.conftest import client_of, running, settings_for
-from tests.receiver import Receiver
-from tests.team import Member, assert_problem, sign_up
+from tests.support.receiver import Receiver
+from tests.support.team import Member, assert_problem, sign_up
 from tests.test_alerts import CENT_SPENT, add_channel, has_status, hurry, set_budget, until
 from utils import chats
 from utils.extras import _PACKAGES

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.conftest import client_of, running, settings_for
-from tests.team import PASSWORD, Caller, Member, assert_problem, new_api_key, sign_up
+from tests.support.team import PASSWORD, Caller, Member, assert_problem, new_api_key, sign_up
 from utils.ids import event_uuid
 
 

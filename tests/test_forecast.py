@@ -15,7 +15,7 @@ from engines.analysis.forecast import forecast
 from engines.analysis.smoothing import simulate
 from schemas.budgets import Budget
 from schemas.forecast import Forecast, ForecastPeriod, SpendSeries, StoredSpend
-from tests.team import Member, assert_problem, call, new_api_key
+from tests.support.team import Member, assert_problem, call, new_api_key
 
 # A Saturday.
 TODAY = date(2026, 11, 21)

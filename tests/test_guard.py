@@ -21,9 +21,9 @@ from roads.postgres import PostgresRoad
 from schemas.budgets import BudgetIn
 from schemas.identities import Identity
 from tests.conftest import client_of, running, settings_for
-from tests.product import PATIENCE
-from tests.team import Caller, Member, assert_problem, call, new_api_key, sign_up
-from tests.threads import ThreadServer, two_servers
+from tests.support.product import PATIENCE
+from tests.support.team import Caller, Member, assert_problem, call, new_api_key, sign_up
+from tests.support.threads import ThreadServer, two_servers
 
 # 4,000 tokens into gpt-4o cost exactly a cent.
 CENT = {"provider": "openai", "model": "gpt-4o", "input_tokens": 4000, "max_output_tokens": 0}

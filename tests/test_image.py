@@ -10,7 +10,7 @@ import config
 from config import Settings
 from roads.migrations import MIGRATIONS
 from tests.conftest import SIGNING_KEY
-from tests.product import ROOT, environment
+from tests.support.product import ROOT, environment
 
 
 def admitted() -> list[str]:

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from tests.conftest import client_of, running, settings_for
-from tests.team import Member, call, new_api_key, new_email, sign_up
+from tests.support.team import Member, call, new_api_key, new_email, sign_up
 from utils.json import dumps
 
 NOW = datetime.now(UTC) + timedelta(hours=1)

@@ -15,7 +15,7 @@ import engines.identities
 from config import Settings
 from maintenance import reencrypt
 from tests.conftest import client_of, running, settings_for
-from tests.team import Application, Member, assert_problem, call, new_api_key, sign_up
+from tests.support.team import Application, Member, assert_problem, call, new_api_key, sign_up
 from utils.cipher import CannotDecrypt, Cipher
 
 SECRET = "sk-proj-0123456789abcdefWXYZ"

@@ -14,9 +14,9 @@ from limits.aio.storage import MemoryStorage
 from limits.errors import StorageError
 
 from tests.conftest import client_of, running, settings_for
-from tests.ports import free_port
-from tests.product import PATIENCE
-from tests.team import Application, assert_problem, new_api_key, new_email, sign_up
+from tests.support.ports import free_port
+from tests.support.product import PATIENCE
+from tests.support.team import Application, assert_problem, new_api_key, new_email, sign_up
 
 
 async def test_two_hundred_at_once_let_exactly_the_limit_through(url: str, tmp_path: Path) -> None:

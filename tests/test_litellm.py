@@ -1,8 +1,8 @@
 """LiteLLM: what its generic API callback and its OTLP exporter send becomes events, once each.
 
 `litellm_payloads.json` and `litellm_traces.pb` are what LiteLLM 1.109.1 sent of the same four calls, made at
-`tests.vendors`: one of OpenAI, one as a stream, one of Anthropic, and one that was refused. Prices of models, traces of
-the program and hidden parameters were taken out.
+`tests.support.vendors`: one of OpenAI, one as a stream, one of Anthropic, and one that was refused. Prices of models,
+traces of the program and hidden parameters were taken out.
 """
 
 import json
@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.team import Caller, Member, assert_problem, new_api_key
+from tests.support.team import Caller, Member, assert_problem, new_api_key
 
-RECORDED: list[dict[str, Any]] = json.loads(Path(__file__).with_name("litellm_payloads.json").read_text())
-TRACES = Path(__file__).with_name("litellm_traces.pb").read_bytes()
+DATA = Path(__file__).parent / "data"
+RECORDED: list[dict[str, Any]] = json.loads((DATA / "litellm_payloads.json").read_text())
+TRACES = (DATA / "litellm_traces.pb").read_bytes()
 # 0.005615 twice for OpenAI, 0.0075 for Anthropic.
 TOTAL = 0.01873
 

@@ -25,10 +25,10 @@ from database import Database
 from engines.live import Watch
 from schemas.live import Change, LiveMessage
 from tests.conftest import client_of, running, settings_for
-from tests.product import PATIENCE, Server
-from tests.supabase_server import SECRET_KEY, SupabaseServer
-from tests.team import Caller, Member, assert_problem, call, new_api_key, sign_up
-from tests.threads import ThreadServer, two_servers
+from tests.support.product import PATIENCE, Server
+from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.team import Caller, Member, assert_problem, call, new_api_key, sign_up
+from tests.support.threads import ThreadServer, two_servers
 from utils.errors import Unavailable
 
 # Far more than anything here takes.

@@ -10,7 +10,7 @@ import pytest
 from config import Settings
 from providers import PriceBook
 from schemas.usage import Usage
-from tests.team import Member, assert_problem, new_api_key
+from tests.support.team import Member, assert_problem, new_api_key
 
 BOOK = PriceBook()
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import utils.ids
 from tests.conftest import client_of, running, settings_for
-from tests.team import Member, assert_problem, call, new_api_key, sign_up
+from tests.support.team import Member, assert_problem, call, new_api_key, sign_up
 from utils import json
 from utils.time import midnight
 

@@ -14,8 +14,8 @@ import pytest
 
 from maintenance import check_rollups
 from tests.conftest import client_of, running, settings_for
-from tests.product import PATIENCE, ROOT, Server, environment
-from tests.team import Member, call, sign_up
+from tests.support.product import PATIENCE, ROOT, Server, environment
+from tests.support.team import Member, call, sign_up
 
 
 def varied(number: int) -> dict[str, Any]:

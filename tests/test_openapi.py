@@ -37,8 +37,8 @@ from engines.live import Watch
 from main import create_app
 from schemas.live import LiveMessage
 from tests.conftest import settings_for
-from tests.team import PASSWORD, new_email
-from tests.threads import ThreadServer
+from tests.support.team import PASSWORD, new_email
+from tests.support.threads import ThreadServer
 
 # The same requests every time, apart from the ids that come back.
 CONFIG: dict[str, Any] = {

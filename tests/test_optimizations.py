@@ -10,8 +10,8 @@ import pytest
 
 from engines.analysis.optimizations import missing_evidence, optimizations
 from schemas.recommendations import Optimization
-from tests.team import Member, call
-from tests.windows import GPT_4O, NOW, SONNET, day, percent_of_list, project, sampled, ten_days, window
+from tests.support.team import Member, call
+from tests.support.windows import GPT_4O, NOW, SONNET, day, percent_of_list, project, sampled, ten_days, window
 
 # A model that nothing newer follows and nobody retires.
 LUNA: dict[str, Any] = {"provider": "openai", "model": "gpt-6-luna"}

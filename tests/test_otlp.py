@@ -16,9 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from providers.formats import Counts, Span, parse_call, wanted
-from tests.product import PATIENCE, ROOT, Server, environment
-from tests.team import PASSWORD, Caller, Member, assert_problem, new_api_key, new_email
-from tests.vendors import Vendors
+from tests.support.product import PATIENCE, ROOT, Server, environment
+from tests.support.team import PASSWORD, Caller, Member, assert_problem, new_api_key, new_email
+from tests.support.vendors import Vendors
 
 PROTOBUF = "application/x-protobuf"
 TRACE = "5b8efff798038103d269b633813fc60c"
@@ -744,7 +744,7 @@ def test_real_clients_observed_by_others_are_counted_once(
             OTEL_SERVICE_NAME="search",
             OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=production",
         )
-        command = [sys.executable, "-m", "tests.instrumented", instrumentation, vendors.url]
+        command = [sys.executable, "-m", "tests.support.instrumented", instrumentation, vendors.url]
         done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         summary = client.get("/api/costs/summary", params={"days": 1}).json()

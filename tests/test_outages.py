@@ -17,9 +17,9 @@ import pytest
 from roads.embedded import EmbeddedPostgres
 from roads.migrations import migrate
 from tests.conftest import SIGNING_KEY
-from tests.product import PATIENCE, Server
-from tests.supabase_server import SECRET_KEY, SupabaseServer
-from tests.team import Member, assert_problem, sign_up
+from tests.support.product import PATIENCE, Server
+from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.team import Member, assert_problem, sign_up
 from tests.test_once import postgres_processes, recount, varied
 from utils.ids import event_uuid
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import utils.outbound
-from tests.receiver import Receiver
+from tests.support.receiver import Receiver
 from tests.test_alerts import until
 from utils import chats
 from utils.chats import Discord, Slack, read_discord, read_slack

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from providers import OwnPrices, PriceBook
 from schemas.prices import OwnPrice
 from schemas.usage import Usage
-from tests.team import Member, assert_problem, call
+from tests.support.team import Member, assert_problem, call
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 BOOK = PriceBook()

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from config import Settings
-from tests.team import Member, assert_problem, call, new_api_key
+from tests.support.team import Member, assert_problem, call, new_api_key
 
 MARK = "the-secret-words-of-a-prompt"
 RESPONSES: list[tuple[str, str | None, dict[str, Any]]] = [

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.team import Member, assert_problem, call, new_api_key
+from tests.support.team import Member, assert_problem, call, new_api_key
 
 
 async def projects(member: Member, **query: Any) -> dict[str, dict[str, Any]]:

@@ -19,8 +19,8 @@ from pydantic import SecretStr, ValidationError
 from config import Settings
 from roads.postgres import PostgresRoad
 from tests.conftest import client_of, running, settings_for
-from tests.product import PATIENCE, Server
-from tests.team import assert_problem, call, sign_up
+from tests.support.product import PATIENCE, Server
+from tests.support.team import assert_problem, call, sign_up
 from utils import metrics
 
 TOKEN = "a-token-for-Prometheus"

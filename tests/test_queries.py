@@ -307,7 +307,7 @@ async def test_an_answer_is_read_as_what_the_method_returns() -> None:
         async def call(self, *_: object) -> Any:
             return self.answer
 
-    now = SAMPLES[datetime]
+    now: Any = SAMPLES[datetime]
     for nothing in ("", None):
         assert await Database(cast(Any, Road(nothing))).user_delete(UUID(int=1), now) is None  # type: ignore[func-returns-value]
     room = {"id": UUID(int=1), "name": "All", "hard": True, "limit": "2", "current_spend": "0.5", "reserved": 0,

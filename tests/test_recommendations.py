@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.team import Member, call
+from tests.support.team import Member, call
 
 
 async def test_an_empty_workspace_is_told_nothing(ada: Member) -> None:

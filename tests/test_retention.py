@@ -24,8 +24,8 @@ from engines.retention import RetentionEngine
 from maintenance import check_rollups
 from schemas.retention import Swept
 from tests.conftest import client_of, running, settings_for
-from tests.product import PATIENCE
-from tests.team import Application, Member, assert_problem, call, new_api_key, sign_up
+from tests.support.product import PATIENCE
+from tests.support.team import Application, Member, assert_problem, call, new_api_key, sign_up
 from utils.errors import Unavailable
 from utils.time import hour_before, now
 

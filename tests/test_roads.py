@@ -13,8 +13,8 @@ from database import Database
 from roads.postgres import PostgresRoad
 from roads.road import Road
 from roads.supabase import SupabaseRoad
-from tests.plugin import copied_database, drop_database
-from tests.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.plugin import copied_database, drop_database
+from tests.support.supabase_server import SECRET_KEY, SupabaseServer
 from tests.test_isolation import Ledger
 from tests.test_isolation import ledger as ledger
 from utils.errors import LLMLabError

@@ -18,7 +18,7 @@ from routes import OLD_PATHS, ROUTES
 from routes.fast import FastRoute
 from routes.router import Router
 from tests.conftest import client_of, running
-from tests.team import Member, assert_problem, call, new_api_key, sign_up
+from tests.support.team import Member, assert_problem, call, new_api_key, sign_up
 from utils.logs import RequestRecord
 
 FAST = {route.path: route for route in ROUTES if isinstance(route, FastRoute)}

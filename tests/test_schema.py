@@ -16,8 +16,8 @@ import roads.migrations
 from roads.embedded import _BIN
 from roads.migrations import MIGRATIONS, migrate
 from tests.conftest import client_of, running, settings_for
-from tests.plugin import database_url
-from tests.team import PASSWORD, Member
+from tests.support.plugin import database_url
+from tests.support.team import PASSWORD, Member
 from tools import schema
 from utils.errors import StartError
 

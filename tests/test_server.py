@@ -18,9 +18,9 @@ from roads.migrations import MIGRATIONS, migrate
 from roads.postgres import PostgresRoad
 from roads.supabase import SupabaseRoad
 from tests.conftest import SIGNING_KEY, client_of, running, settings_for
-from tests.product import PATIENCE
-from tests.supabase_server import PUBLISHABLE_KEY, SECRET_KEY, SupabaseServer
-from tests.team import PASSWORD, Member, assert_problem, new_email, sign_up
+from tests.support.product import PATIENCE
+from tests.support.supabase_server import PUBLISHABLE_KEY, SECRET_KEY, SupabaseServer
+from tests.support.team import PASSWORD, Member, assert_problem, new_email, sign_up
 from utils.errors import StartError, Unavailable
 from utils.logs import JsonLines, PlainLines, configure_logs
 

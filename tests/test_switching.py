@@ -14,8 +14,8 @@ from engines.analysis.workloads import Window
 from providers import Capability
 from providers.capabilities import CAPABILITIES, RETIREMENTS, SOURCES, successors
 from schemas.recommendations import ModelSwitch
-from tests.team import Member, call
-from tests.windows import GPT_4O, NOW, PRICES, SONNET, day, percent_of_list, sampled, ten_days, window
+from tests.support.team import Member, call
+from tests.support.windows import GPT_4O, NOW, PRICES, SONNET, day, percent_of_list, sampled, ten_days, window
 from utils import json
 
 LUNA = CAPABILITIES["openai", "gpt-6-luna"]

@@ -12,9 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.conftest import SIGNING_KEY
-from tests.product import PATIENCE, Server, environment
-from tests.receiver import Receiver
-from tests.team import PASSWORD, sign_up
+from tests.support.product import PATIENCE, Server, environment
+from tests.support.receiver import Receiver
+from tests.support.team import PASSWORD, sign_up
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from engines.alerts import message
 from schemas.alerts import DueDelivery
-from tests.team import Member, assert_problem, call
+from tests.support.team import Member, assert_problem, call
 
 # A Wednesday, at noon in UTC.
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)

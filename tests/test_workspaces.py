@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.team import Member, assert_problem, call, new_email, sign_up
+from tests.support.team import Member, assert_problem, call, new_email, sign_up
 
 
 async def invite(admin: Member, email: str, role: str = "viewer") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmlab_cli.main import run
-from tests.workspace import Workspace
+from tests.support.workspace import Workspace
 
 
 @pytest.fixture(scope="session")

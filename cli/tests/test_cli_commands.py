@@ -24,8 +24,8 @@ from llmlab_cli.commands import tail
 from llmlab_cli.imports.presets import PRESETS
 from llmlab_cli.main import EPILOG, cli
 from llmlab_cli.settings import SETTINGS
-from tests.team import PASSWORD, call, new_email
-from tests.workspace import Double, Workspace
+from tests.support.team import PASSWORD, call, new_email
+from tests.support.workspace import Double, Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

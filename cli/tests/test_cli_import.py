@@ -20,7 +20,7 @@ from llmlab_cli import exact
 from llmlab_cli.imports import files, sending, values
 from llmlab_cli.imports.presets import LITELLM_VENDORS
 from providers.formats.calls import event_id, vendor_name
-from tests.workspace import Double, Workspace
+from tests.support.workspace import Double, Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from llmlab import _logs, _runtime
-from tests.ports import free_port
-from tests.workspace import Workspace
+from tests.support.ports import free_port
+from tests.support.workspace import Workspace
 
 
 @pytest.fixture(scope="session")

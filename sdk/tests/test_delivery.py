@@ -17,8 +17,8 @@ import pytest
 import llmlab
 from llmlab import _runtime
 from llmlab._spool import Spool
-from tests.product import Server, environment
-from tests.workspace import Double, Workspace
+from tests.support.product import Server, environment
+from tests.support.workspace import Double, Workspace
 
 Configure = Callable[..., None]
 SDK = Path(__file__).parent.parent

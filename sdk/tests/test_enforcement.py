@@ -14,7 +14,7 @@ import pytest
 import llmlab
 from llmlab import _runtime
 from llmlab._guard import matches
-from tests.workspace import Double, Workspace
+from tests.support.workspace import Double, Workspace
 from utils.patterns import Pattern
 
 Configure = Callable[..., None]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import PATIENCE, ROOT, environment
-from tests.vendors import Vendors
-from tests.workspace import Workspace
+from tests.support.product import PATIENCE, ROOT, environment
+from tests.support.vendors import Vendors
+from tests.support.workspace import Workspace
 
 
 @pytest.mark.parametrize("order", ["sdk-first", "sdk-last"])
@@ -36,7 +36,7 @@ def test_a_call_that_arrives_by_the_sdk_and_by_otlp_is_counted_once(
         LLMLAB_FLUSH_INTERVAL="0.01",
     )
     with Vendors("Hello") as vendors:
-        command = [sys.executable, "-m", "tests.instrumented", instrumentation, vendors.url, order]
+        command = [sys.executable, "-m", "tests.support.instrumented", instrumentation, vendors.url, order]
         done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     events = workspace.events()

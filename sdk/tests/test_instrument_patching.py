@@ -24,7 +24,7 @@ from openai.types.chat import ChatCompletion
 import llmlab
 from llmlab import _runtime
 from llmlab.instruments import openai as openai_instrument
-from tests.workspace import Workspace
+from tests.support.workspace import Workspace
 from vendors import clients
 from vendors.server import Vendors
 

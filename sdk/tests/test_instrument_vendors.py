@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import llmlab
-from tests.workspace import Workspace
+from tests.support.workspace import Workspace
 from vendors.clients import WAYS, Way
 from vendors.server import Vendors
 

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 import llmlab
 from llmlab._settings import Settings
-from tests.workspace import Workspace
+from tests.support.workspace import Workspace
 
 SDK = Path(__file__).parent.parent
 CLI = SDK.parent / "cli"

@@ -9,7 +9,7 @@ import pytest
 import llmlab
 from llmlab._cache import ResponseCache
 from test_enforcement import known_policy
-from tests.workspace import Workspace
+from tests.support.workspace import Workspace
 
 Configure = Callable[..., None]
 

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 import llmlab
 from llmlab import _ids
-from tests.workspace import Workspace
+from tests.support.workspace import Workspace
 
 Configure = Callable[..., None]
 # 1,000 and 500 tokens of gpt-4o cost 0.0075 USD.

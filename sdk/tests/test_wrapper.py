@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import llmlab
-from tests.workspace import Double, Workspace
+from tests.support.workspace import Double, Workspace
 
 Configure = Callable[..., None]
 ANSWER = {"id": "chatcmpl-0123456789", "model": "gpt-4o", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}

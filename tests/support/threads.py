@@ -9,7 +9,7 @@ import uvicorn
 
 from config import Settings
 from main import create_app
-from tests.product import PATIENCE
+from tests.support.product import PATIENCE
 
 
 class ThreadServer:

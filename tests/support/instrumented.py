@@ -1,6 +1,6 @@
 """An application that calls models with the vendors' own clients and is observed by other people's instrumentation.
 
-    python -m tests.instrumented INSTRUMENTATION VENDOR_URL [sdk-first|sdk-last]
+    python -m tests.support.instrumented INSTRUMENTATION VENDOR_URL [sdk-first|sdk-last]
 
 The exporter is OpenTelemetry's own and takes its settings from the environment, as those of OTEL_EXPORTER_OTLP_*; so
 does LLMLab's SDK, if that observes it as well. It makes a call without and one with a stream, and one that the vendor

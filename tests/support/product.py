@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 
 from config import Settings
-from tests.ports import free_port
+from tests.support.ports import free_port
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 # How long a server may take to start or stop, on a machine that is busy with other work.
 PATIENCE = 120
 

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from tests.ports import free_port
-from tests.product import PATIENCE
+from tests.support.ports import free_port
+from tests.support.product import PATIENCE
 
-FOLDER = Path(__file__).parent / "supabase"
+FOLDER = Path(__file__).parent.parent / "supabase"
 SECRET_KEY = "sb_secret_0123456789abcdef0123456789abcdef"
 PUBLISHABLE_KEY = "sb_publishable_0123456789abcdef0123456789abcdef"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.team import PASSWORD, new_email
+from tests.support.team import PASSWORD, new_email
 
 # The most workspaces of one user.
 WORKSPACES_OF_ONE = 99

@@ -17,8 +17,8 @@ import pytest
 from config import Settings
 from roads.embedded import EmbeddedPostgres
 from roads.migrations import migrate
-from tests.product import Server
-from tests.workspace import Double, Workspace
+from tests.support.product import Server
+from tests.support.workspace import Double, Workspace
 
 TEMPLATE = "template_migrated"
 _OWN_FOLDER = pytest.StashKey[str]()
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     # Each HTTP client reads all authorities, which takes 50 ms. No test speaks TLS.
-    os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "data" / "authority.crt")
+    os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent.parent / "data" / "authority.crt")
     # What the machine or a .env says must not change a test.
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
