@@ -168,7 +168,7 @@ def test_where_a_discord_address_leads(address: str, url: str) -> None:
 
 
 def test_a_message_for_discord_notifies_whom_the_address_names() -> None:
-    none = {"parse": [], "users": [], "roles": []}
+    none: dict[str, list[str]] = {"parse": [], "users": [], "roles": []}
     (post,) = discord("discord://12/abc").posts("@everyone", "- a")
     assert post.payload == {"tts": False, "content": "@everyone\r\n- a", "allowed_mentions": none}
     (post,) = discord("discord://12/abc?ping=@here,<@5>,<@%266>&tts=yes&flags=4").posts("a", "b" * 3000)

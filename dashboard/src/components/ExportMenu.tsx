@@ -1,13 +1,19 @@
 import { type ReactNode, useState } from "react";
 import { ChevronDown, Download } from "lucide-react";
-import { download } from "@/api";
+import { download, useGet } from "@/api";
 import { Button, Menu, toast, toastError } from "@/ui";
 
-export const FORMATS = [
+const FORMATS = [
   { format: "csv", label: "CSV" },
   { format: "jsonl", label: "JSON Lines" },
   { format: "parquet", label: "Parquet" },
 ] as const;
+
+/** The formats that the server can write. */
+export function useFormats() {
+  const extras = useGet("/api/health").data?.extras ?? [];
+  return FORMATS.filter(({ format }) => format !== "parquet" || extras.includes(format));
+}
 
 type Save = (...file: Parameters<typeof download>) => void;
 

@@ -1,6 +1,6 @@
 import { moments } from "@/utils/costs";
 import type { Range } from "@/hooks/useRange";
-import { ExportMenu, FORMATS } from "@/components/ExportMenu";
+import { ExportMenu, useFormats } from "@/components/ExportMenu";
 import { MenuItem, MenuLabel, MenuSeparator } from "@/ui";
 import type { View } from "./view";
 
@@ -8,19 +8,20 @@ import type { View } from "./view";
 export function Export({ range, view }: { range: Range; view: View }) {
   const days = { start: range.start, end: range.end, tz: range.query.tz };
   const calls = { ...moments(range), ...(view.state.by === "tag" ? {} : view.filters) };
+  const formats = useFormats();
   return (
     <ExportMenu>
       {(save) => (
         <>
           <MenuLabel>{view.filtered ? "Calls matching the filters" : "All calls in this period"}</MenuLabel>
-          {FORMATS.map(({ format, label }) => (
+          {formats.map(({ format, label }) => (
             <MenuItem key={format} onSelect={() => save("/api/export/events", { ...calls, format }, `calls.${format}`)}>
               Calls as {label}
             </MenuItem>
           ))}
           <MenuSeparator />
           <MenuLabel>Daily totals by project and model (all calls)</MenuLabel>
-          {FORMATS.map(({ format, label }) => (
+          {formats.map(({ format, label }) => (
             <MenuItem key={format} onSelect={() => save("/api/export/costs", { ...days, format }, `costs.${format}`)}>
               Costs as {label}
             </MenuItem>
