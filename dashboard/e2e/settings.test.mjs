@@ -160,7 +160,7 @@ test("a budget is created, exceeded by a call, and its alert arrives live", asyn
     project: "support bot",
   };
   await api("POST", "/api/budgets/reservations", call, key);
-  await page.locator('[data-budget="Support"]').getByText("$0.013 held for calls under way").waitFor();
+  await page.locator('[data-budget="Support"]').getByText("$0.013 reserved").waitFor();
   await page.locator('[data-budget="Support"]').getByText("1 unpriced call").waitFor();
   await page.locator("[data-budget]").getByText("Exceeded").waitFor();
   await axe(page);

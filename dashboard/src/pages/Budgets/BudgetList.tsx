@@ -117,7 +117,7 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           {budget.hard && (
             <Tooltip text="Blocks reservations above the limit">
               <button type="button" className="cursor-default! rounded-full">
-                <Badge icon={<Lock aria-hidden className="size-3" />}>hard</Badge>
+                <Badge icon={<Lock aria-hidden className="size-3" />}>Hard limit</Badge>
               </button>
             </Tooltip>
           )}
@@ -147,9 +147,7 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           <span className={budget.remaining < 0 ? "text-bad" : undefined}>
             {budget.remaining < 0 ? `${money(-budget.remaining)} over` : `${money(budget.remaining)} remaining`}
           </span>
-          {budget.reserved > 0 && (
-            <span title={exactMoney(budget.reserved)}>{money(budget.reserved)} held for calls under way</span>
-          )}
+          {budget.reserved > 0 && <span title={exactMoney(budget.reserved)}>{money(budget.reserved)} reserved</span>}
         </p>
       </div>
       {onEdit && onRemove && (

@@ -39,7 +39,7 @@ export function alertText(alert: Alert): { title: string; note?: string } {
         ? { title: `${money(details.cost)} ${daysOf(details)}`, note: digestNote(details) }
         : { title: `${subject.charAt(0).toUpperCase()}${subject.slice(1)} digest` };
     case "test":
-      return { title: `Test of the channel ${subject}` };
+      return { title: `Test of channel ${subject}` };
   }
 }
 
