@@ -48,7 +48,7 @@ MAY_IMPORT = {
         "engines.switching",
     },
     "database": {"config", "queries", "roads", "schemas", "utils"},
-    "queries": {"models", "roads.road", "schemas", "utils", "queries.functions"},
+    "queries": {"roads.road", "schemas", "utils", "queries.functions"},
     "roads": {"utils", "roads.embedded", "roads.migrations", "roads.road"},
     "providers": {"models", "schemas", "utils", "providers"},
     "schemas": {
