@@ -51,8 +51,8 @@ class EmbeddedPostgres:
             if not (self._data / "PG_VERSION").exists():
                 self._run("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres", user=user)
             sockets = self._socket_folder()
-            # Filling each new 16 MB of the log with zeros first makes whoever commits next wait, 70 ms as measured; and
-            # an autovacuum at full speed takes the processor from the commits of a whole second.
+            # Filling each new 16 MB of the log with zeros first delays the next commit, by 70 ms as measured; and an
+            # autovacuum at full speed takes the processor from the commits of a whole second.
             if self._run("pg_ctl", "status", user=user, check=False) != 0:
                 self._run(
                     "pg_ctl", "start", "-w", "-t", "120", "-s", "-l", str(self._data / "server.log"),
@@ -63,7 +63,7 @@ class EmbeddedPostgres:
         return f"postgresql://postgres@/postgres?host={quote(str(sockets))}"
 
     def stop(self) -> None:
-        """Lets go of the server, and stops it when nobody else uses it."""
+        """Stops the server if no other process uses it."""
         if self._use is None:
             return
         with self._turn():

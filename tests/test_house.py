@@ -56,7 +56,7 @@ MAY_IMPORT = {
     },
     "engines.analysis": {"models", "providers", "schemas", "engines.analysis"},
     "database": {"config", "queries", "roads", "schemas", "utils"},
-    "queries": {"models", "roads.road", "schemas", "utils", "queries.functions"},
+    "queries": {"roads.road", "schemas", "utils", "queries.functions"},
     "roads": {"utils", "roads.embedded", "roads.migrations", "roads.road"},
     "providers": {"models", "schemas", "utils", "providers"},
     "providers.formats": {"models", "utils", "providers.formats"},
