@@ -1,7 +1,7 @@
 """The one way to a route: who may, no unknown parameters, exact JSON."""
 
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fastapi import Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
@@ -15,6 +15,12 @@ from routes.schema import problems
 from utils.errors import Invalid
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class Decorator(Protocol):
+    """Adds an endpoint, and leaves it as it is."""
+
+    def __call__(self, endpoint: Endpoint, /) -> Endpoint: ...
 
 
 class Route(APIRoute):
@@ -59,23 +65,23 @@ class Router:
         self._prefix = prefix
         self._tag = tag
 
-    def get(self, path: str, *, needs: Need = "read", **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def get(self, path: str, *, needs: Need = "read", **options: Any) -> Decorator:
         """Adds a path that reads."""
         return self._add("GET", path, needs, **options)
 
-    def post(self, path: str, *, needs: Need, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def post(self, path: str, *, needs: Need, **options: Any) -> Decorator:
         """Adds a path that writes."""
         return self._add("POST", path, needs, **options)
 
-    def put(self, path: str, *, needs: Need, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def put(self, path: str, *, needs: Need, **options: Any) -> Decorator:
         """Adds a path that writes."""
         return self._add("PUT", path, needs, **options)
 
-    def patch(self, path: str, *, needs: Need, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def patch(self, path: str, *, needs: Need, **options: Any) -> Decorator:
         """Adds a path that writes."""
         return self._add("PATCH", path, needs, **options)
 
-    def delete(self, path: str, *, needs: Need, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def delete(self, path: str, *, needs: Need, **options: Any) -> Decorator:
         """Adds a path that writes."""
         return self._add("DELETE", path, needs, **options)
 
@@ -88,7 +94,7 @@ class Router:
         route_class: type[Route] = Route,
         body_limit: int | None = None,
         **options: Any,
-    ) -> Callable[[Endpoint], Endpoint]:
+    ) -> Decorator:
         def add(endpoint: Endpoint) -> Endpoint:
             self.routes.append(
                 route_class(
