@@ -212,7 +212,7 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
 }
 
 const Figure = ({ name, value, note }: { name: string; value: string; note?: string }) => (
-  <div>
+  <div className="flex flex-col justify-between">
     <dt className="text-xs text-muted">{name}</dt>
     <dd className="font-medium">
       {value}

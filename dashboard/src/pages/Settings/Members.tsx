@@ -216,7 +216,11 @@ function Invitations() {
               {
                 key: "until",
                 header: "Valid until",
-                cell: ({ expires_at }) => <span className="whitespace-nowrap">{dateTime(expires_at)}</span>,
+                cell: ({ expires_at }) => (
+                  <span className="whitespace-nowrap" title={dateTime(expires_at)}>
+                    {date(expires_at)}
+                  </span>
+                ),
               },
               {
                 key: "actions",
