@@ -1,4 +1,4 @@
-"""Every setting of the server, read once from the environment and `.env`. `.env.example` documents each."""
+"""The settings of the server, read from the environment and `.env`. `.env.example` documents each."""
 
 import os
 import secrets
@@ -11,13 +11,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Road = Literal["embedded", "postgres", "supabase"]
 
-# The file that marks the data folder of a demo.
+# File that marks the data folder of a demo.
 DEMO_MARK = "DEMO"
 DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
 
 
 class Settings(BaseSettings):
-    """The settings; a name here is the environment variable of the same name in capitals."""
+    """The settings. Each field is an environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -62,42 +62,44 @@ class Settings(BaseSettings):
         if self.secret_key is not None and len(self.secret_key.get_secret_value()) < 32:
             raise ValueError("SECRET_KEY must have at least 32 characters")
         if any(len(key) < 32 for key in self._own_encryption_keys()):
-            raise ValueError("ENCRYPTION_KEY must have at least 32 characters, and so must each of several")
+            raise ValueError("ENCRYPTION_KEY must have at least 32 characters; so must each of several keys")
         token = self.metrics_token.get_secret_value() if self.metrics_token else None
         if token is not None and not (
             len(token) >= 16 and token.isascii() and token.isprintable() and " " not in token
         ):
-            raise ValueError("METRICS_TOKEN must have at least 16 characters, all ASCII and none a space")
+            raise ValueError("METRICS_TOKEN must have at least 16 printable ASCII characters without spaces")
         if self.secret_key is None and self.road != "embedded":
-            raise ValueError("SECRET_KEY must be set, to at least 32 characters, when the database is not embedded")
+            raise ValueError(
+                "SECRET_KEY is required unless the database is embedded; it must have at least 32 characters"
+            )
         if (self.supabase_url is None) != (self.supabase_key is None):
             raise ValueError("SUPABASE_URL and SUPABASE_KEY must be set together")
         return self
 
     @property
     def road(self) -> Road:
-        """Which way the data goes. DATABASE_URL wins over Supabase's REST interface: it is several times faster."""
+        """The road to the database. DATABASE_URL overrides the Supabase REST API, because it is several times faster."""
         if self.database_url is not None:
             return "postgres"
         return "supabase" if self.supabase_url is not None else "embedded"
 
     @property
     def link(self) -> str:
-        """Where people find this server: PUBLIC_URL, or else the address it listens on."""
+        """The URL of this server for people: PUBLIC_URL, or else the address it listens on."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def site(self) -> Path | None:
-        """The folder of the dashboard; None if it is off or was not built."""
+        """The folder of the dashboard; None if it is off or not built."""
         return DASHBOARD if self.dashboard == "on" and (DASHBOARD / "index.html").exists() else None
 
     @property
     def holds_demo(self) -> bool:
-        """Whether the data folder is that of a demo."""
+        """Whether the data folder belongs to a demo."""
         return self.road == "embedded" and (self.data_dir / DEMO_MARK).exists()
 
     def encryption_keys(self) -> list[str]:
-        """What secrets are encrypted with, the newest first: those of ENCRYPTION_KEY, last the signing key."""
+        """The keys that secrets are encrypted with, newest first: those of ENCRYPTION_KEY, then the signing key."""
         return [*self._own_encryption_keys(), self.signing_key()]
 
     def _own_encryption_keys(self) -> list[str]:
@@ -105,13 +107,13 @@ class Settings(BaseSettings):
         return [key.strip() for key in value.split(",") if key.strip()]
 
     def signing_key(self) -> str:
-        """SECRET_KEY, or on the embedded road the one made at the first start and kept in DATA_DIR (mode 0600)."""
+        """SECRET_KEY. On the embedded road it is optional: one is generated and stored in DATA_DIR (mode 0600)."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         self.data_dir.mkdir(parents=True, exist_ok=True)
         path = self.data_dir / "secret_key"
         if not path.exists():
-            # Written aside and linked into place, so that of several workers starting at once one wins whole.
+            # Written to a draft and linked into place: of several workers that start at once, one creates the whole file.
             draft = path.with_name(f"secret_key.{os.getpid()}")
             draft.touch(mode=0o600)
             draft.write_text(secrets.token_urlsafe(48))
@@ -125,7 +127,7 @@ class Settings(BaseSettings):
 
 
 def read_settings(**fixed: Any) -> Settings:
-    """The settings, some of them fixed. Ends the program with a sentence about one that is wrong."""
+    """The settings, with fixed values for some. Exits with a message if one is not valid."""
     try:
         return Settings(**fixed)
     except ValidationError as error:
@@ -133,14 +135,14 @@ def read_settings(**fixed: Any) -> Settings:
 
 
 def announce(settings: Settings) -> None:
-    """Prints where the server and its data are."""
+    """Prints the addresses of the server and the location of its data."""
     data = {
         "embedded": f"{settings.data_dir.resolve()} (embedded Postgres)",
         "postgres": "the Postgres of DATABASE_URL",
         "supabase": f"the Supabase project at {settings.supabase_url}",
     }[settings.road]
     address = f"http://{settings.host}:{settings.port}"
-    reason = "it is not built" if settings.dashboard == "on" else "DASHBOARD is off"
+    reason = "not built" if settings.dashboard == "on" else "DASHBOARD is off"
     lines = {
         "dashboard": address if settings.site else f"not served: {reason}",
         "API": address,

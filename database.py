@@ -1,8 +1,8 @@
-"""The one door to Postgres: what engines may ask, by whichever road the settings name.
+"""The interface to Postgres: all queries of the engines, over the road that the settings select.
 
-Three roads lead there and answer alike: the embedded server and any DATABASE_URL through asyncpg, and a Supabase
-project through its REST interface. The questions are in queries/, one file for each noun of supabase/schemas/; the
-roads are in roads/.
+There are three roads with the same results: the embedded server and any DATABASE_URL through asyncpg, and a Supabase
+project through its REST API. The queries are in queries/, one file for each noun of supabase/schemas/; the roads are
+in roads/.
 """
 
 from collections.abc import Callable
@@ -70,11 +70,11 @@ class Database(
     ExportQueries,
     LiveQueries,
 ):
-    """Everything that engines may ask of the database. Every method is one round trip."""
+    """All queries of the engines. Each method is one round trip."""
 
     @classmethod
     async def open(cls, settings: Settings, tracer: Tracer | None = None) -> "Database":
-        """The database that the settings name. Raises StartError when it cannot be used."""
+        """Opens the database of the settings. Raises StartError if it cannot be used."""
         road: Road
         if settings.road == "supabase":
             # Imported only here: the Supabase client would delay the start on every other road.
@@ -104,10 +104,10 @@ class Database(
         except Unavailable:
             return False
 
-    def listening(self, heard: Callable[[Change], None]) -> AbstractAsyncContextManager[Pause]:
-        """Calls `heard` with the changes of any workspace, if the road can listen.
+    def listening(self, on_change: Callable[[Change], None]) -> AbstractAsyncContextManager[Pause]:
+        """Calls `on_change` with the changes of all workspaces, if the road can listen.
 
-        The pause that it gives returns when it is time to ask for what was not heard, and raises Unavailable when
-        listening is over. So asking once inside and again after each pause misses nothing.
+        Yields a coroutine that returns when the next catch-up query is due, and raises Unavailable when listening has
+        ended. A query at the beginning and after each pause misses no change.
         """
-        return self._road.listening(_CHANGES_CHANNEL, lambda payload: heard(Change.model_validate_json(payload)))
+        return self._road.listening(_CHANGES_CHANNEL, lambda payload: on_change(Change.model_validate_json(payload)))

@@ -32,13 +32,13 @@ from utils.site import Site
 from utils.tracing import tracer_provider
 
 # Grace period for open requests. Docker and others kill the server after ten seconds.
-_LAST_ANSWERS_SECONDS = 5
-# A worker process that does not answer for this long is replaced. On a busy machine it may take that long to start.
-_WORKER_ANSWERS_SECONDS = 60
+_SHUTDOWN_GRACE_SECONDS = 5
+# Timeout after which a worker process is replaced. On a busy machine, starting one may take almost as long.
+_WORKER_TIMEOUT_SECONDS = 60
 
 
 def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastAPI:
-    """The application, which opens its database when it starts; a demo's only for the demo."""
+    """The application, which opens its database at startup. A demo's data folder is refused unless `demo` is set."""
     settings = settings or Settings()
     spans = tracer_provider(settings.app_version)
     storage = rate_storage(settings.redis_url.get_secret_value() if settings.redis_url else None)
@@ -73,9 +73,9 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
             "operation_spans": False,
         },
     )
-    # The pages of FastAPI, and what browsers ask for beside them.
+    # The documentation pages, and the icon that browsers request with them.
     public = {*routes.PUBLIC_PATHS, *(route.path for route in app.routes if isinstance(route, Route)), "/favicon.ico"}
-    # The last one added is the first to see a request.
+    # The last one added is the first to receive a request.
     limit = partial(middleware.RateLimitMiddleware, per_minute=settings.rate_limit_per_minute, storage=storage)
     app.add_middleware(limit)
     app.add_middleware(
@@ -90,7 +90,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     if settings.cors_origins:
         app.add_middleware(middleware.cors, origins=settings.cors_origins)
     errors.handle(app)
-    # Their paths are whole, so they need no router of their own between a request and its handler.
+    # Added directly: their paths have their prefix already, and a router between would cost time.
     app.router.routes.extend(routes.ROUTES)
     schema.describe(app)
     return app
@@ -104,20 +104,20 @@ def worker() -> FastAPI:
 
 
 def check_folder(settings: Settings, *, demo: bool) -> None:
-    """Raises StartError for a demo's folder outside the demo: everybody knows the passwords in it."""
+    """Raises StartError for a demo's folder outside the demo, because its passwords are public."""
     if not demo and settings.holds_demo:
-        raise StartError(f"{settings.data_dir} holds the demo; start it with ./run.sh demo, or set another DATA_DIR")
+        raise StartError(f"{settings.data_dir} holds the demo. Start it with ./run.sh demo, or set another DATA_DIR.")
 
 
 async def check_database(settings: Settings) -> None:
-    """Opens the database once, so that what is wrong with it is said plainly and before any worker starts."""
+    """Opens the database once, so that its errors are reported before any worker starts."""
     await (await Database.open(settings)).close()
 
 
 def serve(settings: Settings, *, demo: bool = False) -> None:
-    """Runs the server until it is told to stop."""
+    """Runs the server until it is stopped."""
     configure_logs(debug=settings.debug)
-    # Uvicorn ends by raising the signal that stopped it once more: it must not end us before Postgres is stopped.
+    # Uvicorn re-raises the signal that stopped it, which must not end the process before Postgres is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         check_folder(settings, demo=demo)
@@ -139,8 +139,8 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
-                timeout_worker_healthcheck=_WORKER_ANSWERS_SECONDS,
+                timeout_graceful_shutdown=_SHUTDOWN_GRACE_SECONDS,
+                timeout_worker_healthcheck=_WORKER_TIMEOUT_SECONDS,
             )
     except StartError as error:
         sys.exit(f"Cannot start: {error}")

@@ -1,7 +1,7 @@
-"""What an operator does now and then, workspace by workspace.
+"""Maintenance commands for operators, which process one workspace after the other.
 
-./run.sh rollups            proves that the rollups agree with the events
-./run.sh rollups --rebuild  makes anew those that do not
+./run.sh rollups            checks the rollups against the events
+./run.sh rollups --rebuild  rebuilds those that differ
 ./run.sh reencrypt          encrypts the provider keys and alert channels under the first key of ENCRYPTION_KEY
 """
 
@@ -22,42 +22,42 @@ from utils.cipher import CannotDecrypt, Cipher
 from utils.errors import StartError
 from utils.outbound import Outbound
 
-_ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 async def check_rollups(settings: Settings, *, rebuild: bool) -> bool:
-    """Compares every workspace's rollups with a recount; returns whether all agree in the end."""
+    """Checks the rollups of all workspaces against the events; returns whether all agree at the end."""
     agree = True
     async with _opened(settings) as database:
-        async for place, workspace_id in _workspaces(database):
-            differences = await database.rollup_differences(workspace_id, _ALWAYS)
+        async for progress, workspace_id in _workspaces(database):
+            differences = await database.rollup_differences(workspace_id, _BEGINNING)
             if differences and rebuild:
-                await database.rebuild_rollups(workspace_id, _ALWAYS)
-                left = await database.rollup_differences(workspace_id, _ALWAYS)
-                said = f"{differences} rows differed, made anew, {left} differ now"
+                await database.rebuild_rollups(workspace_id, _BEGINNING)
+                left = await database.rollup_differences(workspace_id, _BEGINNING)
+                result = f"{differences} rows differed; rebuilt, {left} differ now"
                 agree = agree and not left
             else:
-                said = f"{differences} rows differ" if differences else "agrees with its events"
+                result = f"{differences} rows differ" if differences else "agrees with the events"
                 agree = agree and not differences
-            print(f"{place}: {said}", flush=True)
+            print(f"{progress}: {result}", flush=True)
     return agree
 
 
 async def reencrypt(settings: Settings) -> bool:
-    """Encrypts anew every provider key and alert channel under an older key; returns whether all could be read."""
+    """Encrypts provider keys and alert channels under the newest key; returns whether all could be decrypted."""
     readable = True
     async with _opened(settings) as database:
         cipher = Cipher(settings.encryption_keys())
         keys = KeyEngine(database, cipher, lambda: None)
         outbound = Outbound(allow_private=False)
         alerts = AlertEngine(database, cipher, outbound, settings.link, Changes())
-        async for place, workspace_id in _workspaces(database):
+        async for progress, workspace_id in _workspaces(database):
             try:
                 changed = await keys.reencrypt(workspace_id) + await alerts.reencrypt(workspace_id)
-                print(f"{place}: {changed} encrypted anew", flush=True)
+                print(f"{progress}: {changed} re-encrypted", flush=True)
             except CannotDecrypt as error:
                 readable = False
-                print(f"{place}: {error}", flush=True)
+                print(f"{progress}: {error}", flush=True)
         await outbound.close()
     return readable
 
@@ -72,26 +72,26 @@ async def _opened(settings: Settings) -> AsyncIterator[Database]:
 
 
 async def _workspaces(database: Database) -> AsyncIterator[tuple[str, UUID]]:
-    """Every workspace, with how far along it is."""
+    """All workspaces, each with a text that shows the progress."""
     ids = await database.workspace_ids()
     for number, workspace_id in enumerate(ids, 1):
         yield f"[{number}/{len(ids)}] workspace {workspace_id}", workspace_id
 
 
 def main() -> None:
-    """Reads the arguments; exits with 1 when something is not as it should be."""
+    """Runs a command; exits with 1 if rollups differ or something cannot be decrypted."""
     parser = ArgumentParser(prog="./run.sh")
     tasks = parser.add_subparsers(dest="task", required=True)
-    rollups = tasks.add_parser("rollups", help="prove that the rollups agree with the events")
-    rollups.add_argument("--rebuild", action="store_true", help="make anew those that do not")
+    rollups = tasks.add_parser("rollups", help="check the rollups against the events")
+    rollups.add_argument("--rebuild", action="store_true", help="rebuild those that differ")
     tasks.add_parser(
         "reencrypt", help="encrypt the provider keys and alert channels under the first key of ENCRYPTION_KEY"
     )
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     settings = Settings()
     try:
-        if asked.task == "rollups":
-            done = asyncio.run(check_rollups(settings, rebuild=asked.rebuild))
+        if arguments.task == "rollups":
+            done = asyncio.run(check_rollups(settings, rebuild=arguments.rebuild))
         else:
             done = asyncio.run(reencrypt(settings))
     except StartError as error:

@@ -1,6 +1,7 @@
-"""What stands before every route: an id and a log line, the size limit, who is calling, and how often they may.
+"""Middleware: request ids and logs, body limits, authentication and rate limits.
 
-Plain ASGI. An error raised here never reaches the application's handlers, so each class sends its own answer.
+Plain ASGI. An error raised here does not reach the application's exception handlers, so each class sends its own
+response.
 """
 
 import logging
@@ -41,8 +42,8 @@ from utils.tokens import bearer_token
 Identify = Callable[[str, UUID | None], Awaitable[Identity]]
 
 MAX_BODY_BYTES = 64 * 1024
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-# Swagger UI and ReDoc come from a CDN and start from an inline script.
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# Swagger UI and ReDoc are loaded from a CDN and started by an inline script.
 _DOCS_POLICY = (
     b"default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
     b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
@@ -54,7 +55,7 @@ _DASHBOARD_POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     b"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-# A changed asset has another name.
+# Names of assets contain a hash, so a changed asset has a new name.
 _ASSET_CACHING = b"public, max-age=31536000, immutable"
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -68,11 +69,11 @@ log = logging.getLogger("llmlab.requests")
 
 
 def cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
-    """Lets pages of these origins call the API."""
+    """Middleware that allows pages of these origins to call the API."""
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        # The cookie of a session is for the origins that are named, never for any.
+        # The session cookie is only for origins that are listed, never for "*".
         allow_credentials="*" not in origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
@@ -89,9 +90,9 @@ def cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
 
 
 class RequestMiddleware:
-    """Gives the request an id, takes a trailing slash off its path, logs and counts it.
+    """Assigns a request id, strips a trailing slash of the path, logs and counts the request.
 
-    It answers for what nobody caught.
+    An exception that was not handled is logged, and answered with status 500.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -103,7 +104,7 @@ class RequestMiddleware:
             return
         started = time.perf_counter()
         given = header(scope, b"x-request-id") or ""
-        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
+        request_id = given if _VALID_REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
         scope["request_id"] = request_id
         if len(scope["path"]) > 1 and scope["path"].endswith("/"):
             scope["path"] = scope["path"].rstrip("/") or "/"
@@ -130,7 +131,7 @@ class RequestMiddleware:
         except Exception:
             fault = traceback.format_exc()
             if not begun:
-                await send_error(scope, send_with_headers, LLMLabError("Something went wrong on our side"))
+                await send_error(scope, send_with_headers, LLMLabError())
         seconds = time.perf_counter() - started
         count_request(scope["method"], getattr(scope.get("route"), "path", None), status, seconds)
         identity = scope.get("identity")
@@ -151,7 +152,7 @@ class RequestMiddleware:
 
 
 class OldPathMiddleware:
-    """Takes a request for an old path as one for the path in `paths` that replaced it."""
+    """Rewrites old paths to the paths in `paths` that replaced them."""
 
     def __init__(self, app: ASGIApp, paths: Mapping[str, str]) -> None:
         self.app = app
@@ -164,7 +165,7 @@ class OldPathMiddleware:
 
 
 class DashboardMiddleware:
-    """Answers with the files of the dashboard. They are for everybody, and count against no limit."""
+    """Serves the files of the dashboard. They are public and not rate limited."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
         self.app = app
@@ -178,7 +179,7 @@ class DashboardMiddleware:
             return
         response = await self._site.response(name, scope)
         if response is None:
-            await send_error(scope, send, NotFound("There is nothing at this path"))
+            await send_error(scope, send, NotFound("Path not found"))
             return
         scope["caching"] = _ASSET_CACHING if name.startswith("assets/") else b"no-cache"
         if name == PAGE:
@@ -187,7 +188,7 @@ class DashboardMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies over 64 KiB, or the limit of the path, also those in chunks of which nobody says how many."""
+    """Refuses bodies larger than 64 KiB or the path's own limit, including chunked ones of unknown length."""
 
     def __init__(self, app: ASGIApp, limits: Mapping[str, int]) -> None:
         self.app = app
@@ -205,7 +206,7 @@ class BodyLimitMiddleware:
             await send_error(scope, send, too_large)
             return
         if header(scope, b"transfer-encoding") is None:
-            # The server reads no more than the length that was declared.
+            # The server reads at most the declared length.
             await self.app(scope, receive, send)
             return
         received = 0
@@ -219,7 +220,7 @@ class BodyLimitMiddleware:
             return message
 
         async def send_unless_too_large(message: Message) -> None:
-            # Whoever read the body may have made another error of ours; the answer is still this one.
+            # The exception may have been turned into another response; this error replaces it.
             if received <= most:
                 await send(message)
             elif message["type"] == "http.response.start":
@@ -229,7 +230,7 @@ class BodyLimitMiddleware:
 
 
 class OtlpErrorMiddleware:
-    """Says what went wrong at /v1/traces as OTLP wants it: as a Status, in the encoding of the request."""
+    """Converts errors of /v1/traces to the Status message of OTLP, in the encoding of the request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -264,9 +265,9 @@ class OtlpErrorMiddleware:
 
 
 class AuthMiddleware:
-    """Lets only signed-in callers past the public paths, and says in `scope["identity"]` who they are.
+    """Authenticates callers of all but the public paths, and sets `scope["identity"]`.
 
-    `refuse` answers the others, with the error in `scope["refusal"]`.
+    `refuse` answers other requests with the error in `scope["refusal"]`.
     """
 
     def __init__(self, app: ASGIApp, identify: Identify, refuse: ASGIApp, public_paths: Collection[str]) -> None:
@@ -295,16 +296,16 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _workspace(scope: Scope) -> UUID | None:
-    """The workspace a request is about, if it says so. Raises Invalid for what is no id."""
+    """The workspace of X-Workspace-Id, if present. Raises Invalid if it is not a UUID."""
     named = header(scope, b"x-workspace-id")
     try:
         return None if named is None else UUID(named)
     except ValueError:
-        raise Invalid("X-Workspace-Id must be a workspace's id", loc=("header", "X-Workspace-Id")) from None
+        raise Invalid("X-Workspace-Id must be the id of a workspace", loc=("header", "X-Workspace-Id")) from None
 
 
 class RateLimitMiddleware:
-    """Allows each API key or user, or on public paths each address, so many requests in any minute; 0 is any number."""
+    """Limits the requests per minute of each API key or user, or on public paths of each address; 0 is unlimited."""
 
     def __init__(self, app: ASGIApp, per_minute: int, storage: Storage) -> None:
         self.app = app
@@ -321,7 +322,7 @@ class RateLimitMiddleware:
             allowed = await self._limiter.hit(self._limit, key)
             window = await self._limiter.get_window_stats(self._limit, key)
         except StorageError:
-            await send_error(scope, send, Unavailable("Requests cannot be counted; try again in a moment"))
+            await send_error(scope, send, Unavailable("The rate limit cannot be checked; try again in a moment"))
             return
         headers = [
             (b"x-ratelimit-limit", b"%d" % self._limit.amount),
@@ -342,7 +343,7 @@ class RateLimitMiddleware:
 
 
 async def send_error(scope: Scope, send: Send, error: LLMLabError) -> None:
-    """Sends an error in the one shape all errors have."""
+    """Sends an error in the common format."""
     body = problem(error.status, error.detail, scope.get("request_id", ""), **error.extra)
     headers = {"Content-Type": PROBLEM_JSON, "Content-Length": str(len(body)), **error.headers}
     await send(

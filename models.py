@@ -73,9 +73,9 @@ def _known_zone(name: str) -> str:
 
 
 def printable(secret: SecretStr) -> SecretStr:
-    """Refuses a secret with characters that a header or a URL cannot carry."""
+    """Refuses a secret with characters that are not allowed in a header or URL."""
     if not (secret.get_secret_value().isascii() and secret.get_secret_value().isprintable()):
-        raise ValueError("must be made of printable ASCII characters")
+        raise ValueError("must contain only printable ASCII characters")
     return secret
 
 
@@ -84,7 +84,7 @@ def _written_time(value: object) -> object:
         return value
     # Pydantic would accept more, such as seconds since 1970. Those do not begin with a year.
     if not isinstance(value, str) or value[4:5] != "-" or value[10:11] not in ("T", "t", " "):
-        raise ValueError("must be a time written as in RFC 3339, such as 2026-01-31T12:00:00Z")
+        raise ValueError("must be a time in the format of RFC 3339, such as 2026-01-31T12:00:00Z")
     return restore_plus(value)
 
 
@@ -92,7 +92,7 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("must be a time from the years 1 to 9999") from None
+        raise ValueError("must be a time in the years 1 to 9999") from None
 
 
 def _number(value: object) -> object:
@@ -104,7 +104,7 @@ def _number(value: object) -> object:
 def _as_json(value: object) -> str | None:
     if not isinstance(value, dict):
         raise ValueError("must be an object")
-    too_large = ValueError(f"must not be larger than {METADATA_BYTES} bytes as JSON")
+    too_large = ValueError(f"must be at most {METADATA_BYTES} bytes as JSON")
     # Each value takes at least two bytes. Values are counted first: writing a huge object would block the event loop.
     if _room_left(value, METADATA_BYTES // 2) < 0:
         raise too_large
@@ -120,7 +120,7 @@ def _as_json(value: object) -> str | None:
 
 
 def _room_left(value: object, room: int) -> int:
-    """What is left of `room` after counting the values of an object or a list; negative if there are more."""
+    """`room` minus the number of values in an object or list; negative if there are more."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     room -= len(inner)
     for each in inner:
@@ -166,7 +166,7 @@ class Row(BaseModel):
 
 
 class DateRange(Answer):
-    """Half open: start is in it, end is not."""
+    """A date range: `start` is inclusive, `end` exclusive."""
 
     start: datetime
     end: datetime

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: ./run.sh [serve|demo|extras|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]. Each verb first sets up what it needs, once.
+# Usage: ./run.sh [serve|demo|extras|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]. Each verb installs what it needs on first use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -11,11 +11,11 @@ python() {
       return
     fi
   done
-  echo "LLMLab needs Python 3.11 or later; set PYTHON to where it is." >&2
+  echo "LLMLab requires Python 3.11 or later; set PYTHON to its path." >&2
   exit 1
 }
 
-# install REQUIREMENTS: a virtual environment with these, made anew only when they change.
+# install REQUIREMENTS: installs these into a virtual environment if they have changed.
 install() {
   local stamp=".venv/$1.installed"
   cat requirements*.txt | cmp -s - "$stamp" && return
@@ -25,7 +25,7 @@ install() {
   cat requirements*.txt > "$stamp"
 }
 
-# What there is to add to the server, by name.
+# Names of the extras, the optional packages of the server.
 all_extras() {
   local file
   for file in requirements-*.txt; do
@@ -34,7 +34,7 @@ all_extras() {
   done
 }
 
-# The server's packages, with the optional ones that were asked for before.
+# Installs the server's packages, and the extras that were installed before.
 install_server() {
   local extra
   install requirements.txt
@@ -43,7 +43,7 @@ install_server() {
   done
 }
 
-# install_node FOLDER: its npm packages, with Node.js of the machine, or else from PyPI.
+# install_node FOLDER: installs its npm packages, with the machine's Node.js or else one from PyPI.
 install_node() {
   if ! { command -v node && command -v npm; } >/dev/null || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
     [ -x .venv/bin/node ] ||
@@ -51,28 +51,28 @@ install_node() {
     export PATH="$PWD/.venv/bin:$PATH"
   fi
   cmp -s "$1/package-lock.json" "$1/node_modules/.installed" && return
-  echo "Installing what $1 needs from npm ..." >&2
+  echo "Installing npm packages of $1 ..." >&2
   (cd "$1" && npm ci --loglevel=error --no-audit --no-fund >/dev/null && cp package-lock.json node_modules/.installed)
 }
 
-# install_command COMMAND PACKAGE: what only the tests need, from Debian.
+# install_command COMMAND PACKAGE: installs a Debian package that only tests need.
 install_command() {
   command -v "$1" >/dev/null && return
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "The tests need $1; please install it." >&2
+    echo "The tests require $1; please install it." >&2
     exit 1
   fi
   echo "Installing $2 ..." >&2
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$2" >/dev/null
 }
 
-# What the dashboard is made of, as one line.
+# Checksum of the dashboard's sources.
 dashboard_sources() {
   find dashboard \( -name node_modules -o -name dist -o -name screenshots -o -name schema.d.ts \) -prune -o -type f -print |
     LC_ALL=C sort | tr '\n' '\0' | xargs -0 cksum | cksum
 }
 
-# Builds the dashboard, once for what it is made of.
+# Builds the dashboard if its sources have changed.
 build_dashboard() {
   local stamp=dashboard/node_modules/.built log=dashboard/node_modules/.build.log sources
   sources="$(dashboard_sources)"
@@ -83,18 +83,18 @@ build_dashboard() {
   echo "$sources" > "$stamp"
 }
 
-# The server works without the dashboard too.
+# The server also works without the dashboard.
 build_dashboard_if_wanted() {
   local wanted="${DASHBOARD:-$(sed -n 's/^ *DASHBOARD *= *//p' .env 2>/dev/null | tr -d "\"'")}"
   [ "$wanted" = off ] || build_dashboard ||
-    echo "The dashboard cannot be built (that takes Node.js 20 or later and npm's packages); the API runs all the same." >&2
+    echo "The dashboard cannot be built (this requires Node.js 20 or later and npm packages); the API starts without it." >&2
 }
 
 # run_tests OPTIONS: pytest, with warnings as errors.
 run_tests() {
-  # The tests start many processes of the program. Compiled once, each starts in half the time.
+  # Tests start many processes, each in half the time with compiled bytecode.
   unset PYTHONDONTWRITEBYTECODE
-  # The bar and its line of results are for people.
+  # Progress bars are for terminals.
   [ -t 1 ] || set -- -p no:sugar "$@"
   exec .venv/bin/python -W error -m pytest "$@"
 }
@@ -114,14 +114,14 @@ case "${1:-serve}" in
     shift
     for extra in "$@"; do
       all_extras | grep -qxF -e "$extra" && continue
-      echo "There is no extra $extra, but: $(all_extras | paste -sd ' ')" >&2
+      echo "Unknown extra $extra; available: $(all_extras | paste -sd ' ')" >&2
       exit 2
     done
     install_server
     for extra in "$@"; do
       install "requirements-$extra.txt"
     done
-    echo "There are: $(all_extras | paste -sd ' ')"
+    echo "Available: $(all_extras | paste -sd ' ')"
     .venv/bin/python -c 'from utils.extras import installed; print("Installed:", *installed())'
     ;;
   test)
@@ -129,7 +129,7 @@ case "${1:-serve}" in
     install requirements-dev.txt
     install_node tests/supabase
     install_command redis-server redis-server
-    # Handed out in small portions, so that all four end at the same time.
+    # Small portions, so that all four workers finish at the same time.
     run_tests -n 4 --maxschedchunk 2 --durations=10 "$@"
     ;;
   coverage)

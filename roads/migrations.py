@@ -1,4 +1,4 @@
-"""Migrations: they make the schema, and are recorded as the Supabase CLI does."""
+"""Migrations, which create the schema. They are recorded in the same table as by the Supabase CLI."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ MIGRATIONS = Path(__file__).parent.parent / "supabase" / "migrations"
 # A database at the last version before the baseline is brought to the baseline; an older one is refused.
 _BEFORE_BASELINE = MIGRATIONS.parent / "before_baseline.sql"
 _OLDEST_VERSION, _LAST_BEFORE_BASELINE = "20261120000100", "20261121002800"
-# Key of the advisory lock that keeps two servers from migrating a database at once. Any fixed number will do.
+# Key of the advisory lock that keeps two servers from migrating a database at once. Any constant works.
 _LOCK = 4_815_162_342
-# Time limit of a statement: it may have to rebuild the totals of many events.
+# Timeout of a statement, which may have to rebuild the totals of many events.
 _STATEMENT_SECONDS = 6 * 3600.0
 
 
@@ -27,11 +27,11 @@ def newest_version() -> str:
 
 
 async def migrate(connection: "Connection") -> list[str]:
-    """Runs the migrations the database has not had, all or none.
+    """Runs pending migrations in one transaction and returns their versions.
 
-    Returns the versions it ran. Servers that start together take turns. Raises StartError when the database is too old.
+    Servers that start together take turns. Raises StartError when the database is too old.
     """
-    # One transaction for all: the lock then holds behind a transaction pooler too, and ends with it in any case.
+    # In one transaction, the lock also works behind a transaction pooler, and is always released.
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1)", _LOCK, timeout=_STATEMENT_SECONDS)
         await connection.execute(
@@ -63,8 +63,8 @@ async def _adopt_baseline(connection: "Connection", found: str) -> str:
     """
     if found < _LAST_BEFORE_BASELINE:
         raise StartError(
-            f"The database is at version {found}, which is too old for this LLMLab. Start the last LLMLab that has"
-            f" supabase/migrations/{_LAST_BEFORE_BASELINE}_fewer_steps.sql once with it, and then this one."
+            f"The database is at version {found}, which is too old for this version of LLMLab. First start the last"
+            f" version that has supabase/migrations/{_LAST_BEFORE_BASELINE}_fewer_steps.sql with it, then this one."
         )
     (path,) = MIGRATIONS.glob("*_baseline.sql")
     version, name = path.stem.split("_", 1)

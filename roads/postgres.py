@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 # Port of Supabase's transaction pooler.
 _TRANSACTION_POOLER_PORT = 6543
 _CONNECT_SECONDS = 10
-# Interval of asking a connection that listens whether it still does.
+# Interval of checking a listening connection.
 _LISTENING_SECONDS = 15.0
 # Pause between attempts to start the embedded server.
 _NEXT_START_SECONDS = 1.0
 # Functions with a pool of their own, so that events are recorded while long reports hold every other connection.
 _WRITERS = frozenset({"record_events"})
 
-# asyncpg's errors that are not the statement's fault.
+# Errors of asyncpg that mean the database cannot be reached, as opposed to errors of a statement.
 UNREACHABLE = (
     OSError,
     TimeoutError,
@@ -70,7 +70,7 @@ class PostgresRoad:
                 opened.push_async_callback(pool.close)
                 async with pool.acquire() as connection:
                     await migrate(connection)
-                # Never closed for being idle: on a new connection a statement takes thirty times as long, once.
+                # Never closed when idle: the first statement on a new connection takes thirty times as long.
                 writers = await _connect(url, most=5, max_inactive_connection_lifetime=0)
                 opened.pop_all()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
@@ -92,18 +92,18 @@ class PostgresRoad:
             raise
 
     @asynccontextmanager
-    async def listening(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Pause]:
+    async def listening(self, channel: str, on_notification: Callable[[str], None]) -> AsyncIterator[Pause]:
         if _is_pooled(self._url):
             # Behind a transaction pooler, listening ends with the statement that starts it.
             yield polling
             return
-        over = asyncio.Event()
+        ended = asyncio.Event()
 
         async def pause() -> None:
             try:
-                await asyncio.wait_for(over.wait(), _LISTENING_SECONDS)
+                await asyncio.wait_for(ended.wait(), _LISTENING_SECONDS)
             except TimeoutError:
-                # A connection whose other end has vanished silently does not end by itself.
+                # A connection whose peer has vanished does not end by itself.
                 await connection.fetchval("select public.schema_version()", timeout=_CONNECT_SECONDS)
             else:
                 raise Unavailable
@@ -113,8 +113,8 @@ class PostgresRoad:
                 self._url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "llmlab live updates"}
             )
             try:
-                connection.add_termination_listener(lambda _: over.set())
-                await connection.add_listener(channel, lambda *notified: heard(notified[-1]))
+                connection.add_termination_listener(lambda _: ended.set())
+                await connection.add_listener(channel, lambda *notified: on_notification(notified[-1]))
                 yield pause
             finally:
                 await connection.close(timeout=1)
@@ -136,16 +136,16 @@ class PostgresRoad:
             self._embedded.stop()
 
     def _revive(self) -> None:
-        """Starts the embedded server again in case it has ended, one attempt at a time."""
+        """Restarts the embedded server if it has stopped, one attempt at a time."""
         if self._embedded is not None and (self._reviving is None or self._reviving.done()):
             self._reviving = asyncio.create_task(self._start_again(self._embedded))
 
     async def _start_again(self, embedded: EmbeddedPostgres) -> None:
-        log.warning("The embedded Postgres does not answer; if it has ended, it is started again")
+        log.warning("Embedded Postgres does not respond; restarting it if it has stopped")
         try:
             await asyncio.to_thread(embedded.start)
         except (OSError, RuntimeError) as error:
-            log.error("The embedded Postgres does not start: %s", error)
+            log.error("Embedded Postgres failed to start: %s", error)
         await asyncio.sleep(_NEXT_START_SECONDS)
 
 
@@ -183,4 +183,4 @@ async def _prepare(connection: "Connection") -> None:
 
 
 async def _nothing_to_reset(connection: "Connection") -> None:
-    """Spares the round trip that would reset a session, which our functions leave as it was."""
+    """Saves the round trip that resets a session, which the SQL functions leave unchanged."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from utils.errors import Conflict, Forbidden, LLMLabError, NotFound
 
-# SQLSTATEs with which a function refuses. The error's message is the sentence for the caller.
+# SQLSTATEs by which a function refuses. The error's message is sent to the caller.
 REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
 # Interval of polling on a road that cannot listen.
 _POLLING_SECONDS = 0.5
@@ -24,11 +24,11 @@ class Road(Protocol):
         Raises Unavailable when the database cannot be reached, and Forbidden, NotFound or Conflict when it refuses.
         """
 
-    def listening(self, channel: str, heard: Callable[[str], None]) -> AbstractAsyncContextManager[Pause]:
-        """Calls `heard` with each notification on a channel, if this road can listen.
+    def listening(self, channel: str, on_notification: Callable[[str], None]) -> AbstractAsyncContextManager[Pause]:
+        """Calls `on_notification` with each notification on a channel, if this road can listen.
 
-        The pause that it gives returns when it is time to poll for what was not heard, and raises Unavailable when
-        listening is over.
+        Yields a coroutine that returns when the next catch-up query is due, and raises Unavailable when listening has
+        ended.
         """
 
     def connections(self) -> dict[str, int]:

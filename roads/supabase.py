@@ -34,10 +34,10 @@ class SupabaseRoad:
     async def open(cls, url: str, key: str) -> "SupabaseRoad":
         """Checks the key and the schema. It does not migrate; `supabase db push` does."""
         if not _is_secret(key):
-            raise StartError("SUPABASE_KEY is a publishable key; the server needs the project's secret key")
+            raise StartError("SUPABASE_KEY is a publishable key; use the project's secret key")
         http = httpx.AsyncClient(timeout=60, verify=trusted())
         options = AsyncClientOptions(httpx_client=http)
-        # Left at its default, the client warns against its own parameter.
+        # With its default, the client emits a deprecation warning about its own parameter.
         options.postgrest_client_timeout = None  # type: ignore[assignment]
         road = cls(await create_async_client(url, key, options), http)
         try:
@@ -54,7 +54,7 @@ class SupabaseRoad:
         except (APIError, Unavailable) as error:
             raise StartError(f"The schema of {url} cannot be read; {_PUSH} ({error})") from error
         if found < needed:
-            raise StartError(f"The schema of {url} is at {found} and must be at {needed}; {_PUSH}")
+            raise StartError(f"The schema of {url} is at version {found}, but {needed} is required; {_PUSH}")
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         plain = orjson.loads(orjson.dumps(parameters, default=str))
@@ -70,7 +70,7 @@ class SupabaseRoad:
             raise
 
     @asynccontextmanager
-    async def listening(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Pause]:
+    async def listening(self, channel: str, on_notification: Callable[[str], None]) -> AsyncIterator[Pause]:
         yield polling
 
     def connections(self) -> dict[str, int]:

@@ -9,9 +9,9 @@ from roads.road import Road
 
 
 class TracedRoad:
-    """Another road, with a span for each call that a traced request makes.
+    """Another road, with a span for each call of a traced request.
 
-    A commit for several requests is in the trace of the request that began it, unless that has been answered.
+    A commit for several requests is in the trace of the request that started it, unless that has been answered.
     """
 
     def __init__(self, road: Road, tracer: Tracer) -> None:
@@ -25,7 +25,7 @@ class TracedRoad:
         if not get_current_span().is_recording():
             return await self._road.call(function, parameters)
         about = {"db.system.name": "postgresql", "db.stored_procedure.name": f"public.{function}"}
-        # Of an error only its type: its message may hold what callers sent.
+        # Only the type of an error is recorded: its message may contain what callers sent.
         with self._tracer.start_as_current_span(
             function, kind=SpanKind.CLIENT, attributes=about, record_exception=False, set_status_on_exception=False
         ) as span:

@@ -1,4 +1,4 @@
-"""HTTP words into ours: each module is a menu of paths."""
+"""The HTTP routes: one module for each group of paths."""
 
 from collections.abc import Mapping
 
@@ -26,31 +26,31 @@ from routes.router import Route
 
 DESCRIPTION = """The ledger of what an organisation spends on language models.
 
-Sign up, press **Authorize** and paste the `access_token`, or an API key; then track an event and ask what it cost.
-Who belongs to several workspaces names one in the header `X-Workspace-Id`; otherwise it is their first."""
+Sign up, press **Authorize** and paste the `access_token`, or an API key; then track an event and query its cost.
+Members of several workspaces select one with the header `X-Workspace-Id`; the default is their first."""
 
 TAGS = [
     {"name": "auth", "description": "Accounts and sessions"},
-    {"name": "workspaces", "description": "Teams: members, invitations, the audit log, the archive"},
-    {"name": "keys", "description": "API keys for applications, and your keys at your providers"},
-    {"name": "projects", "description": "What events are filed under"},
-    {"name": "prices", "description": "What you pay by contracts of your own"},
-    {"name": "settings", "description": "Which calls may be made, and how long they are kept"},
-    {"name": "events", "description": "The model calls an application made"},
-    {"name": "ingest", "description": "Calls that others tell of: OpenTelemetry and LiteLLM"},
-    {"name": "llm", "description": "Calls as an application saw them, and the models of the price list"},
-    {"name": "costs", "description": "What they cost, by model, provider, project, tag and day"},
-    {"name": "metrics", "description": "How they went: tokens, latency, errors, cost, and what good answers cost"},
-    {"name": "feedback", "description": "What people think of the answers"},
-    {"name": "exports", "description": "Events and costs as files: CSV, JSON lines, Parquet, FOCUS"},
-    {"name": "budgets", "description": "Limits, and how much of each is used"},
-    {"name": "alerts", "description": "What somebody should know, and where it is told"},
-    {"name": "live updates", "description": "Being told that something has changed"},
-    {"name": "recommendations", "description": "What stands out, and what would have cost less"},
-    {"name": "server", "description": "The server itself"},
+    {"name": "workspaces", "description": "Workspaces, members, invitations, audit log and archive"},
+    {"name": "keys", "description": "API keys for applications, and stored provider keys"},
+    {"name": "projects", "description": "Projects, which group events by purpose"},
+    {"name": "prices", "description": "Own prices, which replace list prices"},
+    {"name": "settings", "description": "Call policy, retention and time zone"},
+    {"name": "events", "description": "Recording and listing of model calls"},
+    {"name": "ingest", "description": "Ingestion from OpenTelemetry and LiteLLM"},
+    {"name": "llm", "description": "Logging of calls, and the models of the price list"},
+    {"name": "costs", "description": "Costs by model, provider, project, tag and day; comparison and forecast"},
+    {"name": "metrics", "description": "Tokens, latency, errors, cost and quality"},
+    {"name": "feedback", "description": "Ratings of calls"},
+    {"name": "exports", "description": "Exports of events and costs as CSV, JSON lines and Parquet, also in FOCUS"},
+    {"name": "budgets", "description": "Budgets, budget checks and reservations"},
+    {"name": "alerts", "description": "Alerts and the channels they are sent to"},
+    {"name": "live updates", "description": "Live stream of changes"},
+    {"name": "recommendations", "description": "Anomalies, avoidable costs and cheaper models"},
+    {"name": "server", "description": "Health and metrics of the server"},
 ]
 
-# The busiest first: a request is held against one after the other.
+# Busiest first, because a request is matched against one after the other.
 ROUTERS = (
     events.events,
     ingest.ingest,

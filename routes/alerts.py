@@ -1,4 +1,4 @@
-"""What was told, and where it goes."""
+"""Alerts, and the channels they are sent to."""
 
 from typing import Annotated
 from uuid import UUID
@@ -24,7 +24,7 @@ alerts = Router("/api/alerts", "alerts")
 channels = Router("/api/alert-channels", "alerts")
 
 
-@alerts.get("", summary="What was told and what became of it, newest first")
+@alerts.get("", summary="List alerts and their deliveries, newest first")
 async def listing(call: Call, limit: Limit = 50, cursor: Cursor = None) -> AlertPage:
     return await call.engines.alerts.alerts(call.caller, cursor, limit)
 
@@ -41,13 +41,13 @@ async def test(call: Call, wanted: AlertTest) -> Alert:
     needs="admin",
     status_code=202,
     responses=problems(404, 409),
-    summary="Send an alert again to every channel",
+    summary="Send an alert to every channel again",
 )
 async def resend(call: Call, alert_id: Annotated[UUID, Path(description="An alert's id")]) -> Alert:
     return await call.engines.alerts.resend(call.caller, alert_id)
 
 
-@channels.get("", needs="admin", summary="Where alerts go, without the secrets")
+@channels.get("", needs="admin", summary="List alert channels, without their secrets")
 async def channel_listing(call: Call) -> AlertChannels:
     return await call.engines.alerts.channels(call.caller)
 
@@ -57,13 +57,13 @@ async def channel_listing(call: Call) -> AlertChannels:
     needs="admin",
     status_code=201,
     responses=problems(409, 501),
-    summary="Add a channel; the secret a webhook is signed with is shown this once",
+    summary="Add a channel; the signing secret of a webhook is shown only once",
 )
 async def create_channel(call: Call, new: AlertChannelIn) -> NewAlertChannel:
     return await call.engines.alerts.create_channel(call.caller, new)
 
 
-@channels.patch("/{channel_id}", needs="admin", responses=problems(404), summary="Say whether a channel gets digests")
+@channels.patch("/{channel_id}", needs="admin", responses=problems(404), summary="Change the digest of a channel")
 async def change_channel(
     call: Call, channel_id: Annotated[UUID, Path(description="A channel's id")], change: AlertChannelChange
 ) -> AlertChannel:

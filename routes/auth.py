@@ -1,4 +1,4 @@
-"""Signing up, in and out, and one's own account."""
+"""Accounts and sessions: signing up, in and out, and the caller's own account."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,7 +6,14 @@ from uuid import UUID
 from fastapi import Body, Path, Response
 
 from routes.call import Call
-from routes.cookies import COOKIE, cleared, cleared_when_refused, in_cookie, kept, refresh_token
+from routes.cookies import (
+    COOKIE,
+    clear_cookie,
+    clear_cookie_when_refused,
+    cookie_token,
+    refresh_token,
+    refresh_token_in_cookie,
+)
 from routes.router import Router
 from routes.schema import problems
 from schemas.accounts import AccountChange, Ended, Login, Message, Refresh, Register, Sessions, SignedIn, Signup, User
@@ -21,7 +28,7 @@ auth = Router("/api/auth", "auth")
     openapi_extra=COOKIE,
     summary="Create an account and its workspace",
 )
-@in_cookie
+@refresh_token_in_cookie
 async def signup(call: Call, new: Signup) -> SignedIn:
     return await call.engines.accounts.signup(new, call.device)
 
@@ -32,15 +39,15 @@ async def signup(call: Call, new: Signup) -> SignedIn:
     status_code=201,
     responses=problems(400),
     openapi_extra=COOKIE,
-    summary="Create an account; the name may be left out",
+    summary="Create an account; the name is optional",
 )
-@in_cookie
+@refresh_token_in_cookie
 async def register(call: Call, new: Register) -> SignedIn:
     return await call.engines.accounts.signup(new.signup(), call.device)
 
 
 @auth.post("/login", needs="nothing", responses=problems(401), openapi_extra=COOKIE, summary="Sign in")
-@in_cookie
+@refresh_token_in_cookie
 async def login(call: Call, credentials: Login) -> SignedIn:
     return await call.engines.accounts.login(credentials, call.address, call.device)
 
@@ -52,9 +59,9 @@ async def login(call: Call, credentials: Login) -> SignedIn:
     openapi_extra=COOKIE,
     summary="Exchange a refresh token for new tokens",
 )
-@in_cookie
+@refresh_token_in_cookie
 async def refresh(call: Call, token: Annotated[Refresh, Body(default_factory=Refresh)]) -> SignedIn:
-    with cleared_when_refused(call):
+    with clear_cookie_when_refused(call):
         return await call.engines.accounts.refresh(refresh_token(call, token), from_browser=token.refresh_token is None)
 
 
@@ -63,13 +70,13 @@ async def refresh(call: Call, token: Annotated[Refresh, Body(default_factory=Ref
     needs="nothing",
     response_model=Message,
     openapi_extra={"security": [{"bearer": []}, {}], **COOKIE},
-    summary="End the session of the token sent, if any",
+    summary="Sign out: end the session of the token, if any",
 )
 async def logout(call: Call) -> Response:
-    return cleared(call, await call.engines.accounts.logout(call.token, kept(call)))
+    return clear_cookie(call, await call.engines.accounts.logout(call.token, cookie_token(call)))
 
 
-@auth.get("/me", needs="person", summary="Who am I")
+@auth.get("/me", needs="person", summary="Get my account")
 async def me(call: Call) -> User:
     return await call.engines.accounts.me(call.caller)
 
@@ -79,23 +86,25 @@ async def change(call: Call, changes: AccountChange) -> User:
     return await call.engines.accounts.change(call.caller, changes)
 
 
-@auth.delete("/me", needs="person", status_code=204, summary="Delete my account and the workspaces only I administer")
+@auth.delete(
+    "/me", needs="person", status_code=204, summary="Delete my account, and the workspaces of which I am the only admin"
+)
 async def delete(call: Call) -> None:
     return await call.engines.accounts.delete(call.caller)
 
 
-@auth.get("/sessions", needs="person", summary="Where I am signed in")
+@auth.get("/sessions", needs="person", summary="List my sessions")
 async def sessions(call: Call) -> Sessions:
     return await call.engines.accounts.sessions(call.caller)
 
 
-@auth.delete("/sessions", needs="person", summary="Sign me out everywhere, here too")
+@auth.delete("/sessions", needs="person", summary="End all my sessions, including this one")
 async def end_sessions(call: Call) -> Ended:
     return await call.engines.accounts.end_sessions(call.caller)
 
 
 @auth.delete(
-    "/sessions/{session_id}", needs="person", status_code=204, responses=problems(404), summary="Sign me out there"
+    "/sessions/{session_id}", needs="person", status_code=204, responses=problems(404), summary="End one of my sessions"
 )
 async def end_session(call: Call, session_id: Annotated[UUID, Path(description="A session's id")]) -> None:
     return await call.engines.accounts.end_session(call.caller, session_id)

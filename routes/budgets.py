@@ -1,4 +1,4 @@
-"""Limits, how much of each is used, and money held for calls under way."""
+"""Budgets, and reservations for calls in progress."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,7 +16,7 @@ budgets = Router("/api/budgets", "budgets")
 guard = Router("/api/budgets", "budgets")
 
 
-@budgets.get("", summary="Every budget with its current period")
+@budgets.get("", summary="List budgets with their current period")
 async def listing(call: Call) -> BudgetList:
     return await call.engines.budgets.budgets(call.caller)
 
@@ -26,7 +26,7 @@ async def listing(call: Call) -> BudgetList:
     needs="admin",
     status_code=201,
     responses=problems(404, 409),
-    summary="Set the budget of a period; one that exists is changed",
+    summary="Create a budget, or update the one of the same scope and period",
 )
 async def put(call: Call, budget: BudgetIn) -> Budget:
     return await call.engines.budgets.set(call.caller, budget)
@@ -37,7 +37,9 @@ async def delete(call: Call, budget_id: Annotated[UUID, Path(description="A budg
     return await call.engines.budgets.delete(call.caller, budget_id)
 
 
-@guard.post("/check", needs="events:write", summary="May I make this call? Holds nothing")
+@guard.post(
+    "/check", needs="events:write", summary="Check a planned call against budgets and settings, without reserving"
+)
 async def check(call: Call, planned: PlannedCall) -> Guarded:
     return await call.engines.budgets.check(call.caller, planned)
 
@@ -47,10 +49,13 @@ async def check(call: Call, planned: PlannedCall) -> Guarded:
     needs="events:write",
     status_code=201,
     responses={
-        402: {"model": PaymentProblem, "description": "A hard budget has not enough left"},
-        403: {"model": PolicyProblem, "description": "The settings do not allow the call, or the role or API key this"},
+        402: {"model": PaymentProblem, "description": "Insufficient hard budget"},
+        403: {
+            "model": PolicyProblem,
+            "description": "The settings forbid the call, or the role or API key lacks permission",
+        },
     },
-    summary="Hold the money for a call that is about to be made",
+    summary="Reserve the maximum cost of a planned call",
 )
 async def reserve(call: Call, planned: ReservationIn) -> Reservation:
     return await call.engines.budgets.reserve(call.caller, planned)
@@ -61,7 +66,7 @@ async def reserve(call: Call, planned: ReservationIn) -> Reservation:
     needs="events:write",
     status_code=204,
     responses=problems(404),
-    summary="Give back what a reservation holds",
+    summary="Release a reservation",
 )
 async def release(call: Call, reservation_id: Annotated[UUID, Path(description="A reservation's id")]) -> None:
     return await call.engines.budgets.release(call.caller, reservation_id)

@@ -20,11 +20,11 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-p
 class Call(Request):
     """A request with exact JSON, who makes it, and the engines that answer it.
 
-    Handlers take this rather than a dependency for each: on the way of an event dependencies cost more than pricing it.
+    Handlers take this rather than a dependency for each: for an event, resolving dependencies costs more than pricing.
     """
 
     async def body(self) -> bytes:
-        """The body. Raises ClientDisconnect when it breaks off."""
+        """The body. Raises ClientDisconnect if the client disconnects before its end."""
         if not hasattr(self, "_body"):
             pieces, more = [], True
             while more:
@@ -37,7 +37,7 @@ class Call(Request):
         return self._body
 
     async def json(self) -> Any:
-        """The body, every digit kept. Raises json.JSONDecodeError."""
+        """The body as JSON with exact numbers. Raises json.JSONDecodeError."""
         if not hasattr(self, "_json"):
             self._json = json.loads(await self.body())
         return self._json
@@ -50,18 +50,18 @@ class Call(Request):
 
     @property
     def caller(self) -> Identity:
-        """Who is signed in."""
+        """The authenticated caller."""
         identity: Identity = self.scope["identity"]
         return identity
 
     @property
     def token(self) -> str | None:
-        """The token that came along, valid or not."""
+        """The bearer token, valid or not."""
         return bearer_token(header(self.scope, b"authorization"))
 
     @property
     def idempotency_key(self) -> str | None:
-        """What makes sending the request again harmless. Raises Invalid for one that cannot be an id."""
+        """The idempotency key. Raises Invalid if it cannot be an event's id."""
         key = header(self.scope, b"idempotency-key")
         if key is not None and not (0 < len(key) <= 128 and key.isprintable()):
             raise Invalid("Idempotency-Key must have 1 to 128 printable characters", loc=("header", "Idempotency-Key"))
@@ -69,31 +69,31 @@ class Call(Request):
 
     @property
     def content_type(self) -> str:
-        """What the body is said to be."""
+        """The Content-Type header."""
         return header(self.scope, b"content-type") or ""
 
     @property
     def encoding(self) -> str:
-        """How the body is said to be compressed."""
+        """The Content-Encoding header."""
         return header(self.scope, b"content-encoding") or ""
 
     @property
     def address(self) -> str:
-        """Where the request comes from."""
+        """The client's address."""
         return client_address(self.scope)
 
     @property
     def is_local(self) -> bool:
-        """Whether a program on this machine asks, for itself and not for somebody else.
+        """Whether the request comes directly from a program on this machine.
 
-        A proxy on this machine is seen by the headers it adds, and a web page in a browser on it by the host it names.
+        A proxy on this machine is recognised by the headers that it adds, and a web page by its Host header.
         """
         forwarded = any(name in self.headers for name in _FORWARDED)
         return is_loopback(self.address) and is_loopback(self.host) and not forwarded
 
     @property
     def host(self) -> str:
-        """The host that the caller names, without the port; empty when it is none."""
+        """The host of the Host header, without the port; empty if it is not valid."""
         try:
             return urlsplit(f"//{header(self.scope, b'host') or ''}").hostname or ""
         except ValueError:
@@ -101,5 +101,5 @@ class Call(Request):
 
     @property
     def device(self) -> str:
-        """What the caller's browser or program calls itself."""
+        """The User-Agent header."""
         return header(self.scope, b"user-agent") or ""

@@ -19,7 +19,7 @@ from utils.errors import Invalid, Unauthorized
 
 _NAME = "llmlab_refresh"
 _PATH = "/api/auth"
-_MEANING = f"The refresh token comes and goes in the cookie `{_NAME}`"
+_DESCRIPTION = f"Exchange the refresh token in the cookie `{_NAME}`"
 
 # For the schema of paths that set or read the cookie.
 COOKIE: dict[str, Any] = {
@@ -28,19 +28,21 @@ COOKIE: dict[str, Any] = {
             "name": "X-Session",
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "enum": ["cookie"], "description": _MEANING},
-            "description": _MEANING,
+            "schema": {"type": "string", "enum": ["cookie"], "description": _DESCRIPTION},
+            "description": _DESCRIPTION,
         }
     ]
 }
 
 
-def in_cookie(endpoint: Callable[..., Awaitable[SignedIn]]) -> Callable[..., Awaitable[SignedIn | Response]]:
-    """The endpoint, whose refresh token goes into the cookie for a call that asks for that."""
+def refresh_token_in_cookie(
+    endpoint: Callable[..., Awaitable[SignedIn]],
+) -> Callable[..., Awaitable[SignedIn | Response]]:
+    """The endpoint with its refresh token moved to the cookie, for a call with X-Session."""
 
     @wraps(endpoint)
     async def answer(call: Call, *args: Any, **kwargs: Any) -> SignedIn | Response:
-        wanted = _is_wanted(call)
+        wanted = _wants_cookie(call)
         signed_in = await endpoint(call, *args, **kwargs)
         if not wanted or signed_in.refresh_token is None:
             return signed_in
@@ -54,52 +56,52 @@ def in_cookie(endpoint: Callable[..., Awaitable[SignedIn]]) -> Callable[..., Awa
 
 
 def refresh_token(call: Call, sent: Refresh) -> str:
-    """The refresh token of the cookie if the call is about that, otherwise of the body. Raises Invalid."""
-    if not _is_wanted(call):
+    """The refresh token of the cookie for a call with X-Session, otherwise of the body. Raises Invalid."""
+    if not _wants_cookie(call):
         if sent.refresh_token is None:
-            raise Invalid("refresh_token is needed", loc=("body", "refresh_token"), kind="missing")
+            raise Invalid("refresh_token is required", loc=("body", "refresh_token"), kind="missing")
         return sent.refresh_token
     if sent.refresh_token is not None:
         raise Invalid("send either refresh_token or X-Session, not both", loc=("body", "refresh_token"))
-    return kept(call) or ""
+    return cookie_token(call) or ""
 
 
-def kept(call: Call) -> str | None:
-    """The refresh token of the cookie, if the call is about that and the cookie came along."""
-    return call.cookies.get(_NAME) if _is_wanted(call) else None
+def cookie_token(call: Call) -> str | None:
+    """The refresh token of the cookie, for a call with X-Session; None without the cookie."""
+    return call.cookies.get(_NAME) if _wants_cookie(call) else None
 
 
 @contextmanager
-def cleared_when_refused(call: Call) -> Iterator[None]:
-    """The browser drops the cookie when what happens inside is refused."""
+def clear_cookie_when_refused(call: Call) -> Iterator[None]:
+    """Has the browser drop the cookie if the block raises Unauthorized."""
     try:
         yield
     except Unauthorized as error:
-        if _is_wanted(call):
+        if _wants_cookie(call):
             error.headers["Set-Cookie"] = _cookie(call, "", 0)
         raise
 
 
-def cleared(call: Call, message: Message) -> Response:
-    """The answer of a call; if it is about the cookie, the browser drops that."""
+def clear_cookie(call: Call, message: Message) -> Response:
+    """The response of a call; with X-Session, it has the browser drop the cookie."""
     response = json_response(message)
-    if _is_wanted(call):
+    if _wants_cookie(call):
         response.headers["Set-Cookie"] = _cookie(call, "", 0)
     return response
 
 
-def _is_wanted(call: Call) -> bool:
-    """Whether the call is about the cookie. Raises Invalid for a header that says anything else."""
-    said = call.headers.get("x-session")
-    if said not in (None, "cookie"):
-        raise Invalid("X-Session must be cookie, or be left out", loc=("header", "X-Session"), kind="enum")
-    return said is not None
+def _wants_cookie(call: Call) -> bool:
+    """Whether the call has X-Session. Raises Invalid for an unknown value."""
+    value = call.headers.get("x-session")
+    if value not in (None, "cookie"):
+        raise Invalid("X-Session must be cookie or omitted", loc=("header", "X-Session"), kind="enum")
+    return value is not None
 
 
 def _cookie(call: Call, value: str, max_age: int) -> str:
-    """The header that has a browser keep the cookie for so many seconds.
+    """The Set-Cookie header with a lifetime in seconds.
 
-    Over plain HTTP on the same machine it is not `Secure`: not every browser would send it then.
+    Over plain HTTP on the same machine the cookie is not `Secure`: some browsers would not send it.
     """
     response = Response()
     secure = call.url.scheme == "https" or not is_loopback(call.host)

@@ -1,4 +1,4 @@
-"""Files that are made while they are sent."""
+"""Streamed downloads."""
 
 from collections.abc import AsyncIterator
 
@@ -6,10 +6,10 @@ from starlette.responses import StreamingResponse
 
 
 async def download(pieces: AsyncIterator[bytes], filename: str, media_type: str) -> StreamingResponse:
-    """A file that is made while it is sent.
+    """Streams a file.
 
-    What goes wrong before its first piece is answered as any error is; after that the connection is cut, so that a
-    part is not taken for the whole.
+    An error before the first piece is answered as any other; after it the connection is closed, so that a part is not
+    mistaken for the whole file.
     """
     first = await anext(pieces, b"")
 

@@ -1,4 +1,4 @@
-"""Whatever a handler raises, in the one shape all errors have."""
+"""Responses to exceptions of handlers, in the common format of errors."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = {404: "There is nothing at this path", 405: "This path does not answer this method"}.get(
+    detail = {404: "Path not found", 405: "Method not allowed; the Allow header lists those that are"}.get(
         error.status_code, error.detail
     )
     headers = dict(error.headers or {})
@@ -45,7 +45,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """What the path answers; each of its methods is a route of its own, which knows of no other."""
+    """The methods of a path. Each is a separate route, so Starlette's own header lists only one."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
     return {
         method
@@ -61,7 +61,7 @@ def _answer(request: Request, status: int, detail: str, headers: dict[str, str],
 
 
 def _sentence(fault: Any) -> str:
-    """The fault in words; a pattern says nothing to people."""
+    """The message of a validation error, in readable form where pydantic's is not."""
     if fault["type"] == "string_pattern_mismatch" and fault.get("ctx", {}).get("pattern") == NO_CONTROL_CHARACTERS:
         return "must not contain control characters"
     if fault["type"] == "json_invalid":

@@ -1,4 +1,4 @@
-"""Model calls: track them, list them, look at one."""
+"""Events: recording and reading model calls."""
 
 from typing import Annotated
 
@@ -24,8 +24,8 @@ events = Router("/api/events", "events")
     status_code=201,
     response_model=Tracked,
     openapi_extra=IDEMPOTENT,
-    summary="Track one model call",
-    responses={200: {"model": Tracked, "description": "The event had been sent before; this is what was stored"}},
+    summary="Record an event",
+    responses={200: {"model": Tracked, "description": "The event was already recorded; this is the stored event"}},
 )
 async def track(call: Call, event: Event) -> Response:
     tracked, new = await call.engines.events.track(call.caller, event, call.idempotency_key)
@@ -38,17 +38,19 @@ async def track(call: Call, event: Event) -> Response:
     body_limit=MAX_BODY_BYTES,
     route_class=FastRoute,
     openapi_extra=IDEMPOTENT,
-    summary="Track up to 1,000 calls; the good ones are kept",
+    summary="Record up to 1,000 events; valid events are recorded",
 )
 async def batch(call: Call, batch: EventBatch) -> BatchResult:
     return await call.engines.events.track_batch(call.caller, batch, call.idempotency_key)
 
 
-@events.get("", summary="List calls, newest first")
+@events.get("", summary="List events, newest first")
 async def listing(call: Call, wanted: Wanted, cursor: Cursor = None) -> EventPage:
     return await call.engines.events.events(call.caller, wanted, cursor)
 
 
-@events.get("/{event_id}", responses=problems(404), summary="One call with its rates and the source of its price")
-async def one(call: Call, event_id: Annotated[Name, Path(description="Ours or yours")]) -> EventDetail:
+@events.get("/{event_id}", responses=problems(404), summary="Get an event with its rates and the source of its price")
+async def one(
+    call: Call, event_id: Annotated[Name, Path(description="The event's id, LLMLab's or yours")]
+) -> EventDetail:
     return await call.engines.events.event(call.caller, event_id)

@@ -1,4 +1,4 @@
-"""Exact JSON in and out: money never turns into floats."""
+"""Exact JSON in requests and responses: amounts never become floats."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -10,14 +10,14 @@ from starlette.responses import Response
 from utils import json
 
 P = ParamSpec("P")
-# To list more faults of a body than this would take longer than to read it.
+# Maximum number of validation errors in a response: listing more would take longer than reading the body.
 _MOST_FAULTS = 1_000
 
 
 def body_validator(body: Any) -> Callable[..., tuple[Any, list[Any]]]:
-    """Validates bodies of this type: gives the body and no faults, or None and the faults.
+    """A validator of bodies of this type, which returns the body and no errors, or None and the errors.
 
-    FastAPI would also look for the attributes of what is no JSON object, and a Decimal has some.
+    FastAPI's own would accept the attributes of a value that is not a JSON object, and a Decimal has some.
     """
     validate = TypeAdapter(body).validator.validate_python
 
@@ -32,13 +32,13 @@ def body_validator(body: Any) -> Callable[..., tuple[Any, list[Any]]]:
 
 def _faults(error: ValidationError, loc: tuple[str, ...]) -> list[Any]:
     if error.error_count() > _MOST_FAULTS:
-        return [{"type": "too_many_errors", "loc": loc, "msg": f"More than {_MOST_FAULTS} things are wrong with it"}]
+        return [{"type": "too_many_errors", "loc": loc, "msg": f"The body has more than {_MOST_FAULTS} errors"}]
     faults = error.errors(include_url=False, include_input=False)
     return [{**fault, "loc": (*loc, *fault["loc"])} for fault in faults]
 
 
 def answer_exactly(endpoint: Callable[P, Awaitable[Any]], status: int) -> Callable[P, Awaitable[Response]]:
-    """The endpoint with its answer as exact JSON; a Response passes as it is."""
+    """The endpoint with its result as exact JSON; a Response is returned unchanged."""
 
     @wraps(endpoint)
     async def answer(*args: P.args, **kwargs: P.kwargs) -> Response:
@@ -49,7 +49,7 @@ def answer_exactly(endpoint: Callable[P, Awaitable[Any]], status: int) -> Callab
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """Exact JSON with a status."""
+    """A response with exact JSON."""
     if status == 204:
         return Response(status_code=204)
     return Response(json.dumps(value), status_code=status, media_type="application/json")

@@ -1,4 +1,4 @@
-"""Events and costs as files, made while they are sent."""
+"""Exports of events and costs, streamed as files."""
 
 from typing import Annotated, Any
 
@@ -13,16 +13,14 @@ from routes.schema import problems
 from utils.tables import MEDIA_TYPES, Format
 
 exports = Router("/api/export", "exports")
-As = Annotated[Format, Query(description="jsonl is a JSON object a line")]
+As = Annotated[Format, Query(description="jsonl has one JSON object per line")]
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}, "description": "The file"},
     **problems(501),
 }
 
 
-@exports.get(
-    "/events", response_class=StreamingResponse, responses=_FILE, summary="Calls as a file of any length, newest first"
-)
+@exports.get("/events", response_class=StreamingResponse, responses=_FILE, summary="Export events, newest first")
 async def events(call: Call, wanted: FilteredEvents, format: As = "csv") -> StreamingResponse:
     pieces = call.engines.exports.events(call.caller, wanted, format)
     return await download(pieces, f"llmlab-events.{format}", MEDIA_TYPES[format])
@@ -32,7 +30,7 @@ async def events(call: Call, wanted: FilteredEvents, format: As = "csv") -> Stre
     "/costs",
     response_class=StreamingResponse,
     responses=_FILE,
-    summary="What every model cost a project on each day, as a file, oldest first",
+    summary="Export costs by day, project and model, oldest first",
 )
 async def costs(call: Call, wanted: Range, format: As = "csv") -> StreamingResponse:
     pieces = call.engines.exports.costs(call.caller, wanted, format)
@@ -43,7 +41,7 @@ async def costs(call: Call, wanted: Range, format: As = "csv") -> StreamingRespo
     "/focus",
     response_class=StreamingResponse,
     responses=_FILE,
-    summary="The same as charges of FOCUS 1.4 (FinOps Open Cost and Usage Specification)",
+    summary="Export costs in the format of FOCUS 1.4 (FinOps Open Cost and Usage Specification)",
 )
 async def focus(call: Call, wanted: Range, format: As = "csv") -> StreamingResponse:
     pieces = call.engines.exports.focus(call.caller, wanted, format)

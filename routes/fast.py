@@ -21,13 +21,13 @@ from routes.router import Route, refuse_unknown
 from utils import json
 from utils.errors import PayloadTooLarge
 
-# A batch of a thousand events, or one with the answer of its provider.
+# Room for a batch of a thousand events, or for an event with a provider's response.
 MAX_BODY_BYTES = 1024 * 1024
 _JSON = re.compile(r"application/([^;/\s]+\+)?json\s*(;|$)", re.IGNORECASE)
 
 
 class FastRoute(Route):
-    """A route whose endpoint takes the call and a JSON body and nothing else: it reads and validates that itself."""
+    """A route whose endpoint takes only the call and a JSON body, which the route itself reads and validates."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
@@ -49,9 +49,9 @@ class FastRoute(Route):
 
 
 async def _json(call: Call) -> Any:
-    """The body as JSON, or as it is when it does not call itself JSON.
+    """The body as JSON, or as bytes if its Content-Type is not JSON.
 
-    Raises RequestValidationError, and PayloadTooLarge for more values than anybody needs.
+    Raises RequestValidationError, and PayloadTooLarge for too many values.
     """
     body = await call.body()
     if not body:

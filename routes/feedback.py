@@ -1,4 +1,4 @@
-"""What people think of the answers."""
+"""Feedback: ratings of calls."""
 
 from typing import Annotated
 
@@ -19,18 +19,20 @@ feedback = Router("/api/feedback", "feedback")
     needs="user",
     status_code=201,
     responses=problems(404),
-    summary="Rate a call; rating it again changes the rating",
+    summary="Rate a call, or change the rating",
 )
 async def give(call: Call, new: FeedbackIn) -> Feedback:
     return await call.engines.feedback.give(call.caller, new)
 
 
-@feedback.get("", needs="admin", summary="Ratings, newest first")
+@feedback.get("", needs="admin", summary="List ratings, newest first")
 async def listing(
     call: Call,
-    event_id: Annotated[Name | None, Query(description="Only those of this call, by its id, ours or yours")] = None,
-    search: Annotated[Name | None, Query(description="Only those with this text in the comment or the model")] = None,
-    rating: Annotated[int | None, Query(ge=1, le=5, description="Only this rating")] = None,
+    event_id: Annotated[
+        Name | None, Query(description="Only ratings of this event, by its id, LLMLab's or yours")
+    ] = None,
+    search: Annotated[Name | None, Query(description="Only ratings with this text in the comment or model")] = None,
+    rating: Annotated[int | None, Query(ge=1, le=5, description="Only ratings of this value")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> FeedbackPage:

@@ -1,4 +1,4 @@
-"""Calls that others tell of: OpenTelemetry exporters and LiteLLM."""
+"""Ingestion from OpenTelemetry exporters and LiteLLM."""
 
 from typing import Any
 
@@ -65,8 +65,8 @@ _REQUEST: dict[str, Any] = {
 _PARTIAL_SUCCESS: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "rejectedSpans": {"type": "string", "description": "How many model calls were not recorded"},
-        "errorMessage": {"type": "string", "description": "Why"},
+        "rejectedSpans": {"type": "string", "description": "Number of model calls that were not recorded"},
+        "errorMessage": {"type": "string", "description": "Reasons"},
     },
 }
 _ANSWER: dict[str, Any] = {
@@ -75,15 +75,15 @@ _ANSWER: dict[str, Any] = {
     "properties": {"partialSuccess": _PARTIAL_SUCCESS},
 }
 _TRACES = (
-    "A span is a model call if it says so in the attributes of the GenAI semantic conventions, "
-    "OpenInference, OpenLLMetry or Vercel's AI SDK. Others are accepted and ignored, and so are those "
-    "that only sum up the calls within them. Prompts and answers in attributes are neither stored nor "
-    "logged. Sending again is harmless."
+    "A span is a model call if it has the attributes of the GenAI semantic conventions, OpenInference, "
+    "OpenLLMetry or the Vercel AI SDK. Other spans are accepted and ignored, as are spans that only "
+    "sum up the calls within them. Prompts and answers in attributes are neither stored nor logged. "
+    "Requests can be repeated safely."
 )
 
 
 def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers in the encodings of OTLP, and as everywhere else where a request has neither of them."""
+    """The error responses in the encodings of OTLP, and as problem details for requests in neither of them."""
     return {
         status: {
             "description": said["description"],
@@ -98,7 +98,7 @@ def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     needs="events:write",
     body_limit=1024 * 1024,
     response_class=Response,
-    summary="Take traces of OpenTelemetry (OTLP over HTTP); the model calls among their spans become events",
+    summary="Ingest OpenTelemetry traces (OTLP over HTTP); spans of model calls become events",
     description=_TRACES,
     responses={
         200: {"description": "What was recorded", "content": {JSON: {"schema": _ANSWER}, PROTOBUF: _BYTES}},
@@ -111,7 +111,7 @@ def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
                 "in": "header",
                 "required": False,
                 "schema": {"type": "string", "enum": ["gzip", "identity"]},
-                "description": "gzip if the body is compressed",
+                "description": "Compression of the body",
             }
         ],
         "requestBody": {"required": True, "content": {JSON: {"schema": _REQUEST}, PROTOBUF: _BYTES}},
@@ -129,7 +129,7 @@ async def traces(call: Call) -> Response:
     needs="events:write",
     # LiteLLM sends 512 records of 14 kB at once, and cannot compress them.
     body_limit=16 * 1024 * 1024,
-    summary="Take the records of LiteLLM's generic API callback; the good ones are kept",
+    summary="Ingest records of LiteLLM's generic API callback; valid records become events",
     responses=problems(400, 413),
     openapi_extra={
         "requestBody": {
@@ -139,7 +139,7 @@ async def traces(call: Call) -> Response:
                     "schema": {
                         "title": "StandardLoggingPayloads",
                         "anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}],
-                        "description": "A list of LiteLLM's StandardLoggingPayload, a single one, or one in each line",
+                        "description": "A list of LiteLLM's StandardLoggingPayload, a single one, or one per line",
                         "examples": [
                             [
                                 {
@@ -162,7 +162,7 @@ async def traces(call: Call) -> Response:
     },
 )
 async def litellm(call: Call) -> BatchResult:
-    """Calls are priced as all are; what LiteLLM reckons stands where no price is known. Prompts and answers are neither
-    stored nor logged. Sending again is harmless.
+    """Calls are priced as any others; LiteLLM's own cost is used where no price is known. Prompts and answers are
+    neither stored nor logged. Requests can be repeated safely.
     """
     return await call.engines.ingest.litellm(call.caller, await call.body())

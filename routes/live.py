@@ -1,4 +1,4 @@
-"""Being told that something has changed."""
+"""Live stream of changes."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -17,13 +17,13 @@ from utils import json
 
 live = Router("/api/stream", "live updates")
 
-_DESCRIPTION = """A stream of server-sent events, which stays open. `hello` says with which `version` it begins: load \
-everything. `change` says that something has changed since, and in `what` of which kind: load that again. A comment \
-comes every 15 seconds or more often.
+_DESCRIPTION = """A stream of server-sent events, which stays open. `hello` has the current `version`: load all \
+data. `change` lists in `what` the kinds of data that have changed since: reload them. A comment is sent as a \
+heartbeat at least every 15 seconds.
 
-Send the `id` of the last one you got as `Last-Event-ID`, and the stream goes on from there.
+To resume a stream, send the last `id` that you received as `Last-Event-ID`.
 
-For everybody in the workspace, and for API keys with the scope `read`."""
+For all members of the workspace, and for API keys with the scope `read`."""
 _EXAMPLE = """event: hello
 data: {"version":41,"changed_at":"2026-03-02T09:30:00Z","what":[]}
 id: 41
@@ -34,12 +34,12 @@ id: 42
 
 """
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"example": _EXAMPLE}}, "description": "What is told, as it happens"}
+    200: {"content": {"text/event-stream": {"example": _EXAMPLE}}, "description": "Stream of events"}
 }
 
 
 class _Stream(EventSourceResponse):
-    """Sends what a watch has to tell, and closes it however the sending ends."""
+    """Sends the messages of a watch, and closes the watch at the end."""
 
     def __init__(self, watch: Watch, limit: int | None) -> None:
         super().__init__(_written(watch.messages(limit)), headers={"X-Accel-Buffering": "no"})
@@ -57,13 +57,15 @@ class _Stream(EventSourceResponse):
     response_class=StreamingResponse,
     responses=_ANSWERS,
     description=_DESCRIPTION,
-    summary="What has changed, as it happens",
+    summary="Stream changes as they happen",
 )
 async def stream(
     call: Call,
-    limit: Annotated[int | None, Query(ge=1, le=1000, description="End the stream after so many")] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=1000, description="Number of events after which the stream ends")
+    ] = None,
     last_event_id: Annotated[
-        Version | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="The last id that came")
+        Version | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="Id of the last received event")
     ] = None,
 ) -> StreamingResponse:
     return _Stream(await call.engines.live.watch(call.caller, call.token or "", last_event_id), limit)

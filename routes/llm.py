@@ -1,4 +1,4 @@
-"""Calls as an application saw them, and the models they can be of."""
+"""Logging of calls, and the models of the price list."""
 
 from typing import Annotated
 
@@ -21,16 +21,16 @@ llm = Router("/api/llm", "llm")
     body_limit=MAX_BODY_BYTES,
     route_class=FastRoute,
     openapi_extra=IDEMPOTENT,
-    summary="Log one model call; it is stored as an event",
+    summary="Log a model call, which is recorded as an event",
 )
 async def log_call(call: Call, observed: ObservedCall) -> LoggedCall:
     return await call.engines.events.log_call(call.caller, observed, call.idempotency_key)
 
 
-@llm.get("/models", summary="The models of the price list, by id")
+@llm.get("/models", summary="List the models of the price list, by id")
 async def models(
     call: Call,
-    provider: Annotated[ProviderName | None, Query(description="Only this provider's models")] = None,
+    provider: Annotated[ProviderName | None, Query(description="Only models of this provider")] = None,
     search: Annotated[Name | None, Query(description="Only models with this text in their id or title")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

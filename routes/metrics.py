@@ -1,4 +1,4 @@
-"""How the calls went."""
+"""Metrics: tokens, latency, errors, cost and quality."""
 
 from routes.call import Call
 from routes.deps import Measured
@@ -8,7 +8,7 @@ from schemas.metrics import CostByDay, ErrorRates, Latency, MetricsSummary, Qual
 metrics = Router("/api/metrics", "metrics")
 
 
-@metrics.get("/summary", summary="Calls, tokens, cost, errors and the average latency")
+@metrics.get("/summary", summary="Calls, tokens, cost, errors and average latency")
 async def summary(call: Call, wanted: Measured) -> MetricsSummary:
     return await call.engines.metrics.summary(call.caller, wanted)
 
@@ -18,7 +18,7 @@ async def token_usage(call: Call, wanted: Measured) -> TokenUsage:
     return await call.engines.metrics.token_usage(call.caller, wanted)
 
 
-@metrics.get("/latency", summary="How long calls took: five ranges, and percentiles by model")
+@metrics.get("/latency", summary="Latency: five ranges, and percentiles by model")
 async def latency(call: Call, wanted: Measured) -> Latency:
     return await call.engines.metrics.latency(call.caller, wanted)
 
@@ -33,6 +33,6 @@ async def cost(call: Call, wanted: Measured) -> CostByDay:
     return await call.engines.metrics.cost(call.caller, wanted)
 
 
-@metrics.get("/quality", summary="What a good answer costs, by model")
+@metrics.get("/quality", summary="Cost of a good answer by model")
 async def quality(call: Call, wanted: Measured) -> Quality:
     return await call.engines.metrics.quality(call.caller, wanted)

@@ -1,4 +1,4 @@
-"""Permissions: what a caller needs for a path."""
+"""Permissions: what a path requires of its caller."""
 
 from typing import Literal
 
@@ -8,17 +8,17 @@ from models import Scope
 from schemas.identities import Identity
 from utils.errors import Forbidden
 
-# A scope; a person who is signed in (an API key is not one); a person, or a key that sends events; any caller that is
-# known; or nothing, for the public paths.
+# A scope; "person": a signed-in user, not an API key; "user": a signed-in user, or a key that may send events;
+# "anybody": any authenticated caller; "nothing": a public path.
 Need = Scope | Literal["person", "user", "anybody", "nothing"]
 
 MEANINGS: dict[Need, str] = {
     "events:write": "For admins, and for API keys with the scope `events:write`.",
-    "read": "For everybody in the workspace, and for API keys with the scope `read`.",
+    "read": "For all members of the workspace, and for API keys with the scope `read`.",
     "admin": "For admins, and for API keys with the scope `admin`.",
-    "person": "For everybody who is signed in, but not for API keys.",
-    "user": "For everybody who is signed in, and for API keys with the scope `events:write`.",
-    "anybody": "For everybody in the workspace, and for every API key.",
+    "person": "For signed-in users, not for API keys.",
+    "user": "For signed-in users, and for API keys with the scope `events:write`.",
+    "anybody": "For all members of the workspace, and for every API key.",
 }
 
 
@@ -31,13 +31,13 @@ def check(need: Need, scope: ASGIScope) -> None:
         need = "anybody" if identity.session_id is not None else "events:write"
     if need == "person":
         if identity.session_id is None:
-            raise Forbidden("Only somebody who is signed in can do this, not an API key")
+            raise Forbidden("API keys cannot do this; sign in as a user")
     elif need != "anybody" and need not in identity.scopes:
         raise Forbidden(None if identity.key_id is None else f"This API key does not have the scope {need}")
 
 
 def security(need: Need) -> list[dict[str, list[str]]]:
-    """A need for the schema: alternatives, each with the scope of its bearer token; a session takes none."""
+    """A need as OpenAPI security requirements: alternatives, each with the scope of its bearer token, if it has one."""
     if need in ("person", "anybody"):
         return [{"bearer": []}]
     return [{"bearer": []}, {"bearer": ["events:write"]}] if need == "user" else [{"bearer": [need]}]

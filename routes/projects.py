@@ -1,4 +1,4 @@
-"""Projects: what events are filed under."""
+"""Projects, which group events by purpose."""
 
 from typing import Annotated
 from uuid import UUID
@@ -14,11 +14,11 @@ from schemas.projects import Project, ProjectChange, ProjectIn, ProjectPage
 projects = Router("/api/projects", "projects")
 
 
-@projects.get("", summary="Projects by name, with what each cost")
+@projects.get("", summary="List projects by name, with their cost")
 async def listing(
     call: Call,
     wanted: Range,
-    archived: Annotated[bool, Query(description="Archived ones too")] = False,
+    archived: Annotated[bool, Query(description="Include archived projects")] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ProjectPage:
@@ -31,7 +31,7 @@ async def create(call: Call, new: ProjectIn) -> Project:
 
 
 @projects.patch(
-    "/{project_id}", needs="admin", responses=problems(404, 409), summary="Rename, archive or bring back a project"
+    "/{project_id}", needs="admin", responses=problems(404, 409), summary="Rename, archive or restore a project"
 )
 async def change(
     call: Call, project_id: Annotated[UUID, Path(description="A project's id")], changes: ProjectChange

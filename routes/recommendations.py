@@ -1,4 +1,4 @@
-"""What stands out, and what would have cost less."""
+"""Recommendations: anomalies, avoidable costs and cheaper models."""
 
 from typing import Annotated
 
@@ -13,21 +13,21 @@ from schemas.recommendations import ModelSwitches, Recommendations
 recommendations = Router("/api/recommendations", "recommendations")
 
 
-@recommendations.get("", summary="All the advice the stored data supports")
+@recommendations.get("", summary="List all recommendations")
 async def recommend(call: Call, days: Days = 30, tz: Zone = "UTC") -> Recommendations:
     return await call.engines.recommendations.recommend(call.caller, days, tz)
 
 
-@recommendations.get("/anomalies", summary="When something cost far more or less than usual or failed, and why")
+@recommendations.get("/anomalies", summary="List anomalies in costs and errors, with their causes")
 async def anomalies(
     call: Call,
     days: Days = 30,
-    threshold: Annotated[float, Query(ge=1, le=5, description="In robust standard deviations")] = 2,
+    threshold: Annotated[float, Query(ge=1, le=5, description="Threshold in robust standard deviations")] = 2,
     tz: Zone = "UTC",
 ) -> Anomalies:
     return await call.engines.anomalies.anomalies(call.caller, days, threshold, tz)
 
 
-@recommendations.get("/model-switching", summary="Models that can do the job for less, priced on what was really used")
+@recommendations.get("/model-switching", summary="Suggest cheaper models, priced on actual usage")
 async def model_switching(call: Call, days: Days = 30, tz: Zone = "UTC") -> ModelSwitches:
     return await call.engines.recommendations.model_switching(call.caller, days, tz)

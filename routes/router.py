@@ -1,7 +1,7 @@
-"""The one way to a route: who may, no unknown parameters, exact JSON."""
+"""Routes with permissions, exact JSON, and no unknown query parameters."""
 
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
@@ -17,17 +17,11 @@ from utils.errors import Invalid
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-class Decorator(Protocol):
-    """Adds an endpoint, and leaves it as it is."""
-
-    def __call__(self, endpoint: Endpoint, /) -> Endpoint: ...
-
-
 class Route(APIRoute):
-    """A route for callers with what it needs; its answer is serialised as the handler returns it.
+    """A route for callers with the permission it needs. The handler's result is serialised without further validation.
 
-    The handler's annotation describes the answer in the schema, which says also what the path needs, in words and as
-    the scope of its bearer token. A query parameter it does not know is refused.
+    The handler's annotation documents the response. The permission is documented as a sentence and as the scope of the
+    bearer token. Unknown query parameters are refused.
     """
 
     def __init__(
@@ -54,10 +48,10 @@ class Route(APIRoute):
 
 
 class Router:
-    """Paths with one prefix, under one heading of the document.
+    """Paths with one prefix and one tag.
 
-    Each says what it needs. `body_limit` is the most bytes of a body, where that is not the usual; other options are
-    those of APIRoute. A path with a `body_limit` or without a need has no parameters in it.
+    Each declares what it needs. `body_limit` is the maximum size of a body in bytes, if it is not the default; other
+    options are those of APIRoute. A path with a `body_limit`, or a public one, has no path parameters.
     """
 
     def __init__(self, prefix: str, tag: str) -> None:
@@ -65,24 +59,24 @@ class Router:
         self._prefix = prefix
         self._tag = tag
 
-    def get(self, path: str, *, needs: Need = "read", **options: Any) -> Decorator:
-        """Adds a path that reads."""
+    def get(self, path: str, *, needs: Need = "read", **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Adds a path that reads data."""
         return self._add("GET", path, needs, **options)
 
-    def post(self, path: str, *, needs: Need, **options: Any) -> Decorator:
-        """Adds a path that writes."""
+    def post(self, path: str, *, needs: Need, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Adds a path that writes data."""
         return self._add("POST", path, needs, **options)
 
-    def put(self, path: str, *, needs: Need, **options: Any) -> Decorator:
-        """Adds a path that writes."""
+    def put(self, path: str, *, needs: Need, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Adds a path that writes data."""
         return self._add("PUT", path, needs, **options)
 
-    def patch(self, path: str, *, needs: Need, **options: Any) -> Decorator:
-        """Adds a path that writes."""
+    def patch(self, path: str, *, needs: Need, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Adds a path that writes data."""
         return self._add("PATCH", path, needs, **options)
 
-    def delete(self, path: str, *, needs: Need, **options: Any) -> Decorator:
-        """Adds a path that writes."""
+    def delete(self, path: str, *, needs: Need, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Adds a path that writes data."""
         return self._add("DELETE", path, needs, **options)
 
     def _add(
@@ -94,7 +88,7 @@ class Router:
         route_class: type[Route] = Route,
         body_limit: int | None = None,
         **options: Any,
-    ) -> Decorator:
+    ) -> Callable[[Endpoint], Endpoint]:
         def add(endpoint: Endpoint) -> Endpoint:
             self.routes.append(
                 route_class(
@@ -113,7 +107,7 @@ class Router:
 
 
 def refuse_unknown(request: Request, known: Collection[str]) -> None:
-    """Raises Invalid for a query parameter that is not among the known ones."""
+    """Raises Invalid for an unknown query parameter."""
     if request.scope["query_string"]:
         for name in request.query_params:
             if name not in known:
@@ -121,7 +115,7 @@ def refuse_unknown(request: Request, known: Collection[str]) -> None:
 
 
 def _described(need: Need, options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a route with what its need adds to the schema."""
+    """The options of a route, with its permission added to the schema."""
     own = options.get("responses") or {}
     if need == "nothing":
         return {**options, "responses": {**problems(422, 429, 503), **own}}

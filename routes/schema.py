@@ -1,4 +1,4 @@
-"""The OpenAPI document, where FastAPI does not write it by itself."""
+"""The parts of the OpenAPI document that FastAPI does not generate."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from schemas.errors import Problem
 from utils.errors import PROBLEM_JSON
 
 _PROBLEMS = {
-    400: "The request cannot be carried out",
-    401: "Not signed in",
-    403: "Not allowed to this role or API key",
+    400: "The request cannot be processed",
+    401: "Missing, invalid or expired credentials",
+    403: "The role or API key lacks permission",
     404: "Not found in this workspace",
-    409: "This contradicts what is there",
+    409: "Conflicts with the current state",
     413: "The request body is too large",
-    415: "The body is in a form that this path does not take",
-    422: "The request does not say what is needed",
+    415: "Unsupported content type or encoding",
+    422: "The request is not valid",
     429: "Too many requests; see Retry-After",
-    501: "This needs a package that is not installed on this server",
+    501: "An optional package is not installed on this server",
     503: "The database cannot be reached; see Retry-After",
 }
 
-# The header of paths that look at `Call.idempotency_key`.
+# Header of paths that use `Call.idempotency_key`.
 IDEMPOTENT: dict[str, Any] = {
     "parameters": [
         {
@@ -34,19 +34,19 @@ IDEMPOTENT: dict[str, Any] = {
                 "maxLength": 128,
                 "pattern": r"^[ -~\u00a1-\u00ac\u00ae-\u00ff]*$",
             },
-            "description": "Makes sending this request again harmless",
+            "description": "Key of the request; a repeated request with the same key is recorded once",
         }
     ]
 }
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a path."""
+    """The error responses of a path."""
     return {status: {"description": _PROBLEMS[status], "model": Problem} for status in statuses}
 
 
 def describe(app: FastAPI) -> None:
-    """Adds to the document how to sign in, and the media type of our errors."""
+    """Adds authentication and the media type of errors to the document."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -55,7 +55,7 @@ def describe(app: FastAPI) -> None:
             "bearer": {
                 "type": "http",
                 "scheme": "bearer",
-                "description": "An API key, or the access_token of signup or login",
+                "description": "An API key, or the access_token from signup or login",
             }
         }
         for operations in schema["paths"].values():

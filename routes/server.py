@@ -1,4 +1,4 @@
-"""What this is, whether it works, and how busy it is."""
+"""The server: health, metrics and links."""
 
 from fastapi import Response
 
@@ -14,8 +14,8 @@ server = Router("", "server")
 @server.get(
     "/",
     needs="nothing",
-    summary="What this is and where the docs are",
-    description="Where the dashboard is served, this is its page instead.",
+    summary="Name, version and links",
+    description="If the dashboard is served, this path returns its page instead.",
     responses={200: {"content": {"text/html": {}}}},
 )
 async def about(call: Call) -> About:
@@ -25,14 +25,14 @@ async def about(call: Call) -> About:
 @server.get(
     "/health",
     needs="nothing",
-    summary="Whether the server and its database work",
+    summary="Health of the server and its database",
     response_model=Health,
     responses={503: {"model": Health}},
 )
 @server.get(
     "/api/health",
     needs="nothing",
-    summary="Whether the server and its database work",
+    summary="Health of the server and its database",
     response_model=Health,
     responses={503: {"model": Health}},
 )
@@ -44,11 +44,14 @@ async def health(call: Call) -> Response:
 @server.get(
     "/metrics/prometheus",
     needs="nothing",
-    summary="What the server counts about itself",
-    description="In the text format of Prometheus. For whoever sends the `METRICS_TOKEN` of the server; if it has none,"
-    " for programs on the same machine. For everybody else there is nothing at this path.",
+    summary="Metrics of the server for Prometheus",
+    description="In the text format of Prometheus. Requires the `METRICS_TOKEN` of the server as bearer token; if none is "
+    "set, only programs on the same machine have access. All others receive status 404.",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "The text format of Prometheus"}, **problems(404)},
+    responses={
+        200: {"content": {"text/plain": {}}, "description": "Metrics in the text format of Prometheus"},
+        **problems(404),
+    },
 )
 async def prometheus(call: Call) -> Response:
     text, kind = await call.engines.server.metrics(call.token, local=call.is_local)

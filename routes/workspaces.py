@@ -1,4 +1,4 @@
-"""Workspaces: which I belong to, who else does, and what was done there."""
+"""Workspaces, members, invitations, archive and audit log."""
 
 from typing import Annotated
 from uuid import UUID
@@ -30,12 +30,12 @@ audit = Router("/api/audit", "workspaces")
 UserId = Annotated[UUID, Path(description="A member's user_id")]
 
 
-@workspaces.get("", needs="person", summary="The workspaces I belong to")
+@workspaces.get("", needs="person", summary="List my workspaces")
 async def listing(call: Call) -> Workspaces:
     return await call.engines.workspaces.workspaces(call.caller)
 
 
-@workspaces.post("", needs="person", status_code=201, responses=problems(409), summary="Create a workspace of mine")
+@workspaces.post("", needs="person", status_code=201, responses=problems(409), summary="Create a workspace")
 async def create(call: Call, new: WorkspaceName) -> Workspace:
     return await call.engines.workspaces.create(call.caller, new.name)
 
@@ -50,10 +50,10 @@ async def rename(call: Call, change: WorkspaceName) -> None:
     needs="admin",
     status_code=204,
     responses=problems(409),
-    summary="Delete this workspace and all it holds, for good",
+    summary="Permanently delete this workspace and all its data",
 )
 async def delete(
-    call: Call, name: Annotated[str, Query(max_length=128, description="The workspace's name, to be sure")]
+    call: Call, name: Annotated[str, Query(max_length=128, description="The workspace's name, as a confirmation")]
 ) -> None:
     return await call.engines.workspaces.delete(call.caller, name)
 
@@ -63,13 +63,13 @@ async def leave(call: Call) -> None:
     return await call.engines.workspaces.leave(call.caller)
 
 
-@workspaces.get("/members", summary="Who belongs to this workspace")
+@workspaces.get("/members", summary="List members")
 async def members(call: Call) -> Members:
     return await call.engines.workspaces.members(call.caller)
 
 
 @workspaces.patch(
-    "/members/{user_id}", needs="admin", responses=problems(404, 409), summary="Make a member an admin or a viewer"
+    "/members/{user_id}", needs="admin", responses=problems(404, 409), summary="Change the role of a member"
 )
 async def set_role(call: Call, user_id: UserId, change: RoleChange) -> Member:
     return await call.engines.workspaces.set_role(call.caller, user_id, change.role)
@@ -86,7 +86,7 @@ async def remove(call: Call, user_id: UserId) -> None:
     return await call.engines.workspaces.remove(call.caller, user_id)
 
 
-@workspaces.get("/invitations", needs="admin", summary="The open invitations")
+@workspaces.get("/invitations", needs="admin", summary="List open invitations")
 async def invitations(call: Call) -> Invitations:
     return await call.engines.workspaces.invitations(call.caller)
 
@@ -96,14 +96,17 @@ async def invitations(call: Call) -> Invitations:
     needs="admin",
     status_code=201,
     responses=problems(409),
-    summary="Invite an address for 7 days; send the token to whom you invite",
+    summary="Invite an address for 7 days; send the token to the invited person",
 )
 async def invite(call: Call, new: InvitationIn) -> NewInvitation:
     return await call.engines.workspaces.invite(call.caller, new)
 
 
 @workspaces.post(
-    "/invitations/accept", needs="person", responses=problems(404, 409), summary="Join the workspace I was invited to"
+    "/invitations/accept",
+    needs="person",
+    responses=problems(404, 409),
+    summary="Accept an invitation and join its workspace",
 )
 async def accept(call: Call, invitation: InvitationToken) -> Workspace:
     return await call.engines.workspaces.accept(call.caller, invitation.token)
@@ -114,7 +117,7 @@ async def accept(call: Call, invitation: InvitationToken) -> Workspace:
     needs="admin",
     status_code=204,
     responses=problems(404),
-    summary="Take an invitation back",
+    summary="Withdraw an invitation",
 )
 async def withdraw(call: Call, invitation_id: Annotated[UUID, Path(description="An invitation's id")]) -> None:
     return await call.engines.workspaces.withdraw(call.caller, invitation_id)
@@ -124,13 +127,18 @@ async def withdraw(call: Call, invitation_id: Annotated[UUID, Path(description="
     "/export",
     needs="admin",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/zip": {}}, "description": "A ZIP of JSON lines, a file per kind"}},
-    summary="Everything this workspace holds, as one archive",
+    responses={
+        200: {
+            "content": {"application/zip": {}},
+            "description": "A ZIP archive with a file of JSON lines per kind of data",
+        }
+    },
+    summary="Export all data of this workspace as an archive",
 )
 async def export(call: Call) -> StreamingResponse:
     return await download(call.engines.archive.archive(call.caller), "llmlab.zip", "application/zip")
 
 
-@audit.get("", needs="admin", summary="Who did what, newest first")
+@audit.get("", needs="admin", summary="List the audit log, newest first")
 async def audit_log(call: Call, limit: Limit = 50, cursor: Cursor = None) -> AuditPage:
     return await call.engines.workspaces.audit(call.caller, cursor, limit)

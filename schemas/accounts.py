@@ -18,14 +18,14 @@ class Signup(Request):
 
 
 class Register(Request):
-    """A new account; without a name it is called by the address up to the @."""
+    """A new account; the name defaults to the part of the address before the @."""
 
     email: Email = Field(examples=["ada@example.com"])
     password: Password = Field(examples=["correct horse battery"])
     name: Name | None = Field(None, examples=["Ada"])
 
     def signup(self) -> Signup:
-        """The same with the name filled in."""
+        """The same account with the name filled in."""
         return Signup(email=self.email, password=self.password, name=self.name or self.email.split("@")[0])
 
 
@@ -39,15 +39,15 @@ class Login(Request):
 
 
 class Refresh(Request):
-    """The refresh token of the last answer; each works once."""
+    """The refresh token of the previous answer; each works once."""
 
     refresh_token: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
-        None, description="Needed unless it is in the cookie"
+        None, description="Required unless it is in the cookie"
     )
 
 
 class AccountChange(Request):
-    """What to change about the account; a new password needs the current one and ends the other sessions."""
+    """Changes to the account; a new password requires the current one and ends all other sessions."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Countess"}]})
 
@@ -58,12 +58,12 @@ class AccountChange(Request):
     @model_validator(mode="after")
     def _with_current(self) -> "AccountChange":
         if self.password is not None and self.current_password is None:
-            raise ValueError("current_password is needed to set a new password")
+            raise ValueError("current_password is required to set a new password")
         return self
 
 
 class User(Answer):
-    """A user as they see themselves; `role` is theirs in the workspace the request is about."""
+    """The signed-in user; `role` is their role in the workspace of the request."""
 
     id: UUID
     email: str
@@ -85,14 +85,14 @@ class SignedIn(Answer):
 
 
 class Session(Answer):
-    """A session that still holds."""
+    """An active session."""
 
     id: UUID
-    device: str = Field(description="What the browser or program called itself when it signed in")
+    device: str = Field(description="The User-Agent of the browser or program that signed in")
     created_at: datetime
     last_used_at: datetime = Field(description="To the minute")
     expires_at: datetime
-    current: bool = Field(False, description="Whether it is the one that asks")
+    current: bool = Field(False, description="Whether it is the session of this request")
 
 
 class Sessions(Answer):
@@ -102,13 +102,13 @@ class Sessions(Answer):
 
 
 class Ended(Answer):
-    """How many sessions were ended."""
+    """The number of sessions that were ended."""
 
     ended: int
 
 
 class Message(Answer):
-    """What was done, in words."""
+    """A confirmation."""
 
     message: str
 

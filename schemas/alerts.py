@@ -13,12 +13,12 @@ ChannelKind = Literal["webhook", "slack", "discord", "email", "other"]
 
 
 class AlertDelivery(Answer):
-    """What became of an alert on one channel."""
+    """The delivery of an alert to one channel."""
 
     channel_id: UUID
     channel: str = Field(description="The channel's name")
     kind: ChannelKind
-    status: Literal["pending", "delivered", "dead"] = Field(description="dead: given up after the last attempt")
+    status: Literal["pending", "delivered", "dead"] = Field(description="dead: all attempts failed")
     attempts: int
     last_error: str | None
     next_attempt_at: datetime | None
@@ -26,7 +26,7 @@ class AlertDelivery(Answer):
 
 
 class AnomalyDetails(Answer):
-    """What cost far more than usual, when, and why; an early alert says no more than the model and day."""
+    """An unusually high cost, its time and its cause; the oldest alerts have only the model and the day."""
 
     date: date
     hour: int | None = None
@@ -42,7 +42,7 @@ class AnomalyDetails(Answer):
 
 
 class Contributor(Answer):
-    """What a model cost within a budget's period and scope."""
+    """Cost of a model."""
 
     provider: str
     model: str
@@ -50,7 +50,7 @@ class Contributor(Answer):
 
 
 class DigestDetails(Answer):
-    """What a day or a week cost, both of its ends included, and what the one before it did."""
+    """Cost of a day or week and of the one before. `start` and `end` are the first and last day."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,7 +61,7 @@ class DigestDetails(Answer):
     previous_cost: Usd
     calls: int
     unpriced_calls: int
-    models: list[Contributor] = Field(description="The three that cost most")
+    models: list[Contributor] = Field(description="The three most expensive models")
 
 
 class AlertFacts(Answer):
@@ -70,7 +70,8 @@ class AlertFacts(Answer):
     id: UUID
     kind: Literal["budget", "unpriced_model", "anomaly", "digest", "test"]
     subject: str = Field(
-        description="The budget's name, provider/model, what was unusual, daily or weekly, or the tested channel"
+        description="By kind: the budget's name, provider/model, the place of the anomaly, daily or weekly, or the "
+        "tested channel's name"
     )
     budget_id: UUID | None
     period_start: datetime | None
@@ -81,7 +82,7 @@ class AlertFacts(Answer):
 
 
 class Alert(AlertFacts):
-    """Something that somebody should know, told once, and what became of it on each channel."""
+    """An alert and its delivery to each channel. Each is created once."""
 
     deliveries: list[AlertDelivery]
 
@@ -95,7 +96,7 @@ class AlertPage(Answer):
 
 
 class AlertTest(Request):
-    """Which channel to try."""
+    """The channel to send a test message to."""
 
     channel_id: UUID
 
@@ -104,7 +105,7 @@ class AlertTest(Request):
 
 
 class AlertChannelIn(Request):
-    """A new place where alerts go."""
+    """A new channel for alerts."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -117,26 +118,26 @@ class AlertChannelIn(Request):
     )
 
     kind: ChannelKind = Field(
-        description="webhook: signed JSON; slack and discord: their https webhook address; email and other: an address "
-        "as Apprise writes it, such as mailtos://user:password@host?to=somebody@example.com"
+        description="webhook: signed JSON; slack and discord: an incoming webhook URL; email and other: a URL in "
+        "the format of Apprise, such as mailtos://user:password@host?to=somebody@example.com"
     )
     name: Name
     url: Annotated[SecretStr, Field(min_length=8, max_length=2048), AfterValidator(printable)] = Field(
-        description="Kept encrypted and never shown again", json_schema_extra={"pattern": "^[ -~]*$"}
+        description="Stored encrypted and never shown again", json_schema_extra={"pattern": "^[ -~]*$"}
     )
-    digest: Digest | None = Field(None, description="A summary of each day or week, beside the alerts")
+    digest: Digest | None = Field(None, description="Also send a summary of each day or week")
 
 
 class AlertChannelChange(Request):
-    """What may be changed of a channel."""
+    """Changes to a channel."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"digest": "weekly"}]})
 
-    digest: Digest | None = Field(description="A summary of each day or week, beside the alerts; null for none")
+    digest: Digest | None = Field(description="Also send a summary of each day or week; null sends none")
 
 
 class AlertChannel(Answer):
-    """A place where alerts go; of its address only how and to which host is shown."""
+    """A channel for alerts; of its URL only the scheme and host are shown."""
 
     id: UUID
     kind: ChannelKind
@@ -148,15 +149,15 @@ class AlertChannel(Answer):
 
 
 class NewAlertChannel(AlertChannel):
-    """A new channel. The secret is shown this once."""
+    """A new channel. The signing secret is shown only once."""
 
     signing_secret: str | None = Field(
-        description="What a webhook's messages are signed with; null for the other kinds", examples=["llmlab_whsec_..."]
+        description="Secret that signs the messages of a webhook; null for other kinds", examples=["llmlab_whsec_..."]
     )
 
 
 class AlertChannels(Answer):
-    """The channels, by name."""
+    """Alert channels, by name."""
 
     channels: list[AlertChannel]
 
@@ -178,7 +179,7 @@ class BudgetOfAlert(Row):
 
 
 class DueDelivery(Row):
-    """All that is needed to send an alert to a channel. `attempt` counts from 1 and includes the current attempt."""
+    """An alert and the channel to send it to. `attempt` counts from 1 and includes the current attempt."""
 
     id: UUID
     workspace_id: UUID

@@ -13,50 +13,54 @@ AnomalyCause = Literal["calls", "tokens_per_call", "cache_hit_rate", "price", "p
 
 
 class AnomalyContributor(Answer):
-    """How much of a difference in cost came from one cause at one model of a project."""
+    """The share of a difference in cost that one cause has at one model of a project."""
 
     project: str | None
     provider: str
     model: str
     cause: AnomalyCause
-    effect: Usd = Field(description="USD by which it changed the cost")
+    effect: Usd = Field(description="Change in cost in USD")
 
 
 class Anomaly(Answer):
-    """When something cost far more or less than usual, or failed far more often."""
+    """A period in which costs were far from usual, or calls failed far more often."""
 
-    date: Annotated[date, Field(description="The day it began on, in the time zone asked for")]
-    hour: int | None = Field(description="The hour of that day it began with; null when whole days are meant")
+    date: Annotated[date, Field(description="First day, in the requested time zone")]
+    hour: int | None = Field(description="First hour of that day; null for whole days")
     start: datetime
-    end: datetime = Field(description="When it was over, or until when it is known to last")
-    scope: AnomalyScope = Field(description="What it is about; a model is one in a project when that is named")
-    about: str = Field(description="The same by name")
+    end: datetime = Field(description="End, or the end of the known data while it lasts")
+    scope: AnomalyScope = Field(description="What is unusual; for a model with a project, the model in that project")
+    about: str = Field(description="Name of what is unusual")
     project: str | None
     provider: str | None
     model: str | None
-    measure: Literal["cost", "errors"] = Field(description="Whether cost was unusual, or how many calls failed")
+    measure: Literal["cost", "errors"] = Field(
+        description="cost: the cost is unusual; errors: the number of failed calls is"
+    )
     kind: AnomalyKind = Field(
-        description="level_shift: for three days or longer; outage: half of the calls or more failed"
+        description="level_shift: lasts three days or longer; outage: at least half of the calls failed"
     )
     calls: int
     errors: int
-    expected_errors: float = Field(description="At the usual rate of failures; 0 when the measure is cost")
+    expected_errors: float = Field(description="Failed calls at the usual error rate; 0 when the measure is cost")
     cost: Usd
-    expected_cost: Usd = Field(description="What was usual at such a time, by what came before")
-    expected_low: Usd = Field(description="The lower end of what would not have been told: USD, or failed calls")
-    expected_high: Usd = Field(description="The upper end of it")
-    excess_cost: Usd = Field(description="cost - expected_cost; negative when it cost less")
-    z_score: float = Field(description="Robust standard deviations from what was expected, at its peak")
-    severity: Literal["low", "medium", "high"] = Field(description="|z_score| from the threshold, from 3, from 4")
-    cause: str = Field(description="Why, in a sentence")
+    expected_cost: Usd = Field(description="Expected cost, from the history before it")
+    expected_low: Usd = Field(description="Lower end of the normal range: USD, or failed calls")
+    expected_high: Usd = Field(description="Upper end of the normal range")
+    excess_cost: Usd = Field(description="cost - expected_cost; negative when the cost is lower than expected")
+    z_score: float = Field(description="Robust standard deviations from the expected value, at the peak")
+    severity: Literal["low", "medium", "high"] = Field(
+        description="By |z_score|: low from the threshold on, medium from 3, high from 4"
+    )
+    cause: str = Field(description="The cause, in one sentence")
     contributors: list[AnomalyContributor] = Field(
-        description="What makes up the difference to the mean of the same hours of up to four weeks before (of up "
-        "to seven days before where there are no weeks yet): the ten largest, largest first"
+        description="The ten largest parts of the difference to the mean of the same hours of up to four weeks before "
+        "(up to seven days before without a whole week of history), largest first"
     )
 
 
 class Anomalies(Answer):
-    """The anomalies of a window, newest first."""
+    """The anomalies of a period, newest first."""
 
     count: int
     anomalies: list[Anomaly]

@@ -15,23 +15,29 @@ Quantity = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 
 
 class CostEffects(Answer):
-    """What each cause did to the cost, in USD; together they are the difference, to the last digit."""
+    """The effect of each cause on the cost in USD; they add up to the difference exactly."""
 
-    volume: Usd = Field(description="More or fewer calls of the projects that are in both periods")
-    model_mix: Usd = Field(description="Other shares of the models in a project's calls, new and abandoned ones too")
-    tokens_per_call: Usd = Field(description="Longer or shorter prompts and answers")
-    cache_hit_rate: Usd = Field(description="Another share of the prompts read from the cache, or written to it")
-    price: Usd = Field(
-        description="What a token of a kind cost: new prices, dearer rates of long prompts, costs the caller gave"
+    volume: Usd = Field(description="More or fewer calls, in projects that are in both periods")
+    model_mix: Usd = Field(
+        description="Different shares of the models in a project's calls, new and abandoned models included"
     )
-    priced_share: Usd = Field(description="Another share of calls with a known price; the others are in no total")
-    new_projects: Usd = Field(description="Projects without a call in the earlier period")
-    vanished_projects: Usd = Field(description="Projects without a call in the later period")
-    others: Usd = Field(description="What lies beyond the 1,000 dearest pairs of project and model, and is not split")
+    tokens_per_call: Usd = Field(description="Longer or shorter prompts and responses")
+    cache_hit_rate: Usd = Field(description="Different share of prompt tokens read from or written to the cache")
+    price: Usd = Field(
+        description="Different cost per token: new prices, higher rates for long prompts, costs sent with events"
+    )
+    priced_share: Usd = Field(
+        description="Different share of calls with a known price; others are not part of any total"
+    )
+    new_projects: Usd = Field(description="Projects without calls in the earlier period")
+    vanished_projects: Usd = Field(description="Projects without calls in the later period")
+    others: Usd = Field(
+        description="Everything beyond the 1,000 most expensive pairs of project and model, without causes"
+    )
 
 
 class ProjectDifference(Answer):
-    """How the cost of one project changed; null are the calls without one."""
+    """Change in cost of one project; null stands for calls without a project."""
 
     project: str | None
     before_cost: Usd
@@ -41,12 +47,12 @@ class ProjectDifference(Answer):
 
 
 class ModelDifference(Answer):
-    """How the cost of one model in one project changed."""
+    """Change in cost of one model in one project."""
 
     project: str | None
     provider: str
     model: str
-    status: ModelStatus = Field(description="Whether the model is new or gone in the project, or the whole project is")
+    status: ModelStatus = Field(description="Whether the model, or the whole project, is new or gone")
     before_cost: Usd
     after_cost: Usd
     difference: Usd
@@ -58,7 +64,7 @@ class ModelDifference(Answer):
 
 
 class UnpricedModel(Answer):
-    """Calls without a known price: they are in no total."""
+    """Calls of a model without a known price; not part of any total."""
 
     provider: str
     model: str
@@ -67,9 +73,9 @@ class UnpricedModel(Answer):
 
 
 class Explanation(Answer):
-    """Why the cost of two periods differs."""
+    """The difference in cost between two periods and its causes."""
 
-    summary: str = Field(description="The same in one sentence")
+    summary: str = Field(description="Summary in one sentence")
     before_cost: Usd
     after_cost: Usd
     difference: Usd = Field(description="after_cost - before_cost")
@@ -80,20 +86,20 @@ class Explanation(Answer):
 
 
 class ComparedPeriod(Answer):
-    """One of two periods; start is in it, end is not."""
+    """One of two periods; `start` is inclusive, `end` exclusive."""
 
     start: datetime
     end: datetime
     call_count: int
-    unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
+    unpriced_calls: int = Field(description="Calls without a known price; not part of any total")
 
 
 class CostComparison(Explanation):
-    """Why the cost of two periods differs."""
+    """The difference in cost between two periods and its causes."""
 
     before: ComparedPeriod
     after: ComparedPeriod
-    project_count: int = Field(description="How many projects there are; `projects` holds the first `limit` of them")
+    project_count: int = Field(description="Total number of projects; `projects` holds the first `limit`")
     model_count: int
 
 

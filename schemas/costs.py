@@ -13,7 +13,7 @@ SplitBy = Literal["model", "provider", "project", "tag"]
 
 
 class ModelCost(Answer):
-    """What one model cost."""
+    """Cost of one model."""
 
     model: str
     provider: str
@@ -24,7 +24,7 @@ class ModelCost(Answer):
 
 
 class DayCost(Answer):
-    """What one day cost."""
+    """Cost of one day."""
 
     date: date
     total_cost: Usd
@@ -33,22 +33,22 @@ class DayCost(Answer):
 
 
 class CostSummary(Answer):
-    """What a range of days cost."""
+    """Cost of a date range."""
 
     total_cost: Usd
     call_count: int
     average_cost_per_call: Usd | None = Field(
-        description="Over the priced calls; 0 without calls, null when no call has a price"
+        description="Average over priced calls; 0 without calls, null when no call has a price"
     )
-    unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
+    unpriced_calls: int = Field(description="Calls without a known price; not part of any total")
     by_model: list[ModelCost]
-    by_date: list[DayCost] = Field(description="Every day of the range, in the time zone asked for")
+    by_date: list[DayCost] = Field(description="All days of the range, in the requested time zone")
     date_range_start: datetime
     date_range_end: datetime
 
 
 class NamedCost(Answer):
-    """Cost and calls of one model under its provider."""
+    """Cost and calls of one model of a provider."""
 
     cost: Usd
     calls: int
@@ -56,7 +56,7 @@ class NamedCost(Answer):
 
 
 class ProviderCost(Answer):
-    """What one provider cost."""
+    """Cost of one provider."""
 
     provider: str
     total_cost: Usd
@@ -66,21 +66,21 @@ class ProviderCost(Answer):
 
 
 class CostByProvider(Answer):
-    """What each provider cost, dearest first."""
+    """Cost by provider, most expensive first."""
 
     date_range: DateRange
     provider_costs: list[ProviderCost]
 
 
 class TopModels(Answer):
-    """The dearest models."""
+    """The most expensive models."""
 
     count: int
     models: list[ModelCost]
 
 
 class ProjectCost(Answer):
-    """What one project cost; null are the calls without one."""
+    """Cost of one project; null stands for calls without a project."""
 
     project: str | None
     total_cost: Usd
@@ -90,14 +90,14 @@ class ProjectCost(Answer):
 
 
 class CostByProject(Answer):
-    """What each project cost, dearest first."""
+    """Cost by project, most expensive first."""
 
     date_range: DateRange
     project_costs: list[ProjectCost]
 
 
 class TagCost(Answer):
-    """What the calls with one value of a tag cost."""
+    """Cost of calls with one value of a tag."""
 
     value: str
     total_cost: Usd
@@ -107,7 +107,7 @@ class TagCost(Answer):
 
 
 class CostByTag(Answer):
-    """What each value of one tag cost, dearest first. Calls without the tag are not in it."""
+    """Cost by value of one tag, most expensive first. Calls without the tag are not included."""
 
     date_range: DateRange
     key: str
@@ -115,7 +115,7 @@ class CostByTag(Answer):
 
 
 class TagKeys(Answer):
-    """The keys of all tags, in order."""
+    """The keys of all tags, in alphabetical order."""
 
     keys: list[str]
 
@@ -124,10 +124,10 @@ class TagKeys(Answer):
 
 
 class SplitCost(Answer):
-    """The share of one model, provider, project or value of a tag."""
+    """Part of one model, provider, project or tag value."""
 
-    name: str | None = Field(description="Null for calls without a project or without the tag, and for others")
-    others: bool = Field(description="Whether this is all that lies beyond the limit")
+    name: str | None = Field(description="Null for calls without a project or tag, and for the rest")
+    others: bool = Field(description="Whether this is the rest beyond `limit`")
     total_cost: Usd
     call_count: int
     total_tokens: int
@@ -150,13 +150,13 @@ class Timeseries(Answer):
 
     bucket: Step
     by: SplitBy | None
-    key: str | None = Field(description="The tag's key, by tag")
+    key: str | None = Field(description="Tag key, when split by tag")
     date_range: DateRange
     total_cost: Usd
     call_count: int
     total_tokens: int
-    unpriced_calls: int = Field(description="Calls without a known price: they are in no total")
-    split: list[SplitCost] = Field(description="Of the whole range, dearest first")
+    unpriced_calls: int = Field(description="Calls without a known price; not part of any total")
+    split: list[SplitCost] = Field(description="Split of the whole range, most expensive first")
     points: list[Point]
 
 
@@ -165,10 +165,7 @@ class Timeseries(Answer):
 
 @dataclass(frozen=True, slots=True)
 class SeriesFilter:
-    """How to split a time series, and which calls it covers.
-
-    Without `by` it is not split; any other field that is None matches any call.
-    """
+    """Split and filter of a time series. Without `by` it is not split; any other field of None matches any call."""
 
     by: SplitBy | None
     key: str | None

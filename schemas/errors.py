@@ -9,7 +9,7 @@ from models import Answer, Usd, Violation
 
 
 class Fault(Answer):
-    """One thing that is wrong with a request, and where."""
+    """One error in a request and its location."""
 
     loc: list[str | int]
     msg: str
@@ -17,7 +17,7 @@ class Fault(Answer):
 
 
 class Problem(Answer):
-    """An error (RFC 9457). `detail` is a sentence; `errors` comes with status 422 only."""
+    """An error (RFC 9457). `errors` is present only with status 422."""
 
     type: str = "about:blank"
     title: str
@@ -28,15 +28,15 @@ class Problem(Answer):
 
 
 class PolicyProblem(Problem):
-    """Which rule of the workspace's settings forbids the call."""
+    """A call that the settings of the workspace forbid."""
 
     reason: Violation | None = Field(
-        None, description="Left out when it is the role or the API key that may not do this"
+        None, description="Rule of the settings; absent when the role or API key lacks permission"
     )
 
 
 class PaymentProblem(Problem):
-    """Which budget has not enough left."""
+    """A call that a hard budget has no room for."""
 
     reason: Literal["budget"]
     budget_id: UUID

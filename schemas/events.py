@@ -52,44 +52,42 @@ EVENT_EXAMPLE: dict[str, Any] = {
 class Event(Request):
     """One model call.
 
-    Send the token counts, or the provider's own `response` body. `input_tokens` is the whole prompt, its cached part
-    included, for every provider. An `id` makes sending again harmless.
+    Send token counts, or the provider's `response` body. `input_tokens` is the whole prompt including its cached part,
+    for every provider. With an `id`, an event can be sent again safely.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [EVENT_EXAMPLE]})
 
-    provider: ProviderName = Field(description="Any name; one nobody knows the prices of is unpriced")
-    model: ModelName | None = Field(None, description="As in the provider's answer")
-    input_tokens: Tokens | None = Field(None, description="The whole prompt, its cached part included")
-    output_tokens: Tokens | None = Field(None, description="All of the answer, reasoning included")
-    cache_read_tokens: Tokens = Field(0, description="The part of the prompt read from the provider's cache")
-    cache_write_tokens: Tokens = Field(0, description="Written to the cache for five minutes")
-    cache_write_1h_tokens: Tokens = Field(0, description="Written to the cache for an hour")
-    reasoning_tokens: Tokens = Field(0, description="The part of output_tokens spent on reasoning")
-    cost: ReportedCost | None = Field(None, description="USD, if you know better than the price list")
-    fallback_cost: ReportedCost | None = Field(
-        None, description="USD by your own reckoning; stands if no price is known"
-    )
+    provider: ProviderName = Field(description="Any name; calls of a provider without known prices are unpriced")
+    model: ModelName | None = Field(None, description="Model name as in the provider's response")
+    input_tokens: Tokens | None = Field(None, description="Tokens of the whole prompt, cached part included")
+    output_tokens: Tokens | None = Field(None, description="Tokens of the whole output, reasoning included")
+    cache_read_tokens: Tokens = Field(0, description="Part of the prompt read from the provider's cache")
+    cache_write_tokens: Tokens = Field(0, description="Part of the prompt written to the cache for 5 minutes")
+    cache_write_1h_tokens: Tokens = Field(0, description="Part of the prompt written to the cache for 1 hour")
+    reasoning_tokens: Tokens = Field(0, description="Part of output_tokens used for reasoning")
+    cost: ReportedCost | None = Field(None, description="Actual cost in USD; overrides the price list")
+    fallback_cost: ReportedCost | None = Field(None, description="Estimated cost in USD; used when no price is known")
     latency_ms: Milliseconds | None = Field(
         None,
         validation_alias=AliasChoices("latency_ms", "duration_ms"),
-        description="From request to last token; also taken as duration_ms",
+        description="From the request to the last token; also accepted as duration_ms",
     )
     status: Status = "success"
     error_message: LongText | None = None
-    project: Name | None = Field(None, description="What the call was for; costs are kept by project")
+    project: Name | None = Field(None, description="Purpose of the call; costs are totalled by project")
     tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field(
         {},
-        description="Up to 8 short labels of few different values; costs are kept by tag",
+        description="Up to 8 labels with few different values; costs are totalled by tag",
         json_schema_extra={"additionalProperties": False},
     )
-    metadata: Metadata = Field(None, description="Anything else, up to 16 KiB as JSON; stored only")
-    timestamp: Time | None = Field(None, description="When the call was made; now, if left out")
-    id: Name | None = Field(None, description="Your own id of this call, or a UUID")
-    reservation_id: UUID | None = Field(None, description="The reservation that this call settles")
-    response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of the counts")
+    metadata: Metadata = Field(None, description="Any JSON object up to 16 KiB; stored, not analysed")
+    timestamp: Time | None = Field(None, description="Time of the call; defaults to now")
+    id: Name | None = Field(None, description="Your id of this call, or a UUID")
+    reservation_id: UUID | None = Field(None, description="Reservation that this call settles")
+    response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of token counts")
     api_flavor: Name | None = Field(
-        None, description="Which API of the provider the response is from, such as chat or responses, if it is unclear"
+        None, description="API of the provider that the response is from, such as chat or responses, if it is ambiguous"
     )
 
     @model_validator(mode="after")
@@ -98,9 +96,9 @@ class Event(Request):
         if self.response is not None and (counted or self.cached_tokens or self.reasoning_tokens):
             raise ValueError("send either token counts or response, not both")
         if self.response is None and (self.model is None or not counted):
-            raise ValueError("model, input_tokens and output_tokens are needed, or response")
+            raise ValueError("model, input_tokens and output_tokens are required, or response")
         if self.response is None and (self.input_tokens is None or self.output_tokens is None):
-            raise ValueError("both input_tokens and output_tokens are needed")
+            raise ValueError("both input_tokens and output_tokens are required")
         return self
 
     @property
@@ -121,7 +119,7 @@ class Event(Request):
 
 
 class EventBatch(Request):
-    """Up to 1,000 events. Each is checked by itself: the good ones are kept."""
+    """Up to 1,000 events. Each is validated separately; valid events are recorded."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"events": [EVENT_EXAMPLE]}]})
 
@@ -131,32 +129,33 @@ class EventBatch(Request):
 
 
 class Tracked(Answer):
-    """What was stored of an event, or had been stored when it was first sent."""
+    """A recorded event; for an event sent again, as first recorded."""
 
     event_id: UUID
     user_id: UUID
     provider: str
     model: str
     total_tokens: int
-    cost: Usd | None = Field(description="USD; null when no price is known")
+    cost: Usd | None = Field(description="USD; null without a known price")
     pricing: str = Field(
-        description="Which price: 'caller', 'own:' and its id, a price list's entry, a correction, or 'unpriced'"
+        description="Source of the price: 'caller', 'own:' and its id, an entry of the price list, a correction, or "
+        "'unpriced'"
     )
     tracked_at: datetime
     policy_violations: list[Violation] = Field(
-        description="What of the workspace's settings the call broke, as they were when it was tracked"
+        description="Rules of the settings that the call violates, as of the time it was recorded"
     )
 
 
 class Rejection(Answer):
-    """An event of a batch that was not stored, and why."""
+    """An event of a batch that was not recorded, and the reason."""
 
     index: int
     detail: str
 
 
 class BatchResult(Answer):
-    """What became of a batch."""
+    """The result of a batch."""
 
     recorded: int
     duplicates: int
@@ -164,16 +163,16 @@ class BatchResult(Answer):
 
 
 class StoredEvent(Tracked):
-    """An event as it is kept."""
+    """An event as it is stored."""
 
     project: str | None
-    input_tokens: int = Field(description="The whole prompt, cached parts included")
+    input_tokens: int = Field(description="Tokens of the whole prompt, cached parts included")
     cache_read_tokens: int
     cache_write_tokens: int
     cache_write_1h_tokens: int
     output_tokens: int
     reasoning_tokens: int
-    usage_detail: dict[str, Any] = Field(description="What the vendor counted beyond these, if anything")
+    usage_detail: dict[str, Any] = Field(description="Other usage that the provider reported")
     latency_ms: float | None
     status: Status
     error_message: str | None
@@ -183,7 +182,7 @@ class StoredEvent(Tracked):
 
 
 class EventDetail(StoredEvent):
-    """An event with its rates. They are shown only if they make up the stored cost, so they are always those it had."""
+    """An event with its rates, which are null if they do not reproduce its cost."""
 
     rates: EventRates | None
 

@@ -10,7 +10,7 @@ from models import Answer, LongText, Name, Request, Usd
 
 
 class FeedbackIn(Request):
-    """What you think of a call."""
+    """A rating of a call."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"event_id": "call-1", "rating": 5, "comment": "Spot on"}]}
@@ -18,24 +18,24 @@ class FeedbackIn(Request):
 
     event_id: Name = Field(
         validation_alias=AliasChoices("event_id", "llm_call_id"),
-        description="The call's id, ours or yours; also taken as llm_call_id",
+        description="Id of the event, LLMLab's or yours; also accepted as llm_call_id",
     )
-    rating: Annotated[int, Field(strict=True, ge=1, le=5)] = Field(description="From 1, bad, to 5, good")
+    rating: Annotated[int, Field(strict=True, ge=1, le=5)] = Field(description="From 1 (bad) to 5 (good)")
     comment: LongText | None = None
 
 
 class Feedback(Answer):
-    """What somebody thinks of a call, and what of the call matters for it."""
+    """A rating and the call that it is for."""
 
     id: UUID
-    event_id: UUID = Field(description="The call, which may have been deleted since")
-    rated_by: UUID = Field(description="A user or an API key")
+    event_id: UUID = Field(description="Id of the event, which may have been deleted since")
+    rated_by: UUID = Field(description="Id of a user or API key")
     rating: int
     comment: str | None
     provider: str
     model: str
     project: str | None
-    cost: Usd | None = Field(description="USD of the call; null when no price is known")
+    cost: Usd | None = Field(description="Cost of the call in USD; null without a known price")
     called_at: datetime
     created_at: datetime
     updated_at: datetime

@@ -14,33 +14,34 @@ ForecastPeriod = Literal["day", "week", "month", "quarter"]
 
 
 class Estimated(Answer):
-    """An estimate in USD, rounded to cents, below 1 USD to three digits: as likely too low as too high."""
+    """An estimate in USD with intervals, rounded to cents, below $1 to three digits."""
 
-    expected: Usd = Field(description="The median of the outcomes")
-    low_80: Usd = Field(description="With low 80 and high 80, an interval that holds the outcome in 80 % of all cases")
-    high_80: Usd
-    low_95: Usd = Field(description="The same for 95 %")
-    high_95: Usd
+    expected: Usd = Field(description="Median")
+    low_80: Usd = Field(description="Lower end of the 80% interval")
+    high_80: Usd = Field(description="Upper end of the 80% interval")
+    low_95: Usd = Field(description="Lower end of the 95% interval")
+    high_95: Usd = Field(description="Upper end of the 95% interval")
 
 
 class ForecastDay(Estimated):
-    """What a day will cost; today with what is spent already."""
+    """Forecast cost of a day; today includes the spend so far."""
 
     date: date
 
 
 class BacktestedModel(Answer):
-    """How far off a model was in the rolling backtest, one to 28 days ahead."""
+    """Error of a model in the rolling backtest, 1 to 28 days ahead."""
 
     model: str
-    mae: Usd = Field(description="Mean absolute error of a day")
+    mae: Usd = Field(description="Mean absolute error per day")
     mase: float | None = Field(
-        description="mae over that of the cost of a week before, one week ahead; null if that is always right"
+        description="Mean absolute scaled error: mae divided by the error of repeating the cost of a week before; null "
+        "if that has no error"
     )
 
 
 class BudgetForecast(Answer):
-    """Whether a budget will be exceeded in its current period."""
+    """Forecast for a budget in its current period."""
 
     id: UUID
     name: str
@@ -51,34 +52,36 @@ class BudgetForecast(Answer):
     period_start: datetime
     period_end: datetime
     current_spend: Usd
-    exceeded: bool = Field(description="Whether it is exceeded already")
-    probability: float | None = Field(description="That it is exceeded by the end of `until`; null without a forecast")
-    exceeds_on: date | None = Field(
-        description="If it is, the day: the median of the outcomes that exceed it; null if none does or it is exceeded"
+    exceeded: bool = Field(description="Whether the budget is already exceeded")
+    probability: float | None = Field(
+        description="Probability that it is exceeded by the end of `until`; null without a forecast"
     )
-    until: date | None = Field(description="The last day of the period, or the 92nd from today if that is earlier")
-    total: Estimated | None = Field(description="The spend of the period by the end of `until`")
+    exceeds_on: date | None = Field(
+        description="Median day on which it is exceeded, if it is; null if that is improbable or has happened"
+    )
+    until: date | None = Field(description="Last day of the period, at most the 92nd from today")
+    total: Estimated | None = Field(description="Spend of the period by the end of `until`")
     model: str | None
     backtest: list[BacktestedModel]
-    missing: str | None = Field(description="Why there is no forecast")
+    missing: str | None = Field(description="Reason why there is no forecast")
 
 
 class Forecast(Answer):
-    """What will be spent, by the model that would have done best so far."""
+    """Cost forecast by the model with the smallest error in the backtest."""
 
     as_of: datetime
     tz: str
     period: ForecastPeriod
     period_start: date
-    period_end: date = Field(description="The last day of the period")
-    spent: Usd = Field(description="In the period so far, to the last digit")
-    total: Estimated | None = Field(description="Of the period: what is spent and what will be")
-    days: list[ForecastDay] = Field(description="From today on")
-    model: str | None = Field(description="The one of the backtest with the smallest error")
+    period_end: date = Field(description="Last day of the period")
+    spent: Usd = Field(description="Spend of the period so far, exact")
+    total: Estimated | None = Field(description="Total of the period: spend so far plus forecast")
+    days: list[ForecastDay] = Field(description="Forecast by day, from today on")
+    model: str | None = Field(description="Model with the smallest error in the backtest")
     backtest: list[BacktestedModel]
-    missing: str | None = Field(description="Why there is no forecast, and from when on there will be")
+    missing: str | None = Field(description="Reason why there is no forecast, and when there will be one")
     budgets: list[BudgetForecast]
-    budgets_left_out: int = Field(description="How many budgets there are beyond the oldest 50")
+    budgets_left_out: int = Field(description="Number of budgets beyond the oldest 50, which have no forecast")
 
 
 # Internal values, never sent to a caller

@@ -34,5 +34,5 @@ class Identity:
         return self.key_id or self.user_id
 
     def parameters(self) -> dict[str, UUID]:
-        """The parameters of a SQL function that changes something: the workspace, and who is to be in its audit log."""
+        """The parameters of a SQL function that writes: the workspace, and the actor for its audit log."""
         return {"workspace_id": self.workspace_id, "actor_id": self.actor_id}

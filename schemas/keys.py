@@ -1,4 +1,4 @@
-"""API keys of applications, and the workspace's keys at providers."""
+"""API keys of applications, and the workspace's provider keys."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,20 +14,20 @@ class ApiKeyIn(Request):
 
     name: Name = Field(examples=["search backend"])
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3), AfterValidator(lambda s: sorted(set(s)))] = Field(
-        ["events:write"], description="events:write sends events; read reads what a viewer may; admin does everything"
+        ["events:write"], description="events:write sends events; read has the rights of a viewer; admin has all rights"
     )
-    project: Name | None = Field(None, description="Name or id of the project of events that name none")
-    expires_at: Time | None = Field(None, description="When it stops working; never, if left out")
+    project: Name | None = Field(None, description="Name or id of the default project for events")
+    expires_at: Time | None = Field(None, description="Expiry; never expires if omitted")
 
 
 class KeyName(Request):
-    """What to call a key."""
+    """A new name for a key."""
 
     name: Name
 
 
 class ApiKey(Answer):
-    """An API key, without the key itself."""
+    """An API key without its secret."""
 
     id: UUID
     name: str
@@ -41,13 +41,13 @@ class ApiKey(Answer):
 
 
 class NewApiKey(ApiKey):
-    """A new API key, shown this once."""
+    """A new API key. The key is shown only once."""
 
     key: str = Field(examples=["llmlab_sk_..."])
 
 
 class ApiKeys(Answer):
-    """The keys that were not revoked, newest first."""
+    """API keys that are not revoked, newest first."""
 
     keys: list[ApiKey]
 
@@ -56,17 +56,17 @@ class ApiKeys(Answer):
 
 
 class ProviderKeyIn(Request):
-    """A key of yours at a provider."""
+    """A new provider key."""
 
     provider: ProviderName = Field(examples=["openai"])
-    name: Name = Field("default", description="Tells several keys of one provider apart")
+    name: Name = Field("default", description="Distinguishes several keys of one provider")
     key: Annotated[SecretStr, Field(min_length=8, max_length=4096), AfterValidator(printable)] = Field(
-        description="Kept encrypted and never shown again", json_schema_extra={"pattern": "^[ -~]*$"}
+        description="Stored encrypted and never shown again", json_schema_extra={"pattern": "^[ -~]*$"}
     )
 
 
 class ProviderKey(Answer):
-    """A provider's key, of which only the last four characters are ever shown."""
+    """A provider key; only its last four characters are shown."""
 
     id: UUID
     provider: str
@@ -77,7 +77,7 @@ class ProviderKey(Answer):
 
 
 class ProviderKeys(Answer):
-    """The provider keys kept, by provider and name."""
+    """Provider keys, by provider and name."""
 
     keys: list[ProviderKey]
 

@@ -10,7 +10,7 @@ from models import Row
 
 # An integer that every JSON parser reads exactly.
 Version = Annotated[int, Field(ge=0, le=2**53 - 1)]
-# What a dashboard shows. "events" includes the totals and all else that recording a call may change.
+# What a dashboard shows. "events" includes totals and everything else that recording a call may change.
 ChangeKind = Literal["events", "budgets", "alerts", "feedback", "projects", "prices", "settings"]
 
 

@@ -1,4 +1,4 @@
-"""Calls as an application observes them, and the models of the price list."""
+"""Calls as observed by an application, and the models of the price list."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from schemas.usage import EventRates
 
 
 class ObservedCall(Request):
-    """One model call as an application saw it. The model is named by its id in the list of models, or by its name."""
+    """One model call as observed by an application. Send either the model's id in the list of models, or its name."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -21,19 +21,17 @@ class ObservedCall(Request):
         }
     )  # fmt: skip
 
-    model_id: ModelName | None = Field(
-        None, description="An id of GET /api/llm/models", examples=["openai/gpt-4o-mini"]
-    )
-    model: ModelName | None = Field(None, description="The model's name, instead of model_id")
+    model_id: ModelName | None = Field(None, description="Id from GET /api/llm/models", examples=["openai/gpt-4o-mini"])
+    model: ModelName | None = Field(None, description="Model name, instead of model_id")
     provider: ProviderName | None = Field(
-        None, description="Whose model it is; needed where the price list does not know it by the model's name"
+        None, description="Provider of the model; required if the price list does not have the model"
     )
-    prompt_tokens: Tokens = Field(description="The whole prompt")
-    completion_tokens: Tokens = Field(description="All of the answer, reasoning included")
+    prompt_tokens: Tokens = Field(description="Tokens of the whole prompt")
+    completion_tokens: Tokens = Field(description="Tokens of the whole output, reasoning included")
     total_tokens: Annotated[int, Field(strict=True, ge=0, le=2 * MAX_TOKENS)] | None = Field(
-        None, description="The sum of both, if you want it checked"
+        None, description="Optional sum of both, which is then validated"
     )
-    latency_ms: Milliseconds = Field(description="From request to last token")
+    latency_ms: Milliseconds = Field(description="From the request to the last token")
     status: Status
     error_message: LongText | None = None
 
@@ -42,7 +40,7 @@ class ObservedCall(Request):
         if (self.model_id is None) == (self.model is None):
             raise ValueError("send either model_id or model")
         if self.model_id is not None and self.provider is not None:
-            raise ValueError("model_id says the provider; send provider only with model")
+            raise ValueError("model_id includes the provider; send provider only with model")
         total = self.prompt_tokens + self.completion_tokens
         if self.total_tokens not in (None, total):
             raise ValueError(
@@ -52,7 +50,7 @@ class ObservedCall(Request):
 
 
 class LoggedCall(Tracked):
-    """A call as it is stored. It is an event like any other."""
+    """A recorded call, which is an event like any other."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -65,18 +63,20 @@ class LoggedCall(Tracked):
 
 
 class ListedModel(Answer):
-    """A model of the price list and what it costs today."""
+    """A model of the price list and its current rates."""
 
     id: str = Field(examples=["openai/gpt-4o-mini"])
     provider: str
     model: str
-    title: str | None = Field(description="What its maker calls it")
-    context_window: int | None = Field(description="Tokens; null when the list does not say")
-    rates: EventRates = Field(description="By the list, for short prompts; some models charge more for long ones")
+    title: str | None = Field(description="Display name by its provider")
+    context_window: int | None = Field(description="Tokens; null if unknown")
+    rates: EventRates = Field(
+        description="List price for short prompts; some models have higher rates for long prompts"
+    )
 
 
 class ListedModels(Answer):
-    """A page of models, by id."""
+    """A page of models, in order of their ids."""
 
     count: int
     models: list[ListedModel]

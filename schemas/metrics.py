@@ -13,28 +13,30 @@ from schemas.ranges import CostRange
 
 
 class MetricsSummary(Answer):
-    """How a range of days went."""
+    """Totals and averages of a date range."""
 
     date_range: DateRange
     total_tokens: int
     total_cost: Usd
-    average_latency: float | None = Field(description="Milliseconds, over timed_calls; null without any")
-    error_rate: Percent = Field(description="Percent of the calls that ended in an error or a timeout; 0 without calls")
+    average_latency: float | None = Field(
+        description="Average in milliseconds over timed_calls; null if there are none"
+    )
+    error_rate: Percent = Field(description="Percentage of calls that ended in an error or timeout; 0 without calls")
     call_count: int
     error_count: int
-    unpriced_calls: int = Field(description="Calls without a known price: they are not in total_cost")
+    unpriced_calls: int = Field(description="Calls without a known price; not part of total_cost")
     timed_calls: int = Field(description="Calls with a latency")
 
 
 class DayUsage(Answer):
-    """The tokens of one day."""
+    """Tokens of one day."""
 
     date: date
-    prompt_tokens: int = Field(description="Whole prompts, cached parts included")
+    prompt_tokens: int = Field(description="Tokens of whole prompts, cached parts included")
     cache_read_tokens: int
     cache_write_tokens: int
     cache_write_1h_tokens: int
-    completion_tokens: int = Field(description="Reasoning included")
+    completion_tokens: int = Field(description="Tokens of the output, reasoning included")
     reasoning_tokens: int
     total_tokens: int
     call_count: int
@@ -48,10 +50,10 @@ class TokenUsage(Answer):
 
 
 class DayErrors(Answer):
-    """The errors of one day."""
+    """Errors of one day."""
 
     date: date
-    error_rate: Percent = Field(description="Percent of the calls that ended in an error or a timeout; 0 without calls")
+    error_rate: Percent = Field(description="Percentage of calls that ended in an error or timeout; 0 without calls")
     error_count: int
     call_count: int
 
@@ -71,14 +73,14 @@ class CostByDay(Answer):
 
 
 class LatencyRange(Answer):
-    """How many calls took so long. 100-200ms begins at 100 and ends before 200."""
+    """Number of calls in a latency range. 100-200ms includes 100 and excludes 200."""
 
     range: Literal["0-100ms", "100-200ms", "200-500ms", "500-1000ms", "1000ms+"]
     call_count: int
 
 
 class Percentiles(Answer):
-    """Latency percentiles in milliseconds, at most 2 % off; null without timed calls."""
+    """Latency percentiles in milliseconds, within 2% of the exact value; null without timed calls."""
 
     timed_calls: int = Field(description="Calls with a latency")
     average_latency: float | None
@@ -88,14 +90,14 @@ class Percentiles(Answer):
 
 
 class ModelLatency(Percentiles):
-    """How long one model's calls took."""
+    """Latency of one model."""
 
     provider: str
     model: str
 
 
 class Latency(Percentiles):
-    """How long calls took, over all and by model, the most called first."""
+    """Latency of all calls and by model, most calls first."""
 
     date_range: DateRange
     call_count: int
@@ -104,23 +106,23 @@ class Latency(Percentiles):
 
 
 class ModelQuality(Answer):
-    """What the good answers of one model cost. Each rated call counts once, with the mean of its ratings."""
+    """Cost of good answers of one model. Each rated call counts once, with the mean of its ratings."""
 
     provider: str
     model: str
-    ratings: int = Field(description="How many ratings are behind the other numbers")
+    ratings: int = Field(description="Number of ratings")
     rated_calls: int
-    average_rating: float = Field(description="Over the rated calls")
-    good_answers: int = Field(description="Rated calls whose mean is 4 or more")
-    rated_cost: Usd = Field(description="Of the rated calls that have a price")
+    average_rating: float = Field(description="Mean over the rated calls")
+    good_answers: int = Field(description="Rated calls with a mean rating of 4 or more")
+    rated_cost: Usd = Field(description="Cost of the rated calls with a known price")
     unpriced_calls: int = Field(description="Rated calls without a known price")
     cost_per_good_answer: Usd | None = Field(
-        description="rated_cost / the good answers that have a price; null without any"
+        description="rated_cost divided by the number of good answers with a known price; null if there are none"
     )
 
 
 class Quality(Answer):
-    """What good answers cost by model, the most rated first."""
+    """Cost of good answers by model, most ratings first."""
 
     date_range: DateRange
     data: list[ModelQuality]
@@ -131,7 +133,7 @@ class Quality(Answer):
 
 @dataclass(frozen=True, slots=True)
 class MetricFilter:
-    """Which calls to measure. A project, provider or model of None matches any."""
+    """Filter of metrics. A project, provider or model of None matches any."""
 
     range: CostRange
     project: str | None = None
@@ -139,7 +141,7 @@ class MetricFilter:
     model: str | None = None
 
     def parameters(self) -> dict[str, str | None]:
-        """The parameters of a SQL function that say which calls to measure; the range is resolved by the caller."""
+        """The filter parameters of a SQL function; the range is resolved by the caller."""
         return {"project": self.project, "provider": self.provider, "model": self.model}
 
 

@@ -1,4 +1,4 @@
-"""Own prices: what a workspace has agreed with a provider, instead of the list price."""
+"""Own prices: negotiated prices of a workspace, which replace list prices."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ OwnRate = Annotated[
 
 
 class OwnPriceIn(Request):
-    """A price of your own: either a percentage of the list price, or rates in USD per million tokens."""
+    """An own price: a percentage of the list price, or rates in USD per million tokens."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -30,12 +30,12 @@ class OwnPriceIn(Request):
 
     provider: ProviderName
     model: ModelPattern = Field(
-        description="A model's name; * stands for anything, up to three times. The longest that fits is used"
+        description="Model name; * is a wildcard, allowed up to three times. The longest match is used"
     )
     starts_at: Time | None = Field(
-        None, description="From when on; now, if left out. Events sent before it was added keep their price"
+        None, description="Start; defaults to now. Events recorded before the price was added keep their cost"
     )
-    ends_at: Time | None = Field(None, description="Until when; without end, if left out")
+    ends_at: Time | None = Field(None, description="End; open-ended if omitted")
     percent_of_list: (
         Annotated[
             Decimal,
@@ -43,14 +43,14 @@ class OwnPriceIn(Request):
             WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1000}),
         ]
         | None
-    ) = Field(None, description="80 is a fifth off; without a list price the call stays unpriced")
-    input: OwnRate | None = Field(None, description="Per million tokens of the uncached prompt")
-    cache_read: OwnRate | None = Field(None, description="As input, if left out")
-    cache_write: OwnRate | None = Field(None, description="For five minutes; as input, if left out")
-    cache_write_1h: OwnRate | None = Field(None, description="As cache_write, if left out")
-    output: OwnRate | None = Field(None, description="Per million tokens of the output")
-    reasoning: OwnRate | None = Field(None, description="As output, if left out")
-    request: OwnRate | None = Field(None, description="Per call; 0, if left out")
+    ) = Field(None, description="80 is a discount of 20%; calls without a list price stay unpriced")
+    input: OwnRate | None = Field(None, description="USD per million uncached prompt tokens")
+    cache_read: OwnRate | None = Field(None, description="Defaults to input")
+    cache_write: OwnRate | None = Field(None, description="Writes for 5 minutes; defaults to input")
+    cache_write_1h: OwnRate | None = Field(None, description="Writes for 1 hour; defaults to cache_write")
+    output: OwnRate | None = Field(None, description="USD per million output tokens")
+    reasoning: OwnRate | None = Field(None, description="Defaults to output")
+    request: OwnRate | None = Field(None, description="USD per call; defaults to 0")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "OwnPriceIn":
@@ -59,12 +59,12 @@ class OwnPriceIn(Request):
         if absolute == (self.percent_of_list is not None):
             raise ValueError("send either percent_of_list or rates")
         if absolute and (self.input is None or self.output is None):
-            raise ValueError("both input and output are needed")
+            raise ValueError("both input and output are required")
         return self
 
 
 class OwnPrice(Answer):
-    """A price of the workspace's own. USD per million tokens; `request` is USD per call."""
+    """An own price of the workspace. Rates are USD per million tokens; `request` is USD per call."""
 
     id: UUID
     provider: str
@@ -90,6 +90,6 @@ class OwnPriceList(Answer):
 
 
 class PriceEnd(Request):
-    """When a price ends."""
+    """A new end of a price."""
 
     ends_at: Time

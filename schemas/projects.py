@@ -1,4 +1,4 @@
-"""Projects: what calls are made for."""
+"""Projects, which group events by purpose."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,16 +15,16 @@ class ProjectIn(Request):
 
 
 class ProjectChange(Request):
-    """What to change about a project; its events stay with it."""
+    """Changes to a project, which keeps its events."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "discovery"}, {"archived": True}]})
 
     name: Name | None = None
-    archived: StrictBool | None = Field(None, description="An archived project is not listed; it still takes events")
+    archived: StrictBool | None = Field(None, description="An archived project is not listed, but still accepts events")
 
 
 class Project(Answer):
-    """A project and what it cost: in the range asked for, or else in the last 30 days."""
+    """A project and its cost in the requested range, by default the last 30 days."""
 
     id: UUID
     name: str
@@ -32,7 +32,7 @@ class Project(Answer):
     created_at: datetime
     total_cost: Usd
     call_count: int
-    unpriced_calls: int = Field(description="Calls without a known price: they are not in total_cost")
+    unpriced_calls: int = Field(description="Calls without a known price; not part of total_cost")
 
 
 class ProjectPage(Answer):

@@ -21,7 +21,7 @@ def _day_or_time(value: object) -> date | datetime:
     except ValueError:
         raise ValueError("must be a date such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z") from None
     if moment.tzinfo is None:
-        raise ValueError("must say its offset from UTC, as 2026-01-31T12:00:00Z does")
+        raise ValueError("must include the offset from UTC, as in 2026-01-31T12:00:00Z")
     return moment
 
 
@@ -36,7 +36,7 @@ DayOrTime = Annotated[
 class CostRange:
     """A range of days in a time zone: the last `days`, or from `start` to `end`.
 
-    A date stands for its whole day. A time is widened to full UTC hours, because totals are kept by the hour; answers
+    A date means the whole day. A time is widened to full UTC hours, because totals are kept by the hour; answers
     state the range they cover.
     """
 
@@ -49,11 +49,11 @@ class CostRange:
         """The range [start, end) in UTC. Raises Invalid if it is empty or longer than 366 days."""
         for name, moment in (("start", self.start), ("end", self.end)):
             if moment is not None and not 2000 <= moment.year <= 2100:
-                raise Invalid(f"{name} must lie between the years 2000 and 2100", loc=("query", name))
+                raise Invalid(f"{name} must be between the years 2000 and 2100", loc=("query", name))
         if self.start is None and self.end is None:
             return last_days(self.days, self.tz, at)
         if self.start is None:
-            raise Invalid("end needs a start", loc=("query", "start"))
+            raise Invalid("end requires start", loc=("query", "start"))
         start = hour_before(self.start) if isinstance(self.start, datetime) else midnight(self.start, self.tz)
         if self.end is None:
             end = last_days(1, self.tz, at)[1]
@@ -62,7 +62,7 @@ class CostRange:
         else:
             end = midnight(self.end + timedelta(days=1), self.tz)
         if start >= end:
-            raise Invalid("start must lie before end", loc=("query", "start"))
+            raise Invalid("start must be before end", loc=("query", "start"))
         if end - start > timedelta(days=366, hours=1):
             raise Invalid("A range covers at most 366 days", loc=("query", "start"))
         return start, end
@@ -80,7 +80,7 @@ class Span(NamedTuple):
         """Reads a month, a day, or two days or two times with .. between them."""
         if re.fullmatch(r"\d{4}-\d{2}", text):
             if not "2000" <= text <= "2100":
-                raise ValueError("must lie between the years 2000 and 2100")
+                raise ValueError("must be between the years 2000 and 2100")
             first = _day_or_time(f"{text}-01")
             return cls(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1), True)
         start, separator, end = text.partition("..")

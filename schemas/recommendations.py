@@ -1,4 +1,4 @@
-"""Recommendations: other models, and costs that can be avoided."""
+"""Recommendations: cheaper models and avoidable costs."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -12,47 +12,51 @@ from schemas.anomalies import Anomaly
 
 
 class AnswerQuality(Answer):
-    """What is known of a model's answers in the window; null where nothing is."""
+    """Quality of a model's answers in the period; null if unknown."""
 
     ratings: int
-    average_rating: float | None = Field(description="From 1 to 5")
-    error_rate: Percent | None = Field(description="Of its calls in this workspace, in percent")
+    average_rating: float | None = Field(description="Mean rating, from 1 to 5")
+    error_rate: Percent | None = Field(description="Percentage of its calls in this workspace that failed")
 
 
 class ModelSwitch(Answer):
-    """What a model's calls would have cost on another model that can do the job."""
+    """Cost of a model's calls on a suitable other model."""
 
-    provider: str = Field(description="Of the current model")
+    provider: str = Field(description="Provider of the current model")
     current_model: str
-    current_tier: str = Field(description="Where its vendor places it: frontier, flagship, balanced, small or tiny")
+    current_tier: str = Field(description="Tier by its provider: frontier, flagship, balanced, small or tiny")
     suggested_provider: str
     suggested_model: str
     suggested_tier: str
     same_provider: bool
-    tier_step: int = Field(description="Tiers down: 0 is the same one, 1 the one below, less than 0 is above")
-    calls: int
-    sampled_calls: int = Field(description="Of how many the lengths of prompts are known")
-    fitting_calls: Percent = Field(
-        description="Percent of the sampled calls that the other model's context window holds; the rest stays"
+    tier_step: int = Field(
+        description="Number of tiers down: 0 is the same tier, 1 the one below, a negative number a higher tier"
     )
-    current_cost: Usd = Field(description="Of the window, as stored")
-    current_cost_today: Usd | None = Field(description="The same calls at today's prices; null without a price")
-    projected_cost: Usd = Field(description="The same calls on the suggested model, at today's prices")
+    calls: int
+    sampled_calls: int = Field(description="Number of calls in the sample from which prompt lengths are estimated")
+    fitting_calls: Percent = Field(
+        description="Percentage of sampled calls that fit the suggested model's context window; others are not moved"
+    )
+    current_cost: Usd = Field(description="Recorded cost of the period")
+    current_cost_today: Usd | None = Field(description="Cost of the same calls at current prices; null without a price")
+    projected_cost: Usd = Field(description="Cost of the same calls on the suggested model at current prices")
     current_cost_per_call: Usd
     suggested_cost_per_call: Usd
     estimated_monthly_savings: Usd = Field(
-        description="The lower of the two current costs less the projected one, per day since the first call, times 30"
+        description="Lower of the two current costs minus the projected cost, per day since the first call, times 30"
     )
-    savings_low: Usd | None = Field(description="The saving's 95 % interval; null with fewer than 7 whole days")
-    savings_high: Usd | None
-    suggested_retires_on: date | None = Field(description="When its vendor stops serving it, where that is announced")
+    savings_low: Usd | None = Field(
+        description="Lower end of the 95% interval of the saving; null with fewer than 7 whole days"
+    )
+    savings_high: Usd | None = Field(description="Upper end of the same interval")
+    suggested_retires_on: date | None = Field(description="Retirement date, if announced")
     current_quality: AnswerQuality
-    suggested_quality: AnswerQuality | None = Field(description="Null where this workspace has not used the model")
+    suggested_quality: AnswerQuality | None = Field(description="Null if this workspace has not used the model")
     use_case: str
 
 
 class LeftOut(Answer):
-    """A model that nothing is suggested for, and why."""
+    """A model without a suggestion, and the reason."""
 
     provider: str
     model: str
@@ -61,21 +65,21 @@ class LeftOut(Answer):
 
 
 class AdviceBasis(Answer):
-    """What the dollars rest on."""
+    """Data, method and assumptions behind the amounts."""
 
-    calls: int = Field(description="In the window, of the models looked at")
+    calls: int = Field(description="Calls of the analysed models in the period")
     sampled_calls: int
     method: str
     assumptions: list[str]
 
 
 class ModelSwitches(Answer):
-    """Other models for what was really used, largest saving first."""
+    """Suggested models, largest saving first."""
 
     count: int
     recommendations: list[ModelSwitch]
-    total_potential_savings: Usd = Field(description="Per month, with the best suggestion for each model")
-    left_out: list[LeftOut] = Field(description="Models that nothing is suggested for, because too little is known")
+    total_potential_savings: Usd = Field(description="USD per month, with the best suggestion for each model")
+    left_out: list[LeftOut] = Field(description="Models without a suggestion, for lack of data")
     basis: AdviceBasis
 
 
@@ -83,7 +87,7 @@ class ModelSwitches(Answer):
 
 
 class Optimization(Answer):
-    """Something that cost money and need not have."""
+    """An avoidable cost."""
 
     type: Literal[
         "failed_calls",
@@ -98,16 +102,16 @@ class Optimization(Answer):
     ]
     provider: str
     model: str
-    project: str | None = Field(description="Null where it is about all projects, or about calls without one")
+    project: str | None = Field(description="Null for all projects, or for calls without a project")
     description: str
-    cost: Usd = Field(description="USD over the window that this is about, as stored or at today's prices")
-    estimated_monthly_savings: Usd | None = Field(description="Null where nobody can know from what was sent")
-    evidence: dict[str, Usd] = Field(description="The numbers that this rests on")
+    cost: Usd = Field(description="Affected cost of the period in USD, as recorded or at current prices")
+    estimated_monthly_savings: Usd | None = Field(description="USD per month; null if it cannot be estimated")
+    evidence: dict[str, Usd] = Field(description="Numbers that support the finding")
     confidence: Literal["high", "medium", "low"]
 
 
 class MissingEvidence(Answer):
-    """What to send so that more can be said."""
+    """Data to send for more findings."""
 
     what: str
     why: str
@@ -118,12 +122,12 @@ class MissingEvidence(Answer):
 
 
 class Recommendations(Answer):
-    """All the advice the stored data supports."""
+    """All recommendations."""
 
     optimizations: list[Optimization]
     missing_evidence: list[MissingEvidence]
     model_recommendations: list[ModelSwitch]
-    left_out: list[LeftOut] = Field(description="Models to which no other is suggested, because too little is known")
+    left_out: list[LeftOut] = Field(description="Models without a suggestion, for lack of data")
     basis: AdviceBasis
     anomalies: list[Anomaly]
     last_updated: datetime

@@ -1,4 +1,4 @@
-"""Planned calls: whether a budget has room for them, and reservations that hold it."""
+"""Planned calls: budget checks and reservations."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -27,26 +27,26 @@ class PlannedCall(Request):
 
     provider: ProviderName
     model: ModelName
-    input_tokens: Tokens = Field(description="The whole prompt")
-    max_output_tokens: Tokens = Field(description="The most the model may answer")
+    input_tokens: Tokens = Field(description="Tokens of the whole prompt")
+    max_output_tokens: Tokens = Field(description="Maximum number of output tokens")
     project: Name | None = Field(None, description="Name or id")
     tags: Annotated[dict[Tag, Name], Field(max_length=8)] = Field({}, json_schema_extra={"additionalProperties": False})
 
     def parameters(self) -> dict[str, str | None]:
-        """The parameters of a SQL function that say which budgets count the call, but for its project's key."""
+        """The parameters by which a SQL function finds the budgets that count the call, except its project's key."""
         return {"provider": self.provider, "model": self.model, "tags": json.text(self.tags)}
 
 
 class ReservationIn(PlannedCall):
-    """A call to hold money for."""
+    """A planned call to reserve its cost for."""
 
     seconds: Annotated[int, Field(strict=True, ge=1, le=86_400)] = Field(
-        300, description="After so long an unused reservation lapses, and its money is free again"
+        300, description="Lifetime of the reservation; if unused, it then expires and releases its amount"
     )
 
 
 class BudgetRoom(Answer):
-    """A budget that counts a call, and what is left of it."""
+    """A budget that counts a call, and its remaining amount."""
 
     id: UUID
     name: str
@@ -60,23 +60,25 @@ class BudgetRoom(Answer):
 
 
 class Guarded(Answer):
-    """Whether a call may be made, and what it costs at most."""
+    """Whether a call is allowed, and its maximum cost."""
 
     allowed: bool
     reason: Refusal | None = Field(
-        description="Why not: a hard budget lacks room, the model is disabled, or the tokens are too many"
+        description="Why the call is not allowed: insufficient hard budget, disabled model, or too many tokens"
     )
-    detail: str | None = Field(description="The same in words")
-    estimated_cost: Usd | None = Field(description="USD for all the tokens; null when no price is known at all")
+    detail: str | None = Field(description="The reason as a sentence")
+    estimated_cost: Usd | None = Field(description="Cost of all the tokens in USD; null without a known price")
     pricing: str = Field(
-        description="Which price; 'dearest:' and one is the dearest of a provider without one for this"
+        description="Source of the price; 'dearest:' and a source is the provider's highest, for a model without a price"
     )
-    tightest_budget: BudgetRoom | None = Field(description="Of the budgets that count the call the one with least left")
-    remaining: Usd | None = Field(description="What is left of that; null without a budget")
+    tightest_budget: BudgetRoom | None = Field(
+        description="Of the budgets that count the call, the one with the least remaining"
+    )
+    remaining: Usd | None = Field(description="Remaining amount of that budget; null without a budget")
 
 
 class Reservation(Answer):
-    """Money held for a call. Send the id as `reservation_id` with the event: that settles it at the real cost."""
+    """An amount reserved for a call. Send the id as `reservation_id` with the event to settle it at the actual cost."""
 
     id: UUID
     estimated_cost: Usd | None

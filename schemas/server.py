@@ -1,4 +1,4 @@
-"""The server: its health, and where its documents are."""
+"""The server: health and links."""
 
 from datetime import datetime
 from typing import Literal
@@ -10,7 +10,7 @@ from utils.extras import Extra
 
 
 class Health(Answer):
-    """Whether the server can do its work."""
+    """Health of the server."""
 
     status: Literal["healthy", "degraded"]
     version: str
@@ -18,13 +18,13 @@ class Health(Answer):
     database_connected: bool
     timestamp: datetime
     extras: list[Extra] = Field(
-        description="Optional packages that are installed: parquet for exports as Parquet, apprise for alerts on more "
-        "services than Slack, Discord and e-mail"
+        description="Installed optional packages: parquet for exports as Parquet, apprise for alerts on services other "
+        "than Slack, Discord and e-mail"
     )
 
 
 class About(Answer):
-    """What this is and where to read on."""
+    """Name, version and links."""
 
     name: str
     description: str

@@ -9,7 +9,7 @@ from utils.errors import Invalid
 
 
 class EventRates(Answer):
-    """USD per million tokens as charged for each kind, null where nothing is listed; `request` is USD per request."""
+    """USD per million tokens of each kind, null if not listed; `request` is USD per request."""
 
     input: Usd | None
     cache_read: Usd | None
@@ -91,7 +91,7 @@ class Usage(NamedTuple):
                 loc=("body", "reasoning_tokens"),
             )
         if cache_write_5m_tokens < 0:
-            raise Invalid("The tokens written to the cache for an hour are more than all tokens written to it")
+            raise Invalid("The tokens written to the cache for an hour exceed all tokens written to it")
         return cls(
             input_tokens - cached,
             cache_read_tokens,

@@ -1,4 +1,4 @@
-"""Use of models, from which anomalies and recommendations are computed. Internal: no caller receives these."""
+"""Use of models, the input of anomalies and recommendations. Internal: no caller receives these."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -89,7 +89,7 @@ class ModelRating(Row):
 
 
 class SampledCall(Row):
-    """One call of the sample. What tags or metadata say of its prompt is None where they do not."""
+    """One call of the sample. Fields from tags and metadata are None if they were not sent."""
 
     provider: str
     model: str

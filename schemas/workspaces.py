@@ -10,13 +10,13 @@ from models import Answer, Email, Name, Request, Role
 
 
 class WorkspaceName(Request):
-    """What to call a workspace."""
+    """The name of a workspace."""
 
     name: Name = Field(examples=["Discovery team"])
 
 
 class Workspace(Answer):
-    """A workspace the caller belongs to, and as what."""
+    """A workspace of the caller, and their role in it."""
 
     id: UUID
     name: str
@@ -26,7 +26,7 @@ class Workspace(Answer):
 
 
 class Workspaces(Answer):
-    """The caller's workspaces; without the header X-Workspace-Id a request is about the first."""
+    """The caller's workspaces; the first is the default without the header X-Workspace-Id."""
 
     workspaces: list[Workspace]
 
@@ -35,7 +35,7 @@ class Workspaces(Answer):
 
 
 class Member(Answer):
-    """Somebody who belongs to the workspace."""
+    """A member of the workspace."""
 
     user_id: UUID
     email: str
@@ -45,13 +45,13 @@ class Member(Answer):
 
 
 class Members(Answer):
-    """Who belongs to the workspace, the first one first."""
+    """Members of the workspace, in the order they joined."""
 
     members: list[Member]
 
 
 class RoleChange(Request):
-    """What a member shall be."""
+    """The new role of a member."""
 
     role: Role
 
@@ -60,14 +60,14 @@ class RoleChange(Request):
 
 
 class InvitationIn(Request):
-    """Who shall join, and as what."""
+    """An address to invite, and its role."""
 
     email: Email = Field(examples=["grace@example.com"])
     role: Role = "viewer"
 
 
 class Invitation(Answer):
-    """An invitation nobody has accepted yet."""
+    """An open invitation."""
 
     id: UUID
     email: str
@@ -77,13 +77,13 @@ class Invitation(Answer):
 
 
 class NewInvitation(Invitation):
-    """A new invitation with its token, which is shown this once: send it to whom you invite."""
+    """A new invitation. Send its token to the invited person; it is shown only once."""
 
     token: str
 
 
 class Invitations(Answer):
-    """The open invitations, newest first."""
+    """Open invitations, newest first."""
 
     invitations: list[Invitation]
 
@@ -98,14 +98,14 @@ class InvitationToken(Request):
 
 
 class AuditLine(Answer):
-    """What somebody did."""
+    """An entry of the audit log."""
 
     id: UUID
     at: datetime
-    actor_id: UUID = Field(description="A user or an API key")
-    actor: str = Field(description="What they were called then: an address, or API key and its name")
+    actor_id: UUID = Field(description="Id of a user or API key")
+    actor: str = Field(description="E-mail address, or the name of the API key, at that time")
     action: str = Field(examples=["key.created"])
-    target: str = Field(description="What it was done to, by name")
+    target: str = Field(description="Name of what was changed")
     details: dict[str, Any]
 
 

@@ -32,7 +32,7 @@ class StartError(Exception):
 
 
 class LLMLabError(Exception):
-    """Something went wrong."""
+    """Internal server error; its log entry has this request_id"""
 
     status: ClassVar[int] = 500
 
@@ -44,7 +44,7 @@ class LLMLabError(Exception):
 
 
 class BadRequest(LLMLabError):
-    """The request cannot be carried out"""
+    """The request cannot be processed"""
 
     status = 400
 
@@ -59,7 +59,7 @@ class Unauthorized(LLMLabError):
 
 
 class PaymentRequired(LLMLabError):
-    """A budget has not enough left for this"""
+    """A budget has no room for this"""
 
     status = 402
 
@@ -77,7 +77,7 @@ class NotFound(LLMLabError):
 
 
 class Conflict(LLMLabError):
-    """This contradicts what is there"""
+    """Conflicts with the current state"""
 
     status = 409
 
@@ -89,13 +89,13 @@ class PayloadTooLarge(LLMLabError):
 
 
 class UnsupportedMediaType(LLMLabError):
-    """The body is in a form that this path does not take"""
+    """Unsupported content type or encoding"""
 
     status = 415
 
 
 class Invalid(LLMLabError):
-    """The request does not say what is needed"""
+    """The request is not valid"""
 
     status = 422
 
@@ -116,7 +116,7 @@ class TooManyRequests(LLMLabError):
 
 
 class NotInstalled(LLMLabError):
-    """This needs a package that is not installed on this server"""
+    """An optional package is not installed on this server"""
 
     status = 501
 
@@ -131,7 +131,7 @@ class Unavailable(LLMLabError):
 
 
 def problem(status: int, detail: str, request_id: str, **extra: Any) -> bytes:
-    """The body of an error answer: type, title, status, detail, request_id and extra members of the error."""
+    """The body of an error: type, title, status, detail, request_id, and the extra members of the error."""
     return json.dumps(
         {
             "type": "about:blank",
