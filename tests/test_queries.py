@@ -23,7 +23,7 @@ from tools import schema
 # What the door itself asks for, to see whether the database answers.
 OF_THE_DOOR = {"schema_version"}
 
-SAMPLES = {
+SAMPLES: dict[Any, Any] = {
     UUID: UUID(int=1),
     datetime: datetime(2026, 1, 31, 12, tzinfo=UTC),
     AwareDatetime: datetime(2026, 1, 31, 12, tzinfo=UTC),
