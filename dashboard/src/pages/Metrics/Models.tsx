@@ -59,7 +59,7 @@ const QUALITY: readonly Column<ModelQuality>[] = [
   { key: "good", header: "Good", cell: (row) => count(row.good_answers), sort: (row) => row.good_answers, right: true },
   {
     key: "cost",
-    header: "Cost per good answer",
+    header: "Cost",
     cell: (row) => <GoodAnswer of={row} />,
     sort: (row) => row.cost_per_good_answer,
     right: true,
