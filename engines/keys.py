@@ -30,7 +30,7 @@ class KeyEngine:
         """A new key, shown only now. Raises NotFound for a project that does not exist."""
         at = now()
         if new.expires_at is not None and new.expires_at <= at:
-            raise Invalid("expires_at lies in the past", loc=("body", "expires_at"))
+            raise Invalid("expires_at must be in the future", loc=("body", "expires_at"))
         key = new_key(API_KEY_PREFIX)
         made = await self._database.api_key_create(identity, uuid7(at), new, key_hash(key), key[-4:], at)
         return NewApiKey(**made.model_dump(), key=key)

@@ -146,7 +146,7 @@ def read_slack(url: str) -> Slack | None:
     if mode[0] in "wt":
         name = "workflows" if mode[0] == "w" else "triggers"
         if len(tokens) != (4 if mode[0] == "w" else 3):
-            raise Refused("This is not an address of slack")
+            raise Refused("This is not a Slack URL")
         return Slack(f"{SLACK}/{name}/{'/'.join(tokens)}", parts, is_workflow=True)
     if given := parts.options.get("token"):
         named = [token for token in re.split(r"[\s,#\\/]+", given) if token]
@@ -155,7 +155,7 @@ def read_slack(url: str) -> Slack | None:
     size = 1 if is_bot else 3
     keys, names = tokens[:size], [*tokens[size:], *re.split(r"[\s,/\\]+", others)]
     if not is_bot and not (len(keys) == 3 and all(re.fullmatch("[A-Za-z0-9]+", key) for key in keys)):
-        raise Refused("This is not an address of slack")
+        raise Refused("This is not a Slack URL")
     names = sorted({name for some in names for name in re.split(r"[\s,;]+", some) if name})
     if any("@" in name[1:] for name in names):
         return None
@@ -169,7 +169,7 @@ def read_slack(url: str) -> Slack | None:
 def _slack_channel(name: str) -> tuple[str, str | None]:
     parts = _SLACK_CHANNEL.fullmatch(name)
     if parts is None:
-        raise Refused("This is not a channel of slack")
+        raise Refused("This is not a Slack channel")
     sign, name, thread = parts.groups()
     # An id is sent as it is.
     return ("" if sign == "+" else sign or "#") + name, thread
@@ -191,8 +191,8 @@ def read_discord(url: str) -> Discord | None:
         return None
     parts = read(url)
     if not (parts.path and all(re.fullmatch(r"[\w-]+", key, re.ASCII) for key in (parts.host, parts.path[0]))):
-        raise Refused("This is not an address of discord")
+        raise Refused("This is not a Discord URL")
     for name in ("thread", "flags"):
         if not re.fullmatch(r"\d{0,20}", parts.options.get(name, ""), re.ASCII):
-            raise Refused(f"The option {name} of an address of discord is a number")
+            raise Refused(f"{name} of a Discord URL must be a number")
     return Discord(f"{DISCORD}/{parts.host}/{parts.path[0]}", parts)

@@ -26,6 +26,6 @@ def require(extra: Extra, what: str) -> None:
     """Raises NotInstalled, with the command that installs it, if `what` needs an optional package that is missing."""
     if not is_installed(extra):
         raise NotInstalled(
-            f"{what} needs {_PACKAGES[extra]}, which is not installed on this server. Run ./run.sh extras {extra} "
+            f"{what} requires {_PACKAGES[extra]}, which is not installed on this server. Run ./run.sh extras {extra} "
             f"(or build the container image with EXTRAS={extra}) and restart the server."
         )

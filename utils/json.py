@@ -26,7 +26,7 @@ class TooManyValues(json.JSONDecodeError):
     """The document contains too many values to parse without blocking."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"it holds more than {limit} values", "", 0)
+        super().__init__(f"it has more than {limit} values", "", 0)
 
 
 def loads(data: bytes) -> Any:

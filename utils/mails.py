@@ -65,7 +65,7 @@ class Mail(NamedTuple):
                     letter[name] = value
                 letter.set_content(body)
             except (ValueError, TypeError):
-                raise Refused("A header of an e-mail cannot hold what the address says") from None
+                raise Refused("The URL contains text that is not allowed in an e-mail header") from None
             copies = [address for _, address in (*cc, *self.bcc) if address != person[1]]
             letters.append(([person[1], *copies], letter))
         return letters
@@ -84,7 +84,7 @@ def read_mail(url: str) -> Mail | None:
     if options.get("wkd") or options.get("pgp", "no").lower() not in ("", "no", "none"):
         return None
     if not _HOST.fullmatch(parts.host):
-        raise Refused("The address names no mail server")
+        raise Refused("The URL does not name a mail server")
     security, port, user = options.get("mode", "").lower(), parts.port, parts.user
     name = re.split(r"[\s@]+", user)[0]
     server = server_of(parts.host) if user and not options.get("smtp") else None
@@ -96,7 +96,7 @@ def read_mail(url: str) -> Mail | None:
             user = name
     security = security or ("starttls" if parts.scheme == "mailtos" else "insecure")
     if security not in PORTS:
-        raise Refused(f"The mode of e-mail is one of {', '.join(PORTS)}")
+        raise Refused(f"mode must be one of {', '.join(PORTS)}")
     sender = _sender(parts, name)
     written = [*parts.path, options.get("to", "")]
     mail = Mail(
@@ -114,9 +114,9 @@ def read_mail(url: str) -> Mail | None:
         headers=parts.headers,
     )
     if not mail.to:
-        raise Refused("The address names nobody to send e-mail to")
+        raise Refused("The URL has no recipient: add to=somebody@example.com")
     if not _HOST.fullmatch(mail.host):
-        raise Refused("The address names no mail server")
+        raise Refused("The URL does not name a mail server")
     mail.letters("", "")
     return mail
 
@@ -128,7 +128,7 @@ def _sender(parts: ServiceUrl, name: str) -> tuple[str, str]:
     if found := _people(said):
         return (title or found[0][0], found[0][1])
     if not _ADDRESS.fullmatch(own):
-        raise Refused("The address does not say whom e-mail comes from: add from=somebody@example.com")
+        raise Refused("The URL has no sender: add from=somebody@example.com")
     return (said or title or _SENDER, own)
 
 
@@ -180,7 +180,7 @@ async def _connected(mail: Mail, addresses: Sequence[str], seconds: float) -> so
             raise
         else:
             return connection
-    raise Undelivered(f"The mail server {mail.host} cannot be reached at port {mail.port}")
+    raise Undelivered(f"The mail server {mail.host} cannot be reached on port {mail.port}")
 
 
 def _send(
@@ -205,11 +205,11 @@ def _send(
     except smtplib.SMTPResponseException as error:
         faults.append(_said(error.smtp_code, error.smtp_error))
     except smtplib.SMTPServerDisconnected:
-        faults.append(f"The mail server {mail.host} ended the connection")
+        faults.append(f"The mail server {mail.host} closed the connection")
     except (smtplib.SMTPException, OSError) as error:
         faults.append(f"The mail server {mail.host} failed: {error}")
     except UnicodeError:
-        faults.append("The user and the password for a mail server must be ASCII")
+        faults.append("User and password of a mail server must be ASCII")
     if faults:
         raise Undelivered("; ".join(dict.fromkeys(faults))[:500])
 

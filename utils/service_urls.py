@@ -42,7 +42,7 @@ def read(url: str) -> ServiceUrl:
     parts = _AUTHORITY.fullmatch(authority)
     port = int(parts["port"]) if parts and parts["port"] else None
     if not separator or parts is None or port not in (None, *range(1, 65536)):
-        raise Refused("This is not an address of a service")
+        raise Refused("This is not the URL of a service")
     return ServiceUrl(
         scheme=scheme.lower(),
         user=unquote(parts["user"] or ""),
