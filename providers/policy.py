@@ -39,12 +39,10 @@ class Policy:
         """The rules that a call breaks. `tokens` are those of prompt and output together."""
         found = []
         if self._is_disabled(model):
-            found.append(Breach("model_disabled", f"The model {model!r} is disabled in the settings of this workspace"))
+            found.append(Breach("model_disabled", f"The settings of this workspace disable the model {model!r}"))
         most = self.max_tokens_per_request
         if most is not None and tokens > most:
             found.append(
-                Breach(
-                    "token_limit", f"The call has {tokens} tokens; the settings of this workspace allow at most {most}"
-                )
+                Breach("token_limit", f"The settings of this workspace allow {most} tokens per request, not {tokens}")
             )
         return found

@@ -113,7 +113,7 @@ async def test_a_key_expires(ada: Member, monkeypatch: pytest.MonkeyPatch) -> No
     await asyncio.sleep(1.1)
     assert_problem(await application.track(), 401)
     past = await ada.request("POST", "/api/keys", json={"name": "late", "expires_at": "2020-01-01T00:00:00Z"})
-    assert_problem(past, 422, "expires_at lies in the past")
+    assert_problem(past, 422, "expires_at must be in the future")
 
 
 async def test_what_is_no_key_is_refused(ada: Member, client: httpx.AsyncClient) -> None:
@@ -207,9 +207,9 @@ async def test_the_encryption_key_can_be_exchanged(
         await ada.request("POST", "/api/provider-keys", json={"provider": "openai", "key": SECRET})
     for keys in (old, f"{new},{old}"):
         assert await reencrypt(settings_for(tmp_path, database_url=url, encryption_key=SecretStr(keys)))
-        assert "1 encrypted anew" in capsys.readouterr().out
+        assert "1 re-encrypted" in capsys.readouterr().out
     assert await reencrypt(settings_for(tmp_path, database_url=url, encryption_key=SecretStr(new)))
-    assert "0 encrypted anew" in capsys.readouterr().out
+    assert "0 re-encrypted" in capsys.readouterr().out
     row: Any = await sql.fetchrow("select workspace_id, id, ciphertext from public.provider_keys")
     assert Cipher([new]).decrypt(row["ciphertext"], f"provider_keys/{row['workspace_id']}/{row['id']}") == SECRET
     assert not await reencrypt(settings_for(tmp_path, database_url=url, encryption_key=SecretStr("x" * 32)))

@@ -77,7 +77,7 @@ async def test_contradictions_are_refused_and_nothing_is_stored(
         ({"model_id": None, "model": None}, "send either model_id or model"),
         ({"model_id": "openai/gpt-4o", "model": "gpt-4o"}, "send either model_id or model"),
         ({"provider": "openai"}, "model_id says the provider; send provider only with model"),
-        ({"model": "in-house-1"}, "provider is needed: the price list has no such model"),
+        ({"model": "in-house-1"}, "provider is required, because the price list has no such model"),
         ({"latency_ms": None}, None),
         ({"latency_ms": -1}, None),
         ({"status": "fine"}, None),

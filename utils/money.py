@@ -6,8 +6,7 @@ from decimal import Decimal
 def dollars(amount: Decimal | float) -> str:
     """An amount in USD rounded to cents, or to two significant digits if it is below one dollar: $1.07, $0.0042."""
     exact = Decimal(amount)
-    places = 2 if abs(exact) >= 1 or not exact else max(2, 1 - exact.adjusted())
-    return f"{'-' if exact < 0 else ''}${abs(exact):,.{places}f}"
+    return exact_dollars(round(exact, 2 if abs(exact) >= 1 or not exact else max(2, 1 - exact.adjusted())))
 
 
 def change_in_dollars(amount: Decimal | float) -> str:
@@ -17,5 +16,6 @@ def change_in_dollars(amount: Decimal | float) -> str:
 
 def exact_dollars(amount: Decimal) -> str:
     """An amount in USD with all its digits, at least cents: $1.50, $0.0000675."""
-    places = max(2, -int(amount.normalize().as_tuple().exponent))
+    exponent = amount.normalize().as_tuple().exponent
+    places = max(2, -exponent) if isinstance(exponent, int) else 2
     return f"{'-' if amount < 0 else ''}${abs(amount):,.{places}f}"

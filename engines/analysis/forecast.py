@@ -89,8 +89,8 @@ def _missing(series: SpendSeries) -> str | None:
         return None
     if not days:
         return (
-            f"A forecast requires {FEWEST_DAYS} whole days since the first cost, but there is no cost in the last "
-            f"{HISTORY_DAYS} days before today"
+            f"A forecast requires {FEWEST_DAYS} whole days since the first cost; the last {HISTORY_DAYS} days before "
+            "today have no cost"
         )
     since = series.today - timedelta(days=days)
     return (
