@@ -112,7 +112,7 @@ def test_an_address_of_slack_that_lacks_something_is_refused(address: str) -> No
 
 async def test_slack_s_api_says_in_its_answer_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     for answer, fault in {
-        b'{"ok": false, "error": "channel_not_found"}': "Slack answered channel_not_found",
+        b'{"ok": false, "error": "channel_not_found"}': "Slack returned the error channel_not_found",
         b"oops": "Slack did not accept the message",
         b'{"ok": true}': None,
     }.items():
@@ -448,9 +448,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
 
 
 async def test_what_a_mail_server_refuses_is_said_in_its_words(server: MailServer, address: Callable[..., str]) -> None:
-    with pytest.raises(Undelivered, match=r"^The mail server answered 535 5\.7\.8 Authentication credentials invalid$"):
+    with pytest.raises(Undelivered, match=r"^The mail server replied 535 5\.7\.8 Authentication credentials invalid$"):
         await notify(address(password="wrong"))
-    with pytest.raises(Undelivered, match=r"^The mail server answered 550 No such user$"):
+    with pytest.raises(Undelivered, match=r"^The mail server replied 550 No such user$"):
         await notify(address(to="nobody@example.com,cfo@example.com"))
     # The others get theirs.
     assert [envelope.rcpt_tos for envelope in server.received] == [["cfo@example.com"]]

@@ -61,7 +61,7 @@ def dumps(value: Any) -> bytes:
 
 
 def text(value: Mapping[str, Any] | None) -> str | None:
-    """A JSON object as text, which no REST layer on the way encodes a second time; None if it is empty."""
+    """A JSON object as text, which a REST layer does not encode a second time; None if it is empty."""
     return dumps(value).decode() if value else None
 
 
