@@ -357,7 +357,7 @@ async def test_a_mail_arrives_with_the_numbers(letters: tuple[int, list[Envelope
     assert envelope.rcpt_tos == ["cfo@example.com"]
     assert isinstance(envelope.content, bytes)
     letter = email.message_from_bytes(envelope.content, policy=email.policy.default)
-    assert letter["subject"] == "Budget Team: 100 % spent"
+    assert letter["subject"] == "Budget Team: 100% spent"
     part = letter.get_body(("plain",))
     assert part is not None
     text = part.get_content()
@@ -446,7 +446,7 @@ async def test_a_name_that_comes_to_lead_elsewhere_is_not_followed(
         ("email", "json://example.com/", "This is not an e-mail URL"),
         ("other", "nothing://at/all", "This is not a valid URL for Apprise"),
         ("other", "file:///etc/passwd", "This is not a valid URL for Apprise"),
-        ("other", "syslog://local0", "This would act on the server itself"),
+        ("other", "syslog://local0", "This service acts on the server itself, which is not allowed"),
         ("other", "gnome://localhost", "This is not a valid URL for Apprise"),
         ("email", "mailto://u:p@example.com?pgppub=/etc/passwd", "The URL must not name files on the server"),
     ],
@@ -454,7 +454,7 @@ async def test_a_name_that_comes_to_lead_elsewhere_is_not_followed(
 async def test_what_no_message_can_be_sent_to_is_refused(careful: Member, kind: str, address: str, why: str) -> None:
     response = await careful.request("POST", "/api/alert-channels", json={"kind": kind, "name": "x", "url": address})
     refused = assert_problem(response, 422)
-    assert refused["detail"] in (why, "This would act on the server itself")
+    assert refused["detail"] in (why, "This service acts on the server itself, which is not allowed")
     assert address not in response.text
 
 

@@ -263,8 +263,8 @@ def test_failures_are_told_and_not_that_they_cost_little() -> None:
     assert (found.measure, found.kind, found.about) == ("errors", "outage", "openai")
     assert (found.calls, found.errors, found.expected_errors) == (200, 140, 2)
     assert found.cause == (
-        "70 % of the calls of openai failed (140 of 200), where 1 % is usual: 70 of gpt-4o in a and 70 of gpt-4o-mini "
-        "in b."
+        "70% of the calls of openai failed (140 of 200), compared with the usual 1%: 70 of gpt-4o in a and 70 of "
+        "gpt-4o-mini in b."
     )
 
 
@@ -386,7 +386,7 @@ def test_the_demo_s_story_is_found_and_explained(story: tuple[list[UsageSeries],
         (one for one in anomalies if one.date == outage_day(TODAY)), key=lambda one: one.measure, reverse=True
     )
     assert (outage.about, outage.hour, outage.measure, outage.kind) == ("openai", 13, "errors", "outage")
-    assert " % of the calls of openai failed (" in outage.cause
+    assert "% of the calls of openai failed (" in outage.cause
     assert " of gpt-4o-mini in support bot and " in outage.cause
     assert (fallback.project, fallback.hour) == ("support bot", 13)
     assert "times the usual calls of claude-haiku-4-5" in fallback.cause

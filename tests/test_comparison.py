@@ -129,7 +129,7 @@ def test_new_and_vanished_projects_have_names_of_their_own() -> None:
     ]
     assert explained.summary == (
         "Spend rose by $0.06 (150.0%), from $0.04 to $0.10, mainly due to the new project chat (+$0.10) and "
-        "no more calls in search (-0.040)."
+        "no more calls in search (-$0.04)."
     )
 
 

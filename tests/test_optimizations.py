@@ -155,7 +155,7 @@ def test_an_output_limit_that_is_never_used() -> None:
 def test_a_newer_model_of_the_same_line_that_costs_less() -> None:
     (found,) = of("price_cut", ten_days(), sample=[sampled()])
     # 0.75 - 100 x (1,000 x 2 + 500 x 10 per million), in ten days, times 3
-    assert "gpt-6.1-sol follows gpt-4o" in found.description
+    assert "gpt-6.1-sol succeeds gpt-4o" in found.description
     assert found.estimated_monthly_savings == Decimal("0.15")
     assert found.evidence == {"current_cost": Decimal("0.75"), "projected_cost": Decimal("0.7")}
     assert of("price_cut", ten_days(**LUNA)) == []
