@@ -40,7 +40,7 @@ class KeyEngine:
         return await self._database.api_key_rename(identity, key_id, name, now())
 
     async def revoke_api_key(self, identity: Identity, key_id: UUID) -> None:
-        """Revokes a key for good, on every worker within a second. Raises NotFound."""
+        """Revokes a key permanently, on every worker within a second. Raises NotFound."""
         await self._database.api_key_revoke(identity, key_id, now())
         self._rights_changed()
 

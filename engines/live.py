@@ -71,7 +71,7 @@ class LiveEngine:
         return watch
 
     def look_again(self) -> None:
-        """Has every stream check its caller's access again: somebody's rights have changed."""
+        """Has every stream check its caller's access again: access rights have changed."""
         for watches in self._watches.values():
             for watch in watches:
                 watch.look_again()

@@ -18,11 +18,11 @@ from utils import chats
 from utils.extras import _PACKAGES
 
 PARQUET = (
-    "Parquet needs pyarrow, which is not installed on this server. Run ./run.sh extras parquet "
+    "Parquet requires pyarrow, which is not installed on this server. Run ./run.sh extras parquet "
     "(or build the container image with EXTRAS=parquet) and restart the server."
 )
 APPRISE = (
-    "This service needs apprise, which is not installed on this server. Run ./run.sh extras apprise "
+    "This service requires apprise, which is not installed on this server. Run ./run.sh extras apprise "
     "(or build the container image with EXTRAS=apprise) and restart the server."
 )
 TELEGRAM = "tgram://123456789:abcdefg_hijklmnop/1234/"

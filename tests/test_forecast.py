@@ -285,7 +285,7 @@ async def test_a_forecast_of_stored_calls_and_budgets(ada: Member, bob: Member) 
     ]
     usual = [budget["total"] and budget["probability"] for budget in found["budgets"]]
     assert usual == [0, 0, 0, 0, None, None]
-    assert "know neither API keys nor tags together" in found["budgets"][4]["missing"]
+    assert "daily totals do not cover scopes with an API key" in found["budgets"][4]["missing"]
     # Every day of November, in Kolkata as elsewhere, costs the same again and again.
     _, search, tagged, mini = found["budgets"][:4]
     assert search["total"] == tagged["total"]

@@ -296,7 +296,7 @@ def test_no_recipient_ends_a_command(to: str) -> None:
 def test_no_sender_ends_a_command() -> None:
     assert mail("mailto://u%0d%0aDATA:p@x.example").sender == ("LLMLab", "u@x.example")
     for user in ("u>x", "u<x", "%00"):
-        with pytest.raises(Refused, match="The address does not say whom e-mail comes from"):
+        with pytest.raises(Refused, match="The URL has no sender"):
             read_mail(f"mailto://{user}:p@x.example")
 
 
