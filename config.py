@@ -78,7 +78,7 @@ class Settings(BaseSettings):
 
     @property
     def road(self) -> Road:
-        """The road to the database. DATABASE_URL overrides the Supabase REST API, because it is several times faster."""
+        """The road to the database. DATABASE_URL overrides Supabase's REST API, which is several times slower."""
         if self.database_url is not None:
             return "postgres"
         return "supabase" if self.supabase_url is not None else "embedded"
@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         self.data_dir.mkdir(parents=True, exist_ok=True)
         path = self.data_dir / "secret_key"
         if not path.exists():
-            # Written to a draft and linked into place: of several workers that start at once, one creates the whole file.
+            # Written to a draft and linked into place, so that one of several workers that start at once creates it.
             draft = path.with_name(f"secret_key.{os.getpid()}")
             draft.touch(mode=0o600)
             draft.write_text(secrets.token_urlsafe(48))

@@ -23,7 +23,7 @@ from roads.embedded import EmbeddedPostgres
 from routes import errors, schema
 from schemas.identities import Identity
 from utils.errors import StartError
-from utils.garbage import spare_what_is_loaded
+from utils.garbage import freeze_loaded_objects
 from utils.logs import configure_logs
 from utils.metrics import FOLDER_VARIABLE
 from utils.rate_limits import rate_storage
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
         check_folder(settings, demo=demo)
         async with Engines.open(settings, storage, spans.get_tracer("llmlab") if spans else None) as engines:
             app.state.engines = engines
-            spare_what_is_loaded()
+            freeze_loaded_objects()
             with on_stop_signal(engines.live.close):
                 yield
 

@@ -172,8 +172,8 @@ class DashboardMiddleware:
         self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
-        name = self._site.name_of(scope["path"]) if asked else None
+        readable = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        name = self._site.name_of(scope["path"]) if readable else None
         if name is None:
             await self.app(scope, receive, send)
             return

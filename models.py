@@ -79,7 +79,7 @@ def printable(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _written_time(value: object) -> object:
+def _parse_time(value: object) -> object:
     if isinstance(value, datetime):
         return value
     # Pydantic would accept more, such as seconds since 1970. Those do not begin with a year.
@@ -106,7 +106,7 @@ def _as_json(value: object) -> str | None:
         raise ValueError("must be an object")
     too_large = ValueError(f"must be at most {METADATA_BYTES} bytes as JSON")
     # Each value takes at least two bytes. Values are counted first: writing a huge object would block the event loop.
-    if _room_left(value, METADATA_BYTES // 2) < 0:
+    if _remaining_room(value, METADATA_BYTES // 2) < 0:
         raise too_large
     try:
         text = json.dumps(value)
@@ -119,7 +119,7 @@ def _as_json(value: object) -> str | None:
     return text.decode() if value else None
 
 
-def _room_left(value: object, room: int) -> int:
+def _remaining_room(value: object, room: int) -> int:
     """`room` minus the number of values in an object or list; negative if there are more."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     room -= len(inner)
@@ -127,7 +127,7 @@ def _room_left(value: object, room: int) -> int:
         if room < 0:
             break
         if isinstance(each, dict | list):
-            room = _room_left(each, room)
+            room = _remaining_room(each, room)
     return room
 
 
@@ -137,7 +137,7 @@ TimeZone = Annotated[
     StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$"),
     AfterValidator(_known_zone),
 ]
-Time = Annotated[AwareDatetime, BeforeValidator(_written_time), AfterValidator(_in_utc)]
+Time = Annotated[AwareDatetime, BeforeValidator(_parse_time), AfterValidator(_in_utc)]
 # A JSON object, checked and serialized for storage; None if it is empty.
 Metadata = Annotated[
     str | None, PlainValidator(_as_json), WithJsonSchema({"type": "object", "additionalProperties": True})

@@ -99,7 +99,7 @@ class AccountEngine:
         )
         if account is None:
             self._rights_changed()
-            raise Unauthorized("The session is over; sign in again")
+            raise Unauthorized("The session has ended; sign in again")
         return self._signed_in(account, account.refresh_id, at)
 
     async def logout(self, access_token: str | None, refresh_token: str | None) -> Message:
@@ -114,7 +114,7 @@ class AccountEngine:
         """The caller."""
         account = await self._database.session_use(_session(identity), identity.workspace_id, now())
         if account is None:
-            raise Unauthorized("The session is over; sign in again")
+            raise Unauthorized("The session has ended; sign in again")
         return account.user
 
     async def change(self, identity: Identity, change: AccountChange) -> User:
@@ -124,14 +124,14 @@ class AccountEngine:
             credentials = await self._database.credentials(user_id=identity.user_id)
             current = credentials.password_hash if credentials else None
             if not await verify_password(change.current_password or "", current):
-                raise BadRequest("current_password is not right")
+                raise BadRequest("current_password is incorrect")
             password_hash = await hash_password(change.password)
         account = await self._database.user_update(
             identity.user_id, _session(identity), identity.workspace_id, change.name, password_hash, now()
         )
         self._rights_changed()
         if account is None:
-            raise Unauthorized("The session is over; sign in again")
+            raise Unauthorized("The session has ended; sign in again")
         return account.user
 
     async def delete(self, identity: Identity) -> None:
@@ -165,7 +165,7 @@ class AccountEngine:
                 return
             window = await self._attempts.get_window_stats(_FAILURES, *attempt)
         except StorageError as error:
-            raise Unavailable("Logins cannot be counted; try again in a moment") from error
+            raise Unavailable("The login limit cannot be checked; try again in a moment") from error
         wait = max(1, int(window.reset_time - now().timestamp()) + 1)
         raise TooManyRequests(wait, f"Too many failed logins; try again in {wait} s")
 

@@ -34,6 +34,7 @@ from utils.cursors import page_of, read_cursor, write_cursor
 from utils.errors import Invalid
 from utils.ids import uuid7
 from utils.keys import WEBHOOK_SECRET_PREFIX, new_key
+from utils.money import dollars
 from utils.outbound import Outbound
 from utils.refusals import Refused, Undelivered
 from utils.time import now
@@ -154,10 +155,10 @@ class AlertEngine:
         except (Undelivered, Refused) as failure:
             error = str(failure)
         except CannotDecrypt:
-            error = "The channel was encrypted with a key that is not set any more"
+            error = "The channel is encrypted with a key that is not in ENCRYPTION_KEY"
         except Exception as failure:
             # A fault of this server or a library with one delivery must not hold up the others.
-            log.exception("An alert could not be sent")
+            log.exception("Sending an alert failed")
             error = type(failure).__name__
         at = now()
         retry_at = None
@@ -178,57 +179,57 @@ class AlertEngine:
 
 
 def message(due: DueDelivery, link: str) -> tuple[str, str]:
-    """An alert for people: a title and a text."""
+    """The title and the text of an alert for people."""
     alert, budget = due.alert, due.budget
     if budget is not None and alert.spend is not None:
-        title = f"Budget {budget.name}: {_digits(_percent(budget, alert.spend))} % spent"
+        title = f"Budget {budget.name}: {_digits(_percent(budget, alert.spend))}% spent"
         zone = ZoneInfo(budget.tz)
         start, end = (moment.astimezone(zone) for moment in (budget.period_start, budget.period_end))
         lines = [
-            f"{_digits(alert.spend)} USD of the limit of {_digits(budget.limit)} USD are spent "
-            f"({_digits(_percent(budget, alert.spend))} %; the threshold is {_digits(alert.threshold)} %).",
+            f"{dollars(alert.spend)} of {dollars(budget.limit)} spent "
+            f"({_digits(_percent(budget, alert.spend))}%, threshold {_digits(alert.threshold)}%)",
             f"Period: {budget.period}, {_minute(start)} to {_minute(end)} ({budget.tz})",
         ]
         if budget.contributors:
-            lines.append("Most of it:")
-            lines += [f"- {part.provider}/{part.model}: {_digits(part.cost)} USD" for part in budget.contributors]
+            lines.append("Most expensive models:")
+            lines += [f"- {part.provider}/{part.model}: {dollars(part.cost)}" for part in budget.contributors]
     elif alert.kind == "unpriced_model":
         title = f"{alert.subject} has no known price"
         lines = [
-            "Calls of this model were recorded without a cost: they are in no total and count against no budget.",
-            "Set a price of your own for it to change that.",
+            "Calls of this model are recorded without a cost and are not part of any total or budget.",
+            "Add an own price to include future calls.",
         ]
     elif isinstance(alert.details, AnomalyDetails):
         found = alert.details
         title = f"{alert.subject} cost far more than usual"
-        when = f"{found.date}" if found.hour is None else f"{found.date} from {found.hour:02}:00 on"
+        when = f"{found.date}" if found.hour is None else f"{found.date} from {found.hour:02}:00"
         lines = [
-            f"{_digits(found.cost)} USD on {when}, where {_digits(_cents(found.expected_cost))} USD were to be "
-            f"expected ({found.z_score:.1f} standard deviations)."
+            f"{dollars(found.cost)} on {when}, expected {dollars(found.expected_cost)} "
+            f"({found.z_score:.1f} standard deviations)"
         ]
         if found.cause:
             lines.append(f"Cause: {found.cause}")
     elif isinstance(alert.details, DigestDetails):
         digest = alert.details
         days = f"{digest.start}" if digest.start == digest.end else f"{digest.start} to {digest.end}"
-        title = f"{_digits(_cents(digest.cost))} USD on {days}"
+        title = f"{alert.subject.capitalize()} digest for {days}: {dollars(digest.cost)}"
         lines = [
-            f"{_digits(digest.cost)} USD in {digest.calls} calls ({digest.tz}); "
-            f"the {'day' if alert.subject == 'daily' else 'week'} before: {_digits(digest.previous_cost)} USD."
+            f"{dollars(digest.cost)} in {digest.calls:,} calls ({digest.tz})",
+            f"Previous {'day' if alert.subject == 'daily' else 'week'}: {dollars(digest.previous_cost)}",
         ]
         if digest.unpriced_calls:
-            lines.append(f"{digest.unpriced_calls} calls have no known price and are not in it.")
+            lines.append(f"{digest.unpriced_calls:,} calls without a known price are not included.")
         if digest.models:
-            lines.append("Most of it:")
-            lines += [f"- {part.provider}/{part.model}: {_digits(part.cost)} USD" for part in digest.models]
+            lines.append("Most expensive models:")
+            lines += [f"- {part.provider}/{part.model}: {dollars(part.cost)}" for part in digest.models]
     else:
-        title = f"Test of the alert channel {alert.subject}"
-        lines = ["Alerts arrive here."]
+        title = f"Test message for the alert channel {alert.subject}"
+        lines = ["This channel receives alerts."]
     return title, "\n".join([*lines, f"Workspace: {due.workspace}", link])
 
 
 def webhook_payload(due: DueDelivery, text: str, link: str) -> dict[str, Any]:
-    """An alert for programs. Money is in USD; `budget` is null for alerts without one."""
+    """The payload of an alert for programs. Amounts are in USD; `budget` is null for alerts without one."""
     alert, budget = due.alert, due.budget
     about = None
     if budget is not None and alert.spend is not None:
@@ -262,10 +263,6 @@ def webhook_payload(due: DueDelivery, text: str, link: str) -> dict[str, Any]:
 
 def _percent(budget: BudgetOfAlert, spend: Decimal) -> Decimal:
     return (100 * spend / budget.limit).quantize(Decimal("0.1"))
-
-
-def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"))
 
 
 def _digits(amount: Decimal | None) -> str:

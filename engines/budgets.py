@@ -11,9 +11,9 @@ from providers import PriceBook
 from schemas.budgets import Budget, BudgetIn, BudgetList
 from schemas.identities import Identity
 from schemas.reservations import BudgetRoom, Guarded, PlannedCall, Refusal, Reservation, ReservationIn
-from utils import json
 from utils.errors import Forbidden, NotFound, PaymentRequired
 from utils.ids import uuid7
+from utils.money import exact_dollars
 from utils.time import now
 
 
@@ -111,8 +111,8 @@ class BudgetEngine:
 
 
 def _shortage(room: BudgetRoom, cost: Decimal | None) -> str:
-    left, most = (json.dumps(max(amount, Decimal(0))).decode() for amount in (room.remaining, cost or Decimal(0)))
+    left, most = (exact_dollars(max(amount, Decimal(0))) for amount in (room.remaining, cost or Decimal(0)))
     return (
-        f"The budget {room.name!r} has {left} USD left until {room.period_end:%Y-%m-%d %H:%M} UTC, "
-        f"and this call may cost {most} USD"
+        f"The budget {room.name!r} has {left} left until {room.period_end:%Y-%m-%d %H:%M} UTC, "
+        f"but this call may cost {most}"
     )

@@ -68,12 +68,15 @@ class CostEngine:
     async def timeseries(self, identity: Identity, wanted: CostRange, step: Step, series: SeriesFilter) -> Timeseries:
         """Totals over time. Raises Invalid for an hourly range of over 31 days, and a split by tag with filters."""
         if (series.by == "tag") != (series.key is not None):
-            raise Invalid("key is needed for a split by tag, and only for that", loc=("query", "key"))
+            raise Invalid("key is required for a split by tag, and not allowed otherwise", loc=("query", "key"))
         if series.by == "tag" and (series.project or series.provider or series.model):
-            raise Invalid("A split by tag is of all calls: leave project, provider and model out", loc=("query", "by"))
+            raise Invalid("A split by tag cannot be filtered; omit project, provider and model", loc=("query", "by"))
         start, end = wanted.resolve(now())
         if step == "hour" and end - start > _LONGEST_HOURLY_RANGE:
-            raise Invalid("An hourly series covers at most 31 days; ask for fewer, or by day", loc=("query", "bucket"))
+            raise Invalid(
+                "An hourly series covers at most 31 days; request a shorter range, or use bucket=day",
+                loc=("query", "bucket"),
+            )
         return await self._database.cost_timeseries(identity.workspace_id, start, end, wanted.tz, step, series)
 
     async def compare(self, identity: Identity, wanted: TwoPeriods, limit: int) -> CostComparison:

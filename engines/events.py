@@ -96,13 +96,15 @@ class EventEngine:
         if call.model_id is not None:
             found = self._prices.model_of_id(call.model_id)
             if found is None:
-                raise Invalid("model_id must be an id of GET /api/llm/models", loc=("body", "model_id"))
+                raise Invalid("model_id must be an id from GET /api/llm/models", loc=("body", "model_id"))
             provider, model = found
         else:
             assert call.model is not None
             known = call.provider or self._prices.provider_of(call.model)
             if known is None:
-                raise Invalid("provider is needed: the price list has no such model", loc=("body", "provider"))
+                raise Invalid(
+                    "provider is required, because the price list has no such model", loc=("body", "provider")
+                )
             provider, model = known, call.model
         return Event(
             provider=provider,
@@ -197,13 +199,13 @@ class EventEngine:
         """The event with its cost and its project's key, which is '' for none and for one that does not exist yet."""
         timestamp = event.timestamp or at
         if timestamp > at + _MOST_AHEAD:
-            raise Invalid("timestamp lies more than a day ahead", loc=("body", "timestamp"))
+            raise Invalid("timestamp is more than a day in the future", loc=("body", "timestamp"))
         if timestamp < EARLIEST:
-            raise Invalid("timestamp lies before the year 2000", loc=("body", "timestamp"))
+            raise Invalid("timestamp is before the year 2000", loc=("body", "timestamp"))
         earliest = terms.earliest(at)
         if timestamp < earliest:
             raise Invalid(
-                f"timestamp lies before {earliest:%Y-%m-%dT%H:%MZ}, and older events are not kept",
+                f"timestamp is before {earliest:%Y-%m-%dT%H:%MZ}, the start of the retention period",
                 loc=("body", "timestamp"),
             )
         model, usage = event.model, None
@@ -211,9 +213,9 @@ class EventEngine:
             reported, usage = self._prices.read_response(event.provider, event.response, event.api_flavor)
             model = model or reported
             if model is None:
-                raise Invalid("The response names no model; send model beside it", loc=("body", "model"))
+                raise Invalid("The response does not name a model; also send model", loc=("body", "model"))
             if len(model) > 256 or not model.isprintable():
-                raise Invalid("The response's model name cannot be stored", loc=("body", "response", "model"))
+                raise Invalid("The model name in the response is not valid", loc=("body", "response", "model"))
         assert model is not None
         usage = usage or event.usage()
         price = self._prices.price(event.provider, model, usage, timestamp, event.cost, terms.prices)
@@ -294,8 +296,8 @@ def _key_of(project: str, terms: WorkspaceTerms) -> str:
     """The key of the project of that name or id. Raises Invalid for one that does not exist."""
     key = terms.project(project)
     if key is None:
-        why = "no project has this id" if is_uuid(project) else "this API key may not create projects"
-        raise Invalid(f"There is no project {project!r}: {why}", loc=("body", "project"))
+        hint = "" if is_uuid(project) else ", and this API key may not create projects"
+        raise Invalid(f"The project {project!r} does not exist{hint}", loc=("body", "project"))
     return key
 
 
@@ -324,5 +326,5 @@ def _first_tracked(stored: StoredEvent) -> Tracked:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in fault["loc"])
-    said = fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -215,5 +215,5 @@ def _moment(at: datetime) -> str:
 
 
 def _description(model: str, calls: int, unpriced: int) -> str:
-    said = f"{calls} calls of {model}" if calls > 1 else f"1 call of {model}"
-    return f"{said}, {unpriced} of them without a known price and not in the cost" if unpriced else said
+    text = f"{calls} calls of {model}" if calls > 1 else f"1 call of {model}"
+    return f"{text}, {unpriced} without a known price and not included in the cost" if unpriced else text

@@ -36,7 +36,7 @@ class IdentityEngine:
         return await self._recent.get((token, workspace_id))
 
     def forget(self) -> None:
-        """Has every caller looked up again: somebody's rights have changed."""
+        """Has every caller looked up again: access rights have changed."""
         self._recent.forget()
 
     async def _look_up(self, asked: tuple[str, UUID | None]) -> Identity:
@@ -46,7 +46,7 @@ class IdentityEngine:
         session_id, _ = self._tokens.read("access", token)
         account = await self._database.session_use(session_id, workspace_id, now())
         if account is None:
-            raise Unauthorized("The session is over; sign in again")
+            raise Unauthorized("The session has ended; sign in again")
         return Identity(
             account.user.id, account.workspace_id, ROLE_SCOPES[account.user.role], session_id=account.session_id
         )
@@ -54,7 +54,7 @@ class IdentityEngine:
     async def _look_up_key(self, token: str, workspace_id: UUID | None) -> Identity:
         key = await self._database.api_key_use(key_hash(token), now())
         if key is None:
-            raise Unauthorized("The API key is not known, has expired or was revoked")
+            raise Unauthorized("The API key is unknown, expired or revoked")
         if workspace_id not in (None, key.workspace_id):
             raise NotFound("Workspace not found")
         scopes = _EVERYTHING if "admin" in key.scopes else frozenset(key.scopes)

@@ -73,7 +73,7 @@ class IngestEngine:
         if media_type not in (PROTOBUF, JSON):
             raise UnsupportedMediaType(f"Send traces as {PROTOBUF} or {JSON}")
         if encoding.strip().lower() not in ("", "identity", "gzip"):
-            raise UnsupportedMediaType("Compress traces with gzip, or not at all")
+            raise UnsupportedMediaType("Content-Encoding must be gzip or identity")
         async with self._reading:
             turn = _Turn()
             if encoding.strip().lower() == "gzip":
@@ -91,7 +91,7 @@ class IngestEngine:
                     parents[span.trace_id, span.span_id] = span.parent_id
                     call = parse_call(span)
                     if call is not None and not span.identified:
-                        faults.append("a span without a trace id and a span id")
+                        faults.append("a span without a trace id or span id")
                     elif call is not None:
                         found[span.trace_id, span.span_id] = self._found(identity, span, call)
             for key in await _aggregates(found, parents, turn):
@@ -100,12 +100,14 @@ class IngestEngine:
         events = [call.event for call in found.values() if call.fault is None]
         result = await self._track(identity, events)
         faults += [rejection.detail for rejection in result.rejected]
-        said = ", ".join(f"{text} ({times})" for text, times in Counter(faults).most_common(_MOST_FAULTS))
-        return traces_answer(media_type, len(faults), f"Model calls that were not recorded: {said}"), media_type
+        summary = ", ".join(f"{text} ({times})" for text, times in Counter(faults).most_common(_MOST_FAULTS))
+        return traces_answer(media_type, len(faults), f"Model calls that were not recorded: {summary}"), media_type
 
     def _found(self, identity: Identity, span: Span, call: ReportedCall) -> _Found:
         if call.counts is None and not span.failed:
-            return _Found({}, None, "a call without token counts; streams have them if the application asks for them")
+            return _Found(
+                {}, None, "a call without token counts (streams report them only if the application requests them)"
+            )
         try:
             return _Found(self._event(identity, span, call), call.counts, None)
         except Invalid as error:
@@ -180,7 +182,7 @@ class IngestEngine:
             except TooManyValues as error:
                 raise PayloadTooLarge(f"Record {index} is too large: {error.msg}") from None
             except (ValueError, RecursionError):
-                raise BadRequest("The body is not a list of LiteLLM's StandardLoggingPayload in JSON") from None
+                raise BadRequest("The body is not a JSON list of LiteLLM's StandardLoggingPayload") from None
         result = await self._track(identity, events)
         rejected += [rejection.model_copy(update={"index": places[rejection.index]}) for rejection in result.rejected]
         return result.model_copy(update={"rejected": sorted(rejected, key=lambda rejection: rejection.index)})
@@ -249,7 +251,7 @@ def _time(nanoseconds: int) -> datetime:
     try:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:
-        raise Invalid("a span whose time is none") from None
+        raise Invalid("a span without a valid start time") from None
 
 
 def _project(identity: Identity, span: Span) -> str | None:

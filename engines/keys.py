@@ -30,7 +30,7 @@ class KeyEngine:
         """A new key, shown only now. Raises NotFound for a project that does not exist."""
         at = now()
         if new.expires_at is not None and new.expires_at <= at:
-            raise Invalid("expires_at lies in the past", loc=("body", "expires_at"))
+            raise Invalid("expires_at must be in the future", loc=("body", "expires_at"))
         key = new_key(API_KEY_PREFIX)
         made = await self._database.api_key_create(identity, uuid7(at), new, key_hash(key), key[-4:], at)
         return NewApiKey(**made.model_dump(), key=key)
@@ -40,7 +40,7 @@ class KeyEngine:
         return await self._database.api_key_rename(identity, key_id, name, now())
 
     async def revoke_api_key(self, identity: Identity, key_id: UUID) -> None:
-        """Revokes a key for good, on every worker within a second. Raises NotFound."""
+        """Revokes a key permanently, on every worker within a second. Raises NotFound."""
         await self._database.api_key_revoke(identity, key_id, now())
         self._rights_changed()
 

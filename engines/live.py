@@ -32,7 +32,7 @@ log = logging.getLogger("llmlab.live")
 class LiveEngine:
     """Announces changes of workspaces, and keeps the streams that watch them.
 
-    The `changes` of this process are written to the database together, where every server process hears of them.
+    The `changes` of this process are written to the database together, where every server process receives them.
     """
 
     def __init__(self, database: Database, identities: IdentityEngine, changes: Changes) -> None:
@@ -51,10 +51,10 @@ class LiveEngine:
         """
         watches = [watch for watches in self._watches.values() for watch in watches]
         if sum(watch.actor_id == identity.actor_id for watch in watches) >= _MOST_STREAMS_OF_A_CALLER:
-            detail = f"A caller has at most {_MOST_STREAMS_OF_A_CALLER} streams at a time; close one of them"
+            detail = f"A caller can have at most {_MOST_STREAMS_OF_A_CALLER} open streams; close one first"
             raise TooManyRequests(int(_SIGN_OF_LIFE_SECONDS), detail)
         if self._closed or len(watches) >= _MOST_STREAMS:
-            raise Unavailable("The server can take no more streams; try again in a moment")
+            raise Unavailable("The server has no more room for streams; try again in a moment")
 
         async def look() -> None:
             await self._identities.identify(token, identity.workspace_id)
@@ -71,7 +71,7 @@ class LiveEngine:
         return watch
 
     def look_again(self) -> None:
-        """Has every stream check its caller's access again: somebody's rights have changed."""
+        """Has every stream check its caller's access again: access rights have changed."""
         for watches in self._watches.values():
             for watch in watches:
                 watch.look_again()
@@ -98,7 +98,7 @@ class LiveEngine:
         self.changes.wake()
 
     async def _announce(self) -> None:
-        failures = _Failures("Changes are not counted")
+        failures = _Failures("Publishing changes")
         stopping = False
         while not stopping:
             await self.changes.wait()
@@ -115,7 +115,7 @@ class LiveEngine:
                 await self._rest(failures.add(error))
 
     async def _hear(self) -> None:
-        failures = _Failures("Changes are not heard")
+        failures = _Failures("Receiving changes")
         while True:
             await self._watched.wait()
             try:
@@ -247,9 +247,9 @@ class _Failures:
         wait = self._wait
         if wait == _FIRST_WAIT_SECONDS:
             if isinstance(error, Unavailable):
-                log.warning("%s: %s", self._what, error.detail)
+                log.warning("%s: paused: %s", self._what, error.detail)
             else:
-                log.error("%s for what went wrong", self._what, exc_info=error)
+                log.error("%s: failed, retrying", self._what, exc_info=error)
         self._wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
         return wait
 

@@ -36,7 +36,7 @@ class PriceEngine:
         at = now()
         starts_at = new.starts_at or at
         if new.ends_at is not None and new.ends_at <= starts_at:
-            raise Invalid("ends_at must lie after starts_at", loc=("body", "ends_at"))
+            raise Invalid("ends_at must be after starts_at", loc=("body", "ends_at"))
         provider = self._prices.provider_id(new.provider)
         price = await self._database.price_create(identity, uuid7(at), provider, new, starts_at, at)
         self._terms.forget()

@@ -60,7 +60,7 @@ class ServerEngine:
         Raises NotFound otherwise.
         """
         if not self._may_read_metrics(token, local=local):
-            raise NotFound("There is nothing at this path")
+            raise NotFound("Path not found")
         metrics.note_database(await self._outbox.get(None))
         self._note()
         return await asyncio.to_thread(metrics.exposition), metrics.CONTENT_TYPE

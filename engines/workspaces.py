@@ -52,7 +52,7 @@ class WorkspaceEngine:
     async def delete(self, identity: Identity, name: str) -> None:
         """Deletes the workspace with all its data. Raises Conflict when `name` is not its name."""
         if not await self._database.workspace_delete(identity.workspace_id, name, now()):
-            raise Conflict("To delete this workspace, send its name as name")
+            raise Conflict("name must be the name of the workspace to delete")
         self._rights_changed()
 
     # Members

@@ -63,7 +63,7 @@ class Model:
             reported = ReportedUsage(**usage.detail)
             return self._info.calc_price(reported, self._vendor, genai_request_timestamp=at).total_price
         except ValueError as error:
-            raise Invalid(f"The usage contradicts itself: {error}") from None
+            raise Invalid(f"The usage is not consistent: {error}") from None
 
     def rates(self, prompt_tokens: int, at: datetime) -> Rates:
         """The rates for a prompt of this length at that moment."""
@@ -120,7 +120,7 @@ class Provider:
             try:
                 return self._read(response, flavor)
             except ValueError as error:
-                raise Invalid(f"No usage can be read from the response: {error}", loc=("body", "response")) from None
+                raise Invalid(f"The response has no readable usage: {error}", loc=("body", "response")) from None
         known = [extractor.api_flavor for extractor in self._vendor.extractors or ()]
         best: tuple[str | None, Usage] | None = None
         most = 0
@@ -135,7 +135,7 @@ class Provider:
                 best, most = (model, usage_of(vars(reported))), len(vars(reported))
         if best is None:
             raise Invalid(
-                f"No usage can be read from this response of {self.id}; send model and token counts instead",
+                f"The response of {self.id!r} has no readable usage; send model and token counts instead",
                 loc=("body", "response"),
             )
         return best
@@ -196,7 +196,7 @@ def usage_of(reported: Mapping[str, Any]) -> Usage:
 
 def _count(key: str, value: Any) -> int:
     if value != int(value) or not 0 <= value <= MAX_TOKENS:
-        raise Invalid(f"{key} must be a whole number from 0 to {MAX_TOKENS}, not {value}")
+        raise Invalid(f"{key} must be an integer from 0 to {MAX_TOKENS}, not {value}")
     return int(value)
 
 

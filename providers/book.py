@@ -141,7 +141,7 @@ class PriceBook:
         vendor = self.provider(provider)
         if vendor is None:
             raise Invalid(
-                f"Responses of provider {provider!r} cannot be read; send model and token counts instead",
+                f"Responses of the provider {provider!r} are not supported; send model and token counts instead",
                 loc=("body", "response"),
             )
         return vendor.read_response(response, flavor)

@@ -27,7 +27,7 @@ _reader: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 class Spread(Protocol):
-    """A value that stands for several parameters."""
+    """A value that is passed as several parameters."""
 
     def parameters(self) -> Mapping[str, Any]:
         """The parameters, by name without the `p_`."""

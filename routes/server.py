@@ -45,8 +45,8 @@ async def health(call: Call) -> Response:
     "/metrics/prometheus",
     needs="nothing",
     summary="Metrics of the server for Prometheus",
-    description="In the text format of Prometheus. Requires the `METRICS_TOKEN` of the server as bearer token; if none is "
-    "set, only programs on the same machine have access. All others receive status 404.",
+    description="In the text format of Prometheus. Requires the `METRICS_TOKEN` of the server as bearer token; if none "
+    "is set, only programs on the same machine have access. All others receive status 404.",
     response_class=Response,
     responses={
         200: {"content": {"text/plain": {}}, "description": "Metrics in the text format of Prometheus"},

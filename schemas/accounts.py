@@ -56,7 +56,7 @@ class AccountChange(Request):
     current_password: Annotated[str, StringConstraints(max_length=128)] | None = None
 
     @model_validator(mode="after")
-    def _with_current(self) -> "AccountChange":
+    def _check_password(self) -> "AccountChange":
         if self.password is not None and self.current_password is None:
             raise ValueError("current_password is required to set a new password")
         return self

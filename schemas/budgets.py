@@ -31,7 +31,7 @@ class CustomPeriod(Request):
     days: Annotated[int, Field(strict=True, ge=1, le=3660)]
 
 
-def _rising(values: list[Decimal]) -> list[Decimal]:
+def _sorted_unique(values: list[Decimal]) -> list[Decimal]:
     return sorted(set(values))
 
 
@@ -57,7 +57,7 @@ class BudgetIn(Request):
     thresholds: Annotated[
         list[Annotated[Decimal, Field(gt=0, le=1000, decimal_places=2)]],
         Field(min_length=1, max_length=10),
-        AfterValidator(_rising),
+        AfterValidator(_sorted_unique),
         WithJsonSchema(
             {
                 "type": "array",
@@ -72,7 +72,7 @@ class BudgetIn(Request):
     tz: TimeZone = Field("UTC", description="Time zone in which days, weeks and months begin")
 
     @model_validator(mode="after")
-    def _custom_or_not(self) -> "BudgetIn":
+    def _check_custom_period(self) -> "BudgetIn":
         if (self.period == "custom") != (self.custom is not None):
             raise ValueError("custom is required for the period custom, and not allowed otherwise")
         return self

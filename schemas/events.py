@@ -91,7 +91,7 @@ class Event(Request):
     )
 
     @model_validator(mode="after")
-    def _counted_once(self) -> "Event":
+    def _check_counts(self) -> "Event":
         counted = self.input_tokens is not None or self.output_tokens is not None
         if self.response is not None and (counted or self.cached_tokens or self.reasoning_tokens):
             raise ValueError("send either token counts or response, not both")

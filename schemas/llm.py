@@ -36,7 +36,7 @@ class ObservedCall(Request):
     error_message: LongText | None = None
 
     @model_validator(mode="after")
-    def _one_model(self) -> "ObservedCall":
+    def _check_model(self) -> "ObservedCall":
         if (self.model_id is None) == (self.model is None):
             raise ValueError("send either model_id or model")
         if self.model_id is not None and self.provider is not None:

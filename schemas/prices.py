@@ -53,7 +53,7 @@ class OwnPriceIn(Request):
     request: OwnRate | None = Field(None, description="USD per call; defaults to 0")
 
     @model_validator(mode="after")
-    def _one_kind(self) -> "OwnPriceIn":
+    def _check_rates(self) -> "OwnPriceIn":
         rates = (self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.output, self.reasoning)
         absolute = any(rate is not None for rate in (*rates, self.request))
         if absolute == (self.percent_of_list is not None):

@@ -69,7 +69,7 @@ class Guarded(Answer):
     detail: str | None = Field(description="The reason as a sentence")
     estimated_cost: Usd | None = Field(description="Cost of all the tokens in USD; null without a known price")
     pricing: str = Field(
-        description="Source of the price; 'dearest:' and a source is the provider's highest, for a model without a price"
+        description="Source of the price; 'dearest:' and a source is the provider's highest, if the model has none"
     )
     tightest_budget: BudgetRoom | None = Field(
         description="Of the budgets that count the call, the one with the least remaining"

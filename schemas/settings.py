@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from models import MAX_TOKENS, Answer, ModelPattern, Request, TimeZone, Violation
 
 
-def _each_once(values: list[str]) -> list[str]:
+def _unique(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
@@ -28,7 +28,7 @@ class SettingsIn(Request):
     claude_haiku_45_enabled: StrictBool = Field(
         default_factory=bool, description="Whether Claude Haiku 4.5 may be called, at any provider"
     )
-    disabled_models: Annotated[list[ModelPattern], Field(max_length=100), AfterValidator(_each_once)] = Field(
+    disabled_models: Annotated[list[ModelPattern], Field(max_length=100), AfterValidator(_unique)] = Field(
         default_factory=list,
         description="Disabled models, at any provider; * is a wildcard, allowed up to three times",
     )

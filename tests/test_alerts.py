@@ -136,7 +136,7 @@ async def test_a_webhook_is_signed_and_says_what_is_the_matter(ada: Member) -> N
         ("anthropic", "two", Decimal("0.003")),
     ]
     assert told["link"] == "http://127.0.0.1:8000"
-    for words in ("Budget Team: 85 % spent", "0.034 USD of the limit of 0.04 USD", "- openai/gpt-4o: 0.02 USD"):
+    for words in ("Budget Team: 85% spent", "$0.034 of $0.04 spent", "- openai/gpt-4o: $0.02"):
         assert words in told["text"]
     assert budget["period_start"][:10] in told["text"]
     done = await delivery(ada)
@@ -209,11 +209,11 @@ async def test_after_the_last_attempt_it_is_dead_until_it_is_sent_again(
         await asyncio.sleep(0.3)
         assert len(receiver.requests) == 6
         dead = await delivery(ada)
-        assert (dead["attempts"], dead["last_error"]) == (6, "The receiver answered 500")
+        assert (dead["attempts"], dead["last_error"]) == (6, "The receiver responded with status 500")
         assert (dead["delivered_at"], dead["next_attempt_at"]) == (None, None)
         if settings.road == "postgres":
             log = await sql.fetch("select attempt, error from public.delivery_attempts order by ended_at")
-            assert [tuple(row) for row in log] == [(n, "The receiver answered 500") for n in range(1, 7)]
+            assert [tuple(row) for row in log] == [(n, "The receiver responded with status 500") for n in range(1, 7)]
         alert = (await ada.get("/api/alerts"))["alerts"][0]["id"]
         again = await ada.request("POST", f"/api/alerts/{alert}/resend")
         assert again.status_code == 202
@@ -251,7 +251,7 @@ async def test_a_test_goes_to_its_channel_only(ada: Member) -> None:
         await until(has_status(ada, "delivered"))
         (request,) = receiver.requests
         assert request.payload["budget"] is None
-        assert request.payload["text"].startswith("Test of the alert channel on call\n")
+        assert request.payload["text"].startswith("Test message for the alert channel on call\n")
         assert other.requests == []
 
 
@@ -357,11 +357,11 @@ async def test_a_mail_arrives_with_the_numbers(letters: tuple[int, list[Envelope
     assert envelope.rcpt_tos == ["cfo@example.com"]
     assert isinstance(envelope.content, bytes)
     letter = email.message_from_bytes(envelope.content, policy=email.policy.default)
-    assert letter["subject"] == "Budget Team: 100 % spent"
+    assert letter["subject"] == "Budget Team: 100% spent"
     part = letter.get_body(("plain",))
     assert part is not None
     text = part.get_content()
-    for words in ("0.01 USD of the limit of 0.01 USD", "100 %", "- openai/gpt-4o: 0.01 USD", "http://127.0.0.1:8000"):
+    for words in ("$0.01 of $0.01 spent", "100%", "- openai/gpt-4o: $0.01", "http://127.0.0.1:8000"):
         assert words in text
 
 
@@ -439,22 +439,22 @@ async def test_a_name_that_comes_to_lead_elsewhere_is_not_followed(
 @pytest.mark.parametrize(
     ("kind", "address", "why"),
     [
-        ("webhook", "ftp://example.com/hook", "A webhook's address begins with https:// or http://"),
-        ("webhook", "https:///hook", "A webhook's address begins with https:// or http://"),
-        ("slack", DISCORD, "This is not an address of slack"),
-        ("discord", SLACK, "This is not an address of discord"),
-        ("email", "json://example.com/", "This is not an address of email"),
-        ("other", "nothing://at/all", "Apprise cannot read this address"),
-        ("other", "file:///etc/passwd", "Apprise cannot read this address"),
-        ("other", "syslog://local0", "This would act on the server itself"),
-        ("other", "gnome://localhost", "Apprise cannot read this address"),
-        ("email", "mailto://u:p@example.com?pgppub=/etc/passwd", "An address must not name files of the server"),
+        ("webhook", "ftp://example.com/hook", "The URL of a webhook must begin with https:// or http://"),
+        ("webhook", "https:///hook", "The URL of a webhook must begin with https:// or http://"),
+        ("slack", DISCORD, "This is not a Slack URL"),
+        ("discord", SLACK, "This is not a Discord URL"),
+        ("email", "json://example.com/", "This is not an e-mail URL"),
+        ("other", "nothing://at/all", "This is not a valid URL for Apprise"),
+        ("other", "file:///etc/passwd", "This is not a valid URL for Apprise"),
+        ("other", "syslog://local0", "This service acts on the server itself, which is not allowed"),
+        ("other", "gnome://localhost", "This is not a valid URL for Apprise"),
+        ("email", "mailto://u:p@example.com?pgppub=/etc/passwd", "The URL must not name files on the server"),
     ],
 )
 async def test_what_no_message_can_be_sent_to_is_refused(careful: Member, kind: str, address: str, why: str) -> None:
     response = await careful.request("POST", "/api/alert-channels", json={"kind": kind, "name": "x", "url": address})
     refused = assert_problem(response, 422)
-    assert refused["detail"] in (why, "This would act on the server itself")
+    assert refused["detail"] in (why, "This service acts on the server itself, which is not allowed")
     assert address not in response.text
 
 
@@ -535,7 +535,7 @@ async def test_channels_are_encrypted_anew_with_the_keys(
     async with running(before) as app, client_of(app) as client:
         await add_channel(await sign_up(client, "Ada"), "https://nowhere.invalid/hook")
     assert await reencrypt(settings_for(tmp_path, database_url=url, encryption_key=SecretStr(f"{new},{old}")))
-    assert "1 encrypted anew" in capsys.readouterr().out
+    assert "1 re-encrypted" in capsys.readouterr().out
     row: Any = await sql.fetchrow("select workspace_id, id, ciphertext from public.alert_channels")
     place = f"alert_channels/{row['workspace_id']}/{row['id']}"
     assert "https://nowhere.invalid/hook" in Cipher([new]).decrypt(row["ciphertext"], place)
@@ -577,7 +577,7 @@ async def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.Mon
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     outbound = Outbound(allow_private=True)
     port = server.sockets[0].getsockname()[1]
-    with pytest.raises(Undelivered, match=r"No answer within 0\.2 s"):
+    with pytest.raises(Undelivered, match=r"No response within 0\.2 s"):
         await outbound.webhook(f"http://127.0.0.1:{port}/", "secret", "id", b"{}")
     await outbound.close()
     server.close()

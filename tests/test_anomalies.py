@@ -189,7 +189,7 @@ def test_a_day_far_above_the_usual() -> None:
     assert found.excess_cost == pytest.approx(Decimal(95))
     assert found.z_score == pytest.approx(13.1240, abs=1e-3)
     assert found.severity == "high"
-    assert found.cause == "bot: 20 times the usual calls of gpt-4o (+95.00 USD)."
+    assert found.cause == "bot: 20 times the usual calls of gpt-4o (+$95.00)."
     (part,) = found.contributors
     assert (part.cause, part.effect) == ("calls", Decimal(95))
 
@@ -212,7 +212,7 @@ def test_a_new_level_is_told_once() -> None:
         {"openai/gpt-4o": [Use(ago, hour, 60 if ago < 5 else 20) for ago in range(72) for hour in range(9)]}
     )
     assert (found.kind, found.date, found.hour) == ("level_shift", TODAY - timedelta(days=4), None)
-    assert found.cause == "3 times the usual calls of gpt-4o (+900.00 USD)."
+    assert found.cause == "3 times the usual calls of gpt-4o (+$900.00)."
 
 
 def test_a_stop_and_what_took_over() -> None:
@@ -263,15 +263,15 @@ def test_failures_are_told_and_not_that_they_cost_little() -> None:
     assert (found.measure, found.kind, found.about) == ("errors", "outage", "openai")
     assert (found.calls, found.errors, found.expected_errors) == (200, 140, 2)
     assert found.cause == (
-        "70 % of the calls of openai failed (140 of 200), where 1 % is usual: 70 of gpt-4o in a and 70 of gpt-4o-mini "
-        "in b."
+        "70% of the calls of openai failed (140 of 200), compared with the usual 1%: 70 of gpt-4o in a and 70 of "
+        "gpt-4o-mini in b."
     )
 
 
 def test_longer_prompts_and_a_dearer_price_are_told_apart() -> None:
     dearer = [use._replace(price=Decimal(5)) if use.days_ago == 3 else use for use in daily(100)]
     (found,) = told({"openai/gpt-4o": dearer})
-    assert found.cause == "higher prices of gpt-4o (+450.00 USD)."
+    assert found.cause == "higher prices of gpt-4o (+$450.00)."
 
 
 def test_a_model_without_a_price_is_only_told_when_it_comes_or_goes() -> None:
@@ -386,7 +386,7 @@ def test_the_demo_s_story_is_found_and_explained(story: tuple[list[UsageSeries],
         (one for one in anomalies if one.date == outage_day(TODAY)), key=lambda one: one.measure, reverse=True
     )
     assert (outage.about, outage.hour, outage.measure, outage.kind) == ("openai", 13, "errors", "outage")
-    assert " % of the calls of openai failed (" in outage.cause
+    assert "% of the calls of openai failed (" in outage.cause
     assert " of gpt-4o-mini in support bot and " in outage.cause
     assert (fallback.project, fallback.hour) == ("support bot", 13)
     assert "times the usual calls of claude-haiku-4-5" in fallback.cause
@@ -438,7 +438,7 @@ async def test_a_day_that_stands_out(ada: Member, bob: Member) -> None:
     assert (one["cost"], one["kind"], one["severity"]) == (33, "spike", "high")
     assert one["expected_cost"] == pytest.approx(1)
     assert one["expected_low"] < 1 < one["expected_high"] < 33
-    assert one["cause"] == "Bot: higher prices of gpt-4o (+32.00 USD)."
+    assert one["cause"] == "Bot: higher prices of gpt-4o (+$32.00)."
     for tz in ("Asia/Kolkata", "America/New_York", "Australia/Adelaide"):
         (elsewhere,) = (await anomalies_of(ada, days=30, tz=tz))["anomalies"]
         assert (elsewhere["cost"], elsewhere["excess_cost"]) == (33, pytest.approx(32))

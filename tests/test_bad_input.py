@@ -139,7 +139,7 @@ async def test_only_where_calls_are_reported_a_body_may_be_large(ada: Member, cl
 @pytest.mark.parametrize("path", ["/api/events/track", "/api/events/batch"])
 async def test_a_body_with_more_values_than_anybody_needs_is_not_read(ada: Member, path: str, dense: bytes) -> None:
     refused = await ada.request("POST", path, content=dense, headers=JSON)
-    assert_problem(refused, 413, "The request body is too large: it holds more than 65536 values")
+    assert_problem(refused, 413, "The request body is too large: it has more than 65536 values")
 
 
 async def test_what_stands_in_texts_does_not_count_as_values(ada: Member) -> None:
@@ -160,7 +160,7 @@ async def test_metadata_of_too_many_values_is_refused_as_too_large(ada: Member) 
     ]
     for metadata in too_many:
         refused = await ada.track(metadata=metadata)
-        assert_problem(refused, 422, "body.metadata: must not be larger than 16384 bytes as JSON")
+        assert_problem(refused, 422, "body.metadata: must be at most 16384 bytes as JSON")
     assert (await ada.track(metadata={"a": [1] * 8_188})).status_code == 201
 
 
@@ -168,7 +168,7 @@ async def test_faults_beyond_number_are_told_in_one_sentence(ada: Member) -> Non
     few = (await ada.track(**{f"unknown{n}": 1 for n in range(999)})).json()
     assert len(few["errors"]) == 999
     many = await ada.track(**{f"unknown{n}": 1 for n in range(1_001)})
-    assert_problem(many, 422, "body: More than 1000 things are wrong with it")
+    assert_problem(many, 422, "body: The body has more than 1000 errors")
     assert len(many.json()["errors"]) == 1
 
 

@@ -128,8 +128,8 @@ def test_new_and_vanished_projects_have_names_of_their_own() -> None:
         ("search", "vanished_project"),
     ]
     assert explained.summary == (
-        "Spend rose by 0.060 USD (150.0%), from 0.040 to 0.10 USD, mainly by the new project chat (+0.10) and "
-        "no more calls in search (-0.040)."
+        "Spend rose by $0.06 (150.0%), from $0.04 to $0.10, mainly due to the new project chat (+$0.10) and "
+        "no more calls in search (-$0.04)."
     )
 
 
@@ -137,7 +137,7 @@ def test_losing_a_price_is_not_saving() -> None:
     # Half of the calls are not priced any more: what is missing from the total is no cheaper price.
     explained = explain([used()], [used(unpriced_calls=5, cost=Decimal("0.02"))])
     assert explained.effects.priced_share == explained.difference == Decimal("-0.02")
-    assert "5 calls without a known price (gpt-4o) are in neither total" in explained.summary
+    assert "5 calls without a known price (gpt-4o) are not included in either total" in explained.summary
     assert effects([used()], [used(unpriced_calls=10, cost=Decimal(0), rates=None)]) == {
         "priced_share": Decimal("-0.04")
     }
@@ -302,14 +302,14 @@ def test_the_demo_s_growth_and_change_of_model_are_found_by_name(demo: Explanati
 async def test_nothing_and_one_call(ada: Member) -> None:
     empty = await ada.get("/api/costs/compare")
     assert (empty["difference"], empty["projects"], empty["models"], empty["unpriced"]) == (0, [], [], [])
-    assert empty["summary"] == "Spend stayed at 0.00 USD."
+    assert empty["summary"] == "Spend stayed at $0.00."
     await ada.track(timestamp="2026-01-12T12:00:00Z")
     one = await ada.get("/api/costs/compare", **{"to": "2026-01-12"})
     assert (one["before"]["start"], one["before"]["end"]) == ("2026-01-11T00:00:00Z", "2026-01-12T00:00:00Z")
     assert (one["after"]["start"], one["after"]["end"]) == ("2026-01-12T00:00:00Z", "2026-01-13T00:00:00Z")
     assert (one["difference"], one["effects"]["new_projects"]) == (0.0075, 0.0075)
     assert one["summary"] == (
-        "Spend rose by 0.0075 USD, from 0.00 to 0.0075 USD, mainly by the first calls outside projects (+0.0075)."
+        "Spend rose by $0.0075, from $0.00 to $0.0075, mainly due to the first calls outside projects (+$0.0075)."
     )
 
 
@@ -352,9 +352,9 @@ async def test_bad_periods_are_refused(ada: Member) -> None:
         ({"to": "2026-01-01T00:00:00Z"}, None),
         ({"to": "2026-01-01..2026-01-02T00:00:00Z"}, None),
         ({"from": "last week"}, None),
-        ({"to": "2026-02-02..2026-02-01"}, "to: start must lie before end"),
+        ({"to": "2026-02-02..2026-02-01"}, "to: start must be before end"),
         ({"from": "2024-01-01..2026-01-01", "to": "2026-02"}, "from: A range covers at most 366 days"),
-        ({"to": "2000-01"}, "from: start must lie between the years 2000 and 2100"),
+        ({"to": "2000-01"}, "from: start must be between the years 2000 and 2100"),
         ({"days": "0"}, None),
         ({"limit": "1001"}, None),
     ):

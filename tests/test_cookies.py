@@ -130,7 +130,7 @@ async def test_a_browser_reloaded_before_the_answer_stays_signed_in(browser: htt
     # All of them hold the one token that comes next, so that whichever cookie is kept goes on.
     for response in (again[0], again[-1]):
         assert (await ask_with(browser, cookie_of(response).value)).status_code == 200
-    assert_problem(await ask_with(browser, lost), 401, "The session is over; sign in again")
+    assert_problem(await ask_with(browser, lost), 401, "The session has ended; sign in again")
 
 
 async def test_a_cookie_used_again_later_ends_the_session_and_is_dropped(
@@ -142,7 +142,7 @@ async def test_a_cookie_used_again_later_ends_the_session_and_is_dropped(
     browser.cookies.clear()
     for value in (first, second):
         refused = await ask_with(browser, value)
-        assert_problem(refused, 401, "The session is over; sign in again")
+        assert_problem(refused, 401, "The session has ended; sign in again")
         assert clears(refused)
 
 

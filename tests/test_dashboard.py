@@ -267,7 +267,7 @@ async def test_the_api_works_without_the_dashboard(
             assert_problem(await client.get(path), 401)
     announce(settings)
     said = capsys.readouterr().out
-    reason = "DASHBOARD is off" if why == "off" else "it is not built"
+    reason = "DASHBOARD is off" if why == "off" else "not built"
     assert f"  dashboard  not served: {reason}\n  API        http://127.0.0.1:8123\n" in said
 
 

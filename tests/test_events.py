@@ -172,13 +172,16 @@ async def test_tokens_of_other_kinds_are_kept_and_priced(ada: Member) -> None:
 @pytest.mark.parametrize(
     ("event", "detail"),
     [
-        ({"provider": "openai", "response": {"model": "gpt-4o"}}, "No usage can be read"),
-        ({"provider": "nobody", "response": OPENAI_CHAT}, "cannot be read"),
-        ({"provider": "cohere", "response": COHERE}, "names no model"),
+        ({"provider": "openai", "response": {"model": "gpt-4o"}}, "has no readable usage"),
+        ({"provider": "nobody", "response": OPENAI_CHAT}, "are not supported"),
+        ({"provider": "cohere", "response": COHERE}, "does not name a model"),
         ({"provider": "openai", "response": OPENAI_CHAT, "input_tokens": 5}, "not both"),
-        ({"provider": "openai", "response": OPENAI_CHAT, "api_flavor": "smoke signals"}, "No usage can be read"),
-        ({"provider": "openai", "response": {"model": "m" * 300, "usage": MISTRAL["usage"]}}, "cannot be stored"),
-        ({"provider": "openai", "response": {"model": "gpt-4o", "usage": {"prompt_tokens": 1.5}}}, "whole number"),
+        ({"provider": "openai", "response": OPENAI_CHAT, "api_flavor": "smoke signals"}, "has no readable usage"),
+        ({"provider": "openai", "response": {"model": "m" * 300, "usage": MISTRAL["usage"]}}, "is not valid"),
+        (
+            {"provider": "openai", "response": {"model": "gpt-4o", "usage": {"prompt_tokens": 1.5}}},
+            "must be an integer",
+        ),
         (
             {
                 "provider": "openai",

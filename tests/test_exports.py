@@ -362,7 +362,7 @@ async def test_what_has_no_price_is_no_charge_and_what_has_it_in_part_says_so(sp
     assert not [row for row in found if row["ServiceName"] == "mystery"]
     (half,) = [row for row in found if row["ServiceName"] == "half"]
     assert (half["EffectiveCost"], half["x_CallCount"], half["x_UnpricedCalls"]) == (Decimal("0.000000000000123"), 2, 1)
-    assert half["ChargeDescription"] == "2 calls of half, 1 of them without a known price and not in the cost"
+    assert half["ChargeDescription"] == "2 calls of half, 1 without a known price and not included in the cost"
 
 
 async def test_days_and_months_of_charges_begin_in_the_time_zone_asked_for(spent: Member) -> None:

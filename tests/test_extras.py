@@ -18,11 +18,11 @@ from utils import chats
 from utils.extras import _PACKAGES
 
 PARQUET = (
-    "Parquet needs pyarrow, which is not installed on this server. Run ./run.sh extras parquet "
+    "Parquet requires pyarrow, which is not installed on this server. Run ./run.sh extras parquet "
     "(or build the container image with EXTRAS=parquet) and restart the server."
 )
 APPRISE = (
-    "This service needs apprise, which is not installed on this server. Run ./run.sh extras apprise "
+    "This service requires apprise, which is not installed on this server. Run ./run.sh extras apprise "
     "(or build the container image with EXTRAS=apprise) and restart the server."
 )
 TELEGRAM = "tgram://123456789:abcdefg_hijklmnop/1234/"
@@ -88,7 +88,8 @@ async def test_what_is_no_address_of_its_kind_is_refused_as_with_apprise(
     admin: Member, kind: str, address: str
 ) -> None:
     refused = await admin.request("POST", "/api/alert-channels", json={"kind": kind, "name": "x", "url": address})
-    assert assert_problem(refused, 422)["detail"] == f"This is not an address of {kind}"
+    name = {"slack": "a Slack", "discord": "a Discord", "email": "an e-mail"}[kind]
+    assert assert_problem(refused, 422)["detail"] == f"This is not {name} URL"
 
 
 async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +113,7 @@ async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkey
     assert request.path == "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
     (attachment,) = request.payload["attachments"]
     assert attachment["title"] == "Budget &lt;Team&gt; &amp; co: 100 % spent"
-    assert attachment["text"].startswith("0.01 USD of the limit of 0.01 USD are spent")
+    assert attachment["text"].startswith("$0.01 of $0.01 spent")
     assert {request.path for request in discord.requests} == {
         "/api/webhooks/123456789/abcdefg_hijklmnop",
         "/api/webhooks/987/zyx",
@@ -120,7 +121,7 @@ async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkey
     for request in discord.requests:
         title, text = request.payload["content"].split("\r\n")
         assert title == "Budget <Team> & co: 100 % spent"
-        assert text.startswith("0.01 USD of the limit of 0.01 USD are spent")
+        assert text.startswith("$0.01 of $0.01 spent")
         assert text.endswith("\nhttp://127.0.0.1:8000")
 
 

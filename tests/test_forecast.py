@@ -216,11 +216,13 @@ def test_a_long_period_is_looked_at_for_92_days() -> None:
 @pytest.mark.parametrize(
     ("days", "missing"),
     [
-        (0, "A forecast needs 28 whole days since the first cost, and the last 182 days before today cost nothing"),
+        (
+            0,
+            "A forecast requires 28 whole days since the first cost; the last 182 days before today have no cost",
+        ),
         (
             27,
-            "A forecast needs 28 whole days since the first cost, which was on 2026-10-25: it is possible from "
-            "2026-11-22 on",
+            "A forecast requires 28 whole days since the first cost on 2026-10-25: it is available from 2026-11-22 on",
         ),
     ],
 )
@@ -238,14 +240,14 @@ def test_too_little_data_is_said_to_be_too_little(days: int, missing: str) -> No
 async def test_nothing_one_and_five_calls(ada: Member) -> None:
     empty = await ada.get("/api/costs/forecast")
     assert (empty["spent"], empty["total"], empty["days"], empty["budgets"]) == (0, None, [], [])
-    assert empty["missing"].endswith("the last 182 days before today cost nothing")
+    assert empty["missing"].endswith("the last 182 days before today have no cost")
     await ada.track()
     assert (await ada.get("/api/costs/forecast", period="day"))["spent"] == 0.0075
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     await ada.batch(*[call(timestamp=(noon - timedelta(days=day)).isoformat()) for day in (1, 2, 3, 10)])
     five = await ada.get("/api/costs/forecast", period="day")
     first = (noon - timedelta(days=10)).date()
-    assert f"was on {first}: it is possible from {first + timedelta(days=28)} on" in five["missing"]
+    assert f"the first cost on {first}: it is available from {first + timedelta(days=28)} on" in five["missing"]
 
 
 @pytest.mark.both_roads
@@ -283,7 +285,7 @@ async def test_a_forecast_of_stored_calls_and_budgets(ada: Member, bob: Member) 
     ]
     usual = [budget["total"] and budget["probability"] for budget in found["budgets"]]
     assert usual == [0, 0, 0, 0, None, None]
-    assert "know neither API keys nor tags together" in found["budgets"][4]["missing"]
+    assert "daily totals do not cover scopes with an API key" in found["budgets"][4]["missing"]
     # Every day of November, in Kolkata as elsewhere, costs the same again and again.
     _, search, tagged, mini = found["budgets"][:4]
     assert search["total"] == tagged["total"]

@@ -232,7 +232,7 @@ async def test_what_does_not_fit_is_refused_with_the_budget_s_name(ada: Member, 
     assert (await reserve(ada)).status_code == 201
     refused = assert_problem(await reserve(ada), 402)
     assert (refused["budget_id"], refused["budget"], refused["remaining"]) == (narrow["id"], "narrow", 0.005)
-    assert refused["detail"].startswith("The budget 'narrow' has 0.005 USD left until ")
+    assert refused["detail"].startswith("The budget 'narrow' has $0.005 left until ")
     # All or nothing: the wide one holds no more than before.
     assert {b["name"]: b["reserved"] for b in (await ada.get("/api/budgets"))["budgets"]} == {
         "wide": 0.01, "narrow": 0.01, "soft": 0,

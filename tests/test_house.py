@@ -54,7 +54,7 @@ MAY_IMPORT = {
         "engines.identities",
         "engines.terms",
     },
-    "engines.analysis": {"models", "providers", "schemas", "engines.analysis"},
+    "engines.analysis": {"models", "providers", "schemas", "utils.money", "engines.analysis"},
     "database": {"config", "queries", "roads", "schemas", "utils"},
     "queries": {"roads.road", "schemas", "utils", "queries.functions"},
     "roads": {"utils", "roads.embedded", "roads.migrations", "roads.road"},

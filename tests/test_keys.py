@@ -77,7 +77,7 @@ async def test_a_key_does_what_its_scopes_say(ada: Member, scopes: list[str], al
     assert_problem(
         await application.request("GET", "/api/auth/me"),
         403,
-        "Only somebody who is signed in can do this, not an API key",
+        "API keys cannot do this; sign in as a user",
     )
 
 
@@ -86,7 +86,7 @@ async def test_a_revoked_key_is_refused_at_once(ada: Member) -> None:
     application = await new_api_key(ada)
     assert (await application.track()).status_code == 201
     assert (await ada.request("DELETE", f"/api/keys/{application.id}")).status_code == 204
-    assert_problem(await application.track(), 401, "The API key is not known, has expired or was revoked")
+    assert_problem(await application.track(), 401, "The API key is unknown, expired or revoked")
     assert_problem(await ada.request("DELETE", f"/api/keys/{application.id}"), 404, "API key not found")
     assert_problem(await ada.request("PATCH", f"/api/keys/{application.id}", json={"name": "x"}), 404)
     assert (await ada.get("/api/keys"))["keys"] == []
@@ -113,7 +113,7 @@ async def test_a_key_expires(ada: Member, monkeypatch: pytest.MonkeyPatch) -> No
     await asyncio.sleep(1.1)
     assert_problem(await application.track(), 401)
     past = await ada.request("POST", "/api/keys", json={"name": "late", "expires_at": "2020-01-01T00:00:00Z"})
-    assert_problem(past, 422, "expires_at lies in the past")
+    assert_problem(past, 422, "expires_at must be in the future")
 
 
 async def test_what_is_no_key_is_refused(ada: Member, client: httpx.AsyncClient) -> None:
@@ -207,13 +207,13 @@ async def test_the_encryption_key_can_be_exchanged(
         await ada.request("POST", "/api/provider-keys", json={"provider": "openai", "key": SECRET})
     for keys in (old, f"{new},{old}"):
         assert await reencrypt(settings_for(tmp_path, database_url=url, encryption_key=SecretStr(keys)))
-        assert "1 encrypted anew" in capsys.readouterr().out
+        assert "1 re-encrypted" in capsys.readouterr().out
     assert await reencrypt(settings_for(tmp_path, database_url=url, encryption_key=SecretStr(new)))
-    assert "0 encrypted anew" in capsys.readouterr().out
+    assert "0 re-encrypted" in capsys.readouterr().out
     row: Any = await sql.fetchrow("select workspace_id, id, ciphertext from public.provider_keys")
     assert Cipher([new]).decrypt(row["ciphertext"], f"provider_keys/{row['workspace_id']}/{row['id']}") == SECRET
     assert not await reencrypt(settings_for(tmp_path, database_url=url, encryption_key=SecretStr("x" * 32)))
-    assert "not among those of ENCRYPTION_KEY" in capsys.readouterr().out
+    assert "a key that is not in ENCRYPTION_KEY" in capsys.readouterr().out
 
 
 def test_a_short_encryption_key_is_refused(tmp_path: Path) -> None:

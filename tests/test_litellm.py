@@ -153,7 +153,7 @@ async def test_a_record_may_be_long_but_not_hold_everything(ada: Member) -> None
     assert (await post(ada, [talkative]))["recorded"] == 1
     dense = payload(id="chatcmpl-9f8c2a44d2f34f0e", messages=[{}] * 10_001)
     refused = await ada.request("POST", "/api/ingest/litellm", json=[talkative, dense])
-    assert_problem(refused, 413, "Record 1 is too large: it holds more than 20000 values")
+    assert_problem(refused, 413, "Record 1 is too large: it has more than 20000 values")
     dense = payload(id="chatcmpl-9f8c2a44d2f34f0e", messages=[{}] * 9_900)
     assert (await post(ada, [talkative, dense]))["recorded"] == 1
 

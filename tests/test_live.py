@@ -223,7 +223,7 @@ async def test_a_stream_that_is_closed_makes_room_for_another(pair: tuple[Thread
             for _ in range(20):
                 await stack.enter_async_context(watching(ada))
             problem = assert_problem(await ada.request("GET", "/api/stream"), 429)
-            assert problem["detail"] == "A caller has at most 20 streams at a time; close one of them"
+            assert problem["detail"] == "A caller can have at most 20 open streams; close one first"
             # Somebody else has streams of their own.
             async with watching(await sign_up(client, "Bob")):
                 pass
@@ -373,7 +373,7 @@ async def test_a_database_that_is_away_ends_no_stream(
     assert (message.event, message.what) == ("change", ["events"])
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == len(set(said)), "each is said once"
-    assert "Changes are not counted: The database cannot be reached; try again in a moment" in said
+    assert "Publishing changes: paused: The database cannot be reached; try again in a moment" in said
 
 
 async def test_a_server_that_listens_is_told_and_does_not_ask(

@@ -72,12 +72,12 @@ async def test_contradictions_are_refused_and_nothing_is_stored(
 ) -> None:
     for wrong, detail in (
         ({"total_tokens": 1501}, "total_tokens (1501) is not the sum of prompt_tokens and completion_tokens (1500)"),
-        ({"model_id": "openai/gpt-0"}, "model_id must be an id of GET /api/llm/models"),
-        ({"model_id": "gpt-4o"}, "model_id must be an id of GET /api/llm/models"),
+        ({"model_id": "openai/gpt-0"}, "model_id must be an id from GET /api/llm/models"),
+        ({"model_id": "gpt-4o"}, "model_id must be an id from GET /api/llm/models"),
         ({"model_id": None, "model": None}, "send either model_id or model"),
         ({"model_id": "openai/gpt-4o", "model": "gpt-4o"}, "send either model_id or model"),
-        ({"provider": "openai"}, "model_id says the provider; send provider only with model"),
-        ({"model": "in-house-1"}, "provider is needed: the price list has no such model"),
+        ({"provider": "openai"}, "model_id includes the provider; send provider only with model"),
+        ({"model": "in-house-1"}, "provider is required, because the price list has no such model"),
         ({"latency_ms": None}, None),
         ({"latency_ms": -1}, None),
         ({"status": "fine"}, None),

@@ -183,7 +183,7 @@ async def test_a_second_server_shares_the_data_and_the_last_one_stops_it(
 
 def test_a_server_that_cannot_start_says_why_in_a_sentence(tmp_path: Path) -> None:
     for settings, said in (
-        ({"DATABASE_URL": "postgresql://postgres@127.0.0.1:9/x"}, "Cannot start: SECRET_KEY must be set"),
+        ({"DATABASE_URL": "postgresql://postgres@127.0.0.1:9/x"}, "Cannot start: SECRET_KEY is required"),
         (
             {"DATABASE_URL": "postgresql://postgres@127.0.0.1:9/x", "SECRET_KEY": "x" * 32},
             "Cannot start: The database at DATABASE_URL cannot be used",

@@ -84,14 +84,12 @@ BY_DESIGN = [
     Exemption(UndefinedStatusCode, ".*", "Received: 400(.|\n)*\nInvalid HTTP request received.$"),
     # What holds between the fields of a call; a schema bounds each field by itself.
     Exemption(RejectedPositiveData, TRACK, "send either token counts or response, not both"),
-    Exemption(RejectedPositiveData, TRACK, "input_tokens and output_tokens are needed"),
+    Exemption(RejectedPositiveData, TRACK, "input_tokens and output_tokens are required"),
     Exemption(RejectedPositiveData, TRACK, "is larger than (input|output)_tokens"),
     # What a provider's response holds is its own affair; one that cannot be read is refused.
-    Exemption(
-        RejectedPositiveData, TRACK, '"detail":"(Responses of provider|No usage can be read|The (response|usage))'
-    ),
+    Exemption(RejectedPositiveData, TRACK, '"detail":"(Responses of the provider|The (response|usage))'),
     # Metadata holds anything, as far as it can be stored. A provider has a name even without the spaces around it.
-    Exemption(RejectedPositiveData, TRACK, "metadata: (must not be larger|must not contain NUL|cannot be stored)"),
+    Exemption(RejectedPositiveData, TRACK, "metadata: (must be at most|must not contain NUL|cannot be stored)"),
     Exemption(
         RejectedPositiveData,
         f"{TRACK}|{LOG}|POST /api/(budgets.*|prices|provider-keys)|GET /api/(export/)?events"
@@ -100,29 +98,31 @@ BY_DESIGN = [
     ),
     # A call has one model, which the price list knows by its id or its name, or which has a provider; and one sum.
     Exemption(RejectedPositiveData, LOG, "send either model_id or model|send provider only with model"),
-    Exemption(RejectedPositiveData, LOG, "model_id must be an id of|provider is needed: the price list has no such"),
+    Exemption(RejectedPositiveData, LOG, "model_id must be an id from|provider is required, because the price list"),
     Exemption(RejectedPositiveData, LOG, "is not the sum of prompt_tokens and completion_tokens"),
     # A project may be named by its id; then there must be one.
-    Exemption(RejectedPositiveData, TRACK, "There is no project .*: no project has this id"),
+    Exemption(RejectedPositiveData, TRACK, "The project .* does not exist"),
     # To JSON Schema 1.0 is an integer. Here counts are written without a fraction.
     Exemption(
         RejectedPositiveData,
         f"{TRACK}|{LOG}|POST /api/budgets.*|POST (/api)?/feedback|{SETTINGS}",
         "(_tokens|days|seconds|rating|_per_request): Input should be a valid integer",
     ),
-    Exemption(RejectedPositiveData, "POST /api/budgets", "custom is needed for the period custom, and only for that"),
+    Exemption(RejectedPositiveData, "POST /api/budgets", "custom is required for the period custom, and not allowed"),
     # Not every text is an address, and not every address is one of the service it is said to be of.
     Exemption(RejectedPositiveData, "POST /api/alert-channels", '"loc":\\["body","url"\\]'),
     # Not every text is a period, and not every period lies before another or within a year.
     Exemption(RejectedPositiveData, "GET /api/costs/compare", '"loc":\\["query","(from|to)"\\]'),
     # A schema does not know what day it is.
-    Exemption(RejectedPositiveData, TRACK, "timestamp lies (more than a day ahead|before )"),
-    Exemption(RejectedPositiveData, "POST /api/keys", "expires_at lies in the past"),
+    Exemption(RejectedPositiveData, TRACK, "timestamp is (more than a day in the future|before )"),
+    Exemption(RejectedPositiveData, "POST /api/keys", "expires_at must be in the future"),
     # A batch answers for each of its events by itself: what is wrong with one stands in `rejected`.
     Exemption(AcceptedNegativeData, "POST /api/events/batch", r'"rejected":\[\{"index":'),
     # Traces are bytes of a form of their own, and may say of themselves that they are compressed.
     Exemption(
-        RejectedPositiveData, "POST /v1/traces", "The body is (not gzip|not an ExportTraceServiceRequest|cut short)"
+        RejectedPositiveData,
+        "POST /v1/traces",
+        "The body is (not valid gzip|not an ExportTraceServiceRequest|truncated)",
     ),
     # Of LiteLLM's records those are looked at that tell of a call; what is wrong with one stands in `rejected`.
     Exemption(AcceptedNegativeData, "POST /api/ingest/litellm", '"rejected":'),
@@ -132,8 +132,8 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, f"{TRACK}|POST /api/(budgets|prices)", r"no more than \d+ (digits|decimal pl)"),
     # Prices are either of two kinds, and end after they start.
     Exemption(RejectedPositiveData, "POST /api/prices", "send either percent_of_list or rates"),
-    Exemption(RejectedPositiveData, "POST /api/prices", "both input and output are needed"),
-    Exemption(RejectedPositiveData, "POST /api/prices", "ends_at must lie after starts_at"),
+    Exemption(RejectedPositiveData, "POST /api/prices", "both input and output are required"),
+    Exemption(RejectedPositiveData, "POST /api/prices", "ends_at must be after starts_at"),
     # Not every name is a time zone's, not every text is a cursor, and not every two days make a range.
     Exemption(
         RejectedPositiveData, f"{RANGES}|GET /api/rec.*|POST /api/budgets|{SETTINGS}", "must be the name of a time zone"
@@ -141,19 +141,19 @@ BY_DESIGN = [
     Exemption(
         RejectedPositiveData,
         "GET (/api)?/(alerts|events|audit|projects|feedback|llm/models)",
-        "must be the next_cursor of an earlier answer",
+        "must be the next_cursor of an earlier response",
     ),
-    Exemption(RejectedPositiveData, RANGES, "end needs a start|start must lie before end|covers at most 366 days"),
-    Exemption(RejectedPositiveData, RANGES, "must lie between the years 2000 and 2100"),
+    Exemption(RejectedPositiveData, RANGES, "end requires start|start must be before end|covers at most 366 days"),
+    Exemption(RejectedPositiveData, RANGES, "must be between the years 2000 and 2100"),
     Exemption(RejectedPositiveData, "GET /api/costs/timeseries", "An hourly series covers at most 31 days"),
     Exemption(
-        RejectedPositiveData, "GET /api/costs/timeseries", "key is needed for a split by tag|A split by tag is of"
+        RejectedPositiveData, "GET /api/costs/timeseries", "key is required for a split by tag|A split by tag cannot"
     ),
     # An address has one account, and a new password needs the right one.
     Exemption(RejectedPositiveData, "POST (/api)?/auth/(signup|register)", "Email already registered"),
     # A refresh token is in the body, or else the header says that it is in the cookie.
-    Exemption(RejectedPositiveData, "POST /api/auth/refresh", "refresh_token is needed|send either refresh_token or"),
-    Exemption(RejectedPositiveData, "PATCH /api/auth/me", "current_password is (needed|not right)"),
+    Exemption(RejectedPositiveData, "POST /api/auth/refresh", "refresh_token is required|send either refresh_token or"),
+    Exemption(RejectedPositiveData, "PATCH /api/auth/me", "current_password is (required|incorrect)"),
 ]
 
 

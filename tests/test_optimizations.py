@@ -155,7 +155,7 @@ def test_an_output_limit_that_is_never_used() -> None:
 def test_a_newer_model_of_the_same_line_that_costs_less() -> None:
     (found,) = of("price_cut", ten_days(), sample=[sampled()])
     # 0.75 - 100 x (1,000 x 2 + 500 x 10 per million), in ten days, times 3
-    assert "gpt-6.1-sol follows gpt-4o" in found.description
+    assert "gpt-6.1-sol succeeds gpt-4o" in found.description
     assert found.estimated_monthly_savings == Decimal("0.15")
     assert found.evidence == {"current_cost": Decimal("0.75"), "projected_cost": Decimal("0.7")}
     assert of("price_cut", ten_days(**LUNA)) == []
@@ -164,7 +164,7 @@ def test_a_newer_model_of_the_same_line_that_costs_less() -> None:
 
 def test_a_model_that_will_soon_be_retired() -> None:
     (found,) = of("retirement", ten_days())
-    assert "stops serving gpt-4o on 2027-01-14; it names gpt-6.1-sol" in found.description
+    assert "retires gpt-4o on 2027-01-14; the recommended replacement is gpt-6.1-sol" in found.description
     assert "https://developers.openai.com/" in found.description
     assert (found.cost, found.estimated_monthly_savings) == (Decimal("0.75"), None)
     assert found.evidence == {"days_left": 55, "calls": 100, "cost_a_month": Decimal("2.25")}
@@ -174,7 +174,7 @@ def test_a_model_that_will_soon_be_retired() -> None:
     used = [day(day=date(2026, 9, 30), first_at=early - timedelta(days=1))]
     assert of("retirement", used, at=early) == []
     (gone,) = of("retirement", ten_days(model="gpt-4"))
-    assert "has not served gpt-4 since 2026-10-23" in gone.description
+    assert "retired gpt-4 on 2026-10-23" in gone.description
 
 
 def full(random: Random) -> dict[str, Any]:
@@ -223,9 +223,9 @@ def test_what_to_send_where_evidence_is_missing() -> None:
     assert missing_evidence(window([])) == []
     poor = window([*ten_days(), day(model="mystery", unpriced_calls=10, cost="0")], sample=[sampled(2000)])
     assert [missing.what for missing in missing_evidence(poor)] == [
-        "repeated beginnings of prompts",
-        "prompts sent again",
-        "calls that may wait",
+        "repeated prompt prefixes",
+        "repeated prompts",
+        "calls that allow delay",
         "output limits",
         "ratings",
         "prices",
@@ -235,7 +235,7 @@ def test_what_to_send_where_evidence_is_missing() -> None:
     assert missing_evidence(window(ten_days(), sample=[told], ratings=ratings, newest=[hashed(0)])) == []
     # Prompts too short to be cached need no hash.
     short = [missing.what for missing in missing_evidence(window(ten_days(), sample=[sampled(1000)]))]
-    assert "repeated beginnings of prompts" not in short
+    assert "repeated prompt prefixes" not in short
 
 
 @pytest.mark.parametrize("events", [0, 1, 5])

@@ -165,7 +165,7 @@ async def test_the_good_ones_are_kept_and_the_others_are_counted(ada: Member) ->
     )
     answer = (await send(ada, request))["partialSuccess"]
     assert answer["rejectedSpans"] == "4"
-    for said in ("output_tokens", "without token counts", "more than a day ahead", "without a trace id"):
+    for said in ("output_tokens", "without token counts", "more than a day in the future", "without a trace id"):
         assert said in answer["errorMessage"]
     response = await ada.request("POST", "/v1/traces", content=in_protobuf(request), headers={"Content-Type": PROTOBUF})
     partial = ExportTraceServiceResponse.FromString(response.content).partial_success
@@ -264,7 +264,7 @@ async def test_a_value_that_holds_everything_is_refused(ada: Member) -> None:
         body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[[%s]]}]}]}]}' % b",".join([b"[]"] * many)
         refused = await ada.request("POST", "/v1/traces", content=body, headers=headers)
         assert refused.status_code == status
-    assert message_of(refused) == "The request has a value that is too large: it holds more than 20000 values"
+    assert message_of(refused) == "The request has a value that is too large: it has more than 20000 values"
 
 
 async def test_other_requests_are_answered_while_a_large_one_is_read(ada: Member) -> None:

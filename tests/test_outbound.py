@@ -106,14 +106,14 @@ def test_a_message_for_slack_is_an_attachment_that_mentions_nobody() -> None:
     "address", ["slack://", "slack://T1/A2", f"slack://T_1/{HOOK}", "slack://T1/F2/3?mode=workflow"]
 )
 def test_an_address_of_slack_that_lacks_something_is_refused(address: str) -> None:
-    with pytest.raises(Refused, match="This is not an address of slack"):
+    with pytest.raises(Refused, match="This is not a Slack URL"):
         read_slack(address)
 
 
 async def test_slack_s_api_says_in_its_answer_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     for answer, fault in {
-        b'{"ok": false, "error": "channel_not_found"}': "Slack answered channel_not_found",
-        b"oops": "Slack did not take the message",
+        b'{"ok": false, "error": "channel_not_found"}': "Slack returned the error channel_not_found",
+        b"oops": "Slack did not accept the message",
         b'{"ok": true}': None,
     }.items():
         async with Receiver(answer=answer) as receiver:
@@ -132,7 +132,7 @@ async def test_slack_s_api_says_in_its_answer_what_is_wrong(monkeypatch: pytest.
 async def test_what_slack_refuses_is_not_delivered(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Receiver() as elsewhere, Receiver(status, location=elsewhere.url) as receiver:
         monkeypatch.setattr(chats, "SLACK", f"http://127.0.0.1:{receiver.port}")
-        with pytest.raises(Undelivered, match=f"The receiver answered {status}"):
+        with pytest.raises(Undelivered, match=f"The receiver responded with status {status}"):
             await notify(f"https://hooks.slack.com/services/{HOOK}")
     assert elsewhere.requests == []
 
@@ -296,7 +296,7 @@ def test_no_recipient_ends_a_command(to: str) -> None:
 def test_no_sender_ends_a_command() -> None:
     assert mail("mailto://u%0d%0aDATA:p@x.example").sender == ("LLMLab", "u@x.example")
     for user in ("u>x", "u<x", "%00"):
-        with pytest.raises(Refused, match="The address does not say whom e-mail comes from"):
+        with pytest.raises(Refused, match="The URL has no sender"):
             read_mail(f"mailto://{user}:p@x.example")
 
 
@@ -448,9 +448,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
 
 
 async def test_what_a_mail_server_refuses_is_said_in_its_words(server: MailServer, address: Callable[..., str]) -> None:
-    with pytest.raises(Undelivered, match=r"^The mail server answered 535 5\.7\.8 Authentication credentials invalid$"):
+    with pytest.raises(Undelivered, match=r"^The mail server replied 535 5\.7\.8 Authentication credentials invalid$"):
         await notify(address(password="wrong"))
-    with pytest.raises(Undelivered, match=r"^The mail server answered 550 No such user$"):
+    with pytest.raises(Undelivered, match=r"^The mail server replied 550 No such user$"):
         await notify(address(to="nobody@example.com,cfo@example.com"))
     # The others get theirs.
     assert [envelope.rcpt_tos for envelope in server.received] == [["cfo@example.com"]]
@@ -476,7 +476,7 @@ async def test_a_mail_server_that_goes_on_and_on_is_given_up(monkeypatch: pytest
 
     server = await asyncio.start_server(go_on, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    with pytest.raises(Undelivered, match=r"No answer within 0\.5 s"):
+    with pytest.raises(Undelivered, match=r"No response within 0\.5 s"):
         await notify(f"mailto://u:p@127.0.0.1:{port}")
     await asyncio.wait_for(ended.wait(), 10)
     executor: Any = asyncio.get_running_loop()._default_executor  # type: ignore[attr-defined]
@@ -521,6 +521,6 @@ async def test_a_letter_that_was_taken_is_not_sent_again_for_want_of_a_farewell(
 async def test_no_address_names_a_file_of_the_server(address: str, option: str) -> None:
     outbound = Outbound(allow_private=True)
     for query in (f"?{option}=/etc/passwd", f"?a=b;{option}=x"):
-        with pytest.raises(Refused, match="An address must not name files of the server"):
+        with pytest.raises(Refused, match="The URL must not name files on the server"):
             await outbound.check("other", address + query)
     await outbound.close()

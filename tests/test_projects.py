@@ -108,7 +108,7 @@ async def test_a_key_s_events_go_to_its_project_and_it_makes_no_other(ada: Membe
     await bound.track(project="chat")
     assert await costs(ada) == {"search": 1, "chat": 1}
     refused = await bound.track(project="mine")
-    assert_problem(refused, 422, "There is no project 'mine': this API key may not create projects")
+    assert_problem(refused, 422, "The project 'mine' does not exist, and this API key may not create projects")
     answer = await bound.batch(call(project="mine"), call())
     assert (answer["recorded"], [rejection["index"] for rejection in answer["rejected"]]) == (1, [0])
     free = await new_api_key(ada)
@@ -120,9 +120,7 @@ async def test_an_id_is_never_taken_for_a_name(ada: Member, bob: Member) -> None
     await bob.track(project="theirs")
     theirs = (await projects(bob))["theirs"]["id"]
     for unknown in (theirs, str(uuid4())):
-        assert_problem(
-            await ada.track(project=unknown), 422, f"There is no project '{unknown}': no project has this id"
-        )
+        assert_problem(await ada.track(project=unknown), 422, f"The project '{unknown}' does not exist")
     assert await projects(ada) == {}
     assert (await ada.get("/api/events", project=theirs))["count"] == 0
 

@@ -228,7 +228,7 @@ async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
     assert (await ada.batch(*sent))["recorded"] == 2
     await keep(ada, 30)
     limit = hour_before(at - timedelta(days=30))
-    said = f"timestamp lies before {limit:%Y-%m-%dT%H:%MZ}, and older events are not kept"
+    said = f"timestamp is before {limit:%Y-%m-%dT%H:%MZ}, the start of the retention period"
     assert_problem(await ada.track(**sent[0]), 422, said)
     assert (await ada.track(timestamp=limit.isoformat(), id="first")).status_code == 201
     assert_problem(await ada.track(timestamp=(limit - timedelta(seconds=1)).isoformat()), 422, said)

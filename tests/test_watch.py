@@ -75,7 +75,7 @@ async def test_an_expensive_day_is_told_once(app: FastAPI, ada: Member, at: Cloc
     assert alert["period_start"] == "2026-11-18T00:00:00Z"
     assert alert["details"]["cost"] == 50
     assert alert["details"]["expected_cost"] == pytest.approx(2)
-    assert alert["details"]["cause"] == "higher prices of gpt-4o (+48.00 USD)."
+    assert alert["details"]["cause"] == "higher prices of gpt-4o (+$48.00)."
     for hours in (1, 2, 14):
         at.time = NOON + timedelta(hours=hours)
         await look(app)
@@ -235,7 +235,7 @@ def test_an_anomaly_is_told_in_words() -> None:
     title, text = message(due({"kind": "anomaly", "subject": "openai/gpt-4o", "details": details}), "http://here")
     assert title == "openai/gpt-4o cost far more than usual"
     assert text.splitlines() == [
-        "50 USD on 2026-11-18, where 4.09 USD were to be expected (4.5 standard deviations).",
+        "$50.00 on 2026-11-18, expected $4.09 (4.5 standard deviations)",
         "Workspace: W",
         "http://here",
     ]
@@ -243,7 +243,7 @@ def test_an_anomaly_is_told_in_words() -> None:
     title, text = message(due({"kind": "anomaly", "subject": "bot: openai/gpt-4o", "details": caused}), "http://here")
     assert title == "bot: openai/gpt-4o cost far more than usual"
     assert text.splitlines()[:2] == [
-        "50 USD on 2026-11-18 from 09:00 on, where 4.09 USD were to be expected (4.5 standard deviations).",
+        "$50.00 on 2026-11-18 from 09:00, expected $4.09 (4.5 standard deviations)",
         "Cause: bot: 25 times the usual calls.",
     ]
 
@@ -254,12 +254,13 @@ def test_a_digest_is_told_in_words() -> None:
         "calls": 7, "unpriced_calls": 2, "models": [{"provider": "openai", "model": "gpt-4o", "cost": "12.3"}],
     }  # fmt: skip
     title, text = message(due({"kind": "digest", "subject": "weekly", "details": details}), "http://here")
-    assert title == "12.35 USD on 2026-11-09 to 2026-11-15"
+    assert title == "Weekly digest for 2026-11-09 to 2026-11-15: $12.35"
     assert text.splitlines() == [
-        "12.3456 USD in 7 calls (Europe/Berlin); the week before: 10 USD.",
-        "2 calls have no known price and are not in it.",
-        "Most of it:",
-        "- openai/gpt-4o: 12.3 USD",
+        "$12.35 in 7 calls (Europe/Berlin)",
+        "Previous week: $10.00",
+        "2 calls without a known price are not included.",
+        "Most expensive models:",
+        "- openai/gpt-4o: $12.30",
         "Workspace: W",
         "http://here",
     ]

@@ -11,34 +11,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # Paths that are not checked yet.
-NOT_YET_READ = (
-    "API_SPEC.md",
-    "README.md",
-    "config.py",
-    "dashboard/",
-    "database.py",
-    "docs/",
-    "engines/",
-    "main.py",
-    "maintenance.py",
-    "middleware.py",
-    "models.py",
-    "providers/",
-    "queries/",
-    "roads/",
-    "routes/",
-    "run.sh",
-    "schemas/",
-    "supabase/",
-    "tests/",
-    "tools/",
-    "utils/errors.py",
-    "utils/http.py",
-    "utils/otlp.py",
-    "utils/outbound.py",
-    "utils/postgres.py",
-    "utils/tables.py",
-)
+NOT_YET_READ = ("tests/",)
+# Values of the API and names of older versions, which cannot change.
+FIXED = ("dearest:", "house_the_homeless")
 # Generated files, and data.
 NOT_WRITTEN = ("supabase/migrations/", "tests/data/")
 
@@ -75,6 +50,8 @@ def words_of_names(text: str) -> str:
 
 def findings(text: str) -> list[tuple[int, Rule]]:
     """The number of the line and the rule of each word that the text should not contain."""
+    for value in FIXED:
+        text = text.replace(value, "")
     text = words_of_names(text)
     found = [(text.count("\n", 0, match.end()) + 1, rule) for rule in RULES for match in rule.pattern.finditer(text)]
     return sorted(found, key=lambda finding: finding[0])
@@ -123,6 +100,7 @@ def test_every_word_is_found_in_comments_strings_and_names(rule: Rule) -> None:
 
 def test_parts_of_words_and_other_places_are_not_found() -> None:
     assert findings("# Not so long ago.\nuntold = marshall(renewed)\nrun(tell_tale, foretold, tell)\n") == []
+    assert findings("pricing = 'dearest:openai/gpt-4o'") == []
 
 
 def test_the_line_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Messages for Slack and Discord: which requests carry them."""
+"""The requests that send messages to Slack and Discord."""
 
 import re
 import time
@@ -23,12 +23,12 @@ _DISCORD_HOOK = re.compile(r"https?://discord(?:app)?\.com/api/webhooks/(\d+/[\w
 _SLACK_BOT = re.compile(r"(xoxe\.)?xox[abp]-[A-Z0-9-]+", re.IGNORECASE)
 _SLACK_CHANNEL = re.compile(r"([+#@]?)([\w-]{1,32})(?::([\d.]+))?", re.ASCII)
 _PING = re.compile(r"<?@(&?)(\d+)>?|@([a-z0-9]+)", re.IGNORECASE)
-# What Markdown would take for more than a character, outside of web addresses.
+# Special characters of Markdown outside of URLs.
 _MARKDOWN = re.compile(r"(https?://\S+)|([\\`*_~|>#\[\]])")
 
 
 class Post(NamedTuple):
-    """A request of JSON. If `answers_ok`, the field `ok` of the answer says whether it succeeded, not the status."""
+    """A JSON request. If `answers_ok`, success is the field `ok` of the response, not its status."""
 
     url: str
     payload: Mapping[str, Any]
@@ -37,17 +37,17 @@ class Post(NamedTuple):
 
 
 class Slack(NamedTuple):
-    """Where in Slack messages go: an incoming webhook, a workflow, or channels by the token of a bot."""
+    """A Slack target: an incoming webhook, a workflow, or channels of a bot."""
 
     url: str
     address: ServiceUrl
-    # None for the webhook's own; otherwise its name, and the thread in it.
+    # The name of each channel and its thread; None for the default channel of the webhook.
     channels: Sequence[tuple[str, str | None] | None] = (None,)
     bot: str | None = None
     is_workflow: bool = False
 
     def posts(self, title: str, body: str) -> list[Post]:
-        """The requests that carry a message, one for each channel."""
+        """The requests for a message, one for each channel."""
         text = _slack_text(body)
         if self.is_workflow:
             return [Post(self.url, {"text": f"{_slack_text(title)}: {text}"})]
@@ -86,13 +86,13 @@ class Slack(NamedTuple):
 
 
 class Discord(NamedTuple):
-    """Which webhook of Discord messages go to."""
+    """A Discord webhook."""
 
     url: str
     address: ServiceUrl
 
     def posts(self, title: str, body: str) -> list[Post]:
-        """The request that carries a message."""
+        """The request for a message."""
         options = self.address.options
         payload: dict[str, Any] = {"tts": self.address.wants("tts"), **self._mentions()}
         if name := options.get("botname") or self.address.user:
@@ -118,7 +118,7 @@ class Discord(NamedTuple):
         return [Post(f"{self.url}?thread_id={thread}" if thread else self.url, payload)]
 
     def _mentions(self) -> dict[str, Any]:
-        """Whom the message notifies: those whom the address names, and none whom a name in the message seems to."""
+        """The mentions of the URL. Mentions within the message are disabled."""
         found = _PING.findall(self.address.options.get("ping", ""))
         words = [f"@{word}" if word else f"<@{role}{number}>" for role, number, word in found]
         allowed: dict[str, Any] = {
@@ -130,8 +130,8 @@ class Discord(NamedTuple):
 
 
 def read_slack(url: str) -> Slack | None:
-    """What a Slack address names: an https webhook or slack://. None for another service, and for people by e-mail
-    address, whom only Apprise looks up. Raises Refused for a Slack address that names nothing.
+    """Parses a Slack URL: an https webhook or slack://. None for another service, and for people by e-mail address,
+    which requires Apprise. Raises Refused if it is not valid.
     """
     hook, flow = _SLACK_HOOK.fullmatch(url), _SLACK_FLOW.fullmatch(url)
     if hook:
@@ -146,7 +146,7 @@ def read_slack(url: str) -> Slack | None:
     if mode[0] in "wt":
         name = "workflows" if mode[0] == "w" else "triggers"
         if len(tokens) != (4 if mode[0] == "w" else 3):
-            raise Refused("This is not an address of slack")
+            raise Refused("This is not a Slack URL")
         return Slack(f"{SLACK}/{name}/{'/'.join(tokens)}", parts, is_workflow=True)
     if given := parts.options.get("token"):
         named = [token for token in re.split(r"[\s,#\\/]+", given) if token]
@@ -155,7 +155,7 @@ def read_slack(url: str) -> Slack | None:
     size = 1 if is_bot else 3
     keys, names = tokens[:size], [*tokens[size:], *re.split(r"[\s,/\\]+", others)]
     if not is_bot and not (len(keys) == 3 and all(re.fullmatch("[A-Za-z0-9]+", key) for key in keys)):
-        raise Refused("This is not an address of slack")
+        raise Refused("This is not a Slack URL")
     names = sorted({name for some in names for name in re.split(r"[\s,;]+", some) if name})
     if any("@" in name[1:] for name in names):
         return None
@@ -169,21 +169,21 @@ def read_slack(url: str) -> Slack | None:
 def _slack_channel(name: str) -> tuple[str, str | None]:
     parts = _SLACK_CHANNEL.fullmatch(name)
     if parts is None:
-        raise Refused("This is not a channel of slack")
+        raise Refused("This is not a Slack channel")
     sign, name, thread = parts.groups()
-    # An id is sent as it is.
+    # An id is sent unchanged.
     return ("" if sign == "+" else sign or "#") + name, thread
 
 
 def _slack_text(text: str) -> str:
-    """Text in which Slack sees no links and mentions (https://docs.slack.dev/messaging/formatting-message-text)."""
+    """Escapes links and mentions for Slack (https://docs.slack.dev/messaging/formatting-message-text)."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def read_discord(url: str) -> Discord | None:
-    """The webhook that a Discord address names: https or discord://. None for another service.
+    """Parses a Discord URL: an https webhook or discord://. None for another service.
 
-    Raises Refused for a Discord address that names none.
+    Raises Refused if it is not valid.
     """
     if hook := _DISCORD_HOOK.fullmatch(url):
         url = f"discord://{hook[1]}/{hook[2] or ''}"
@@ -191,8 +191,8 @@ def read_discord(url: str) -> Discord | None:
         return None
     parts = read(url)
     if not (parts.path and all(re.fullmatch(r"[\w-]+", key, re.ASCII) for key in (parts.host, parts.path[0]))):
-        raise Refused("This is not an address of discord")
+        raise Refused("This is not a Discord URL")
     for name in ("thread", "flags"):
         if not re.fullmatch(r"\d{0,20}", parts.options.get(name, ""), re.ASCII):
-            raise Refused(f"The option {name} of an address of discord is a number")
+            raise Refused(f"{name} of a Discord URL must be a number")
     return Discord(f"{DISCORD}/{parts.host}/{parts.path[0]}", parts)

@@ -27,7 +27,7 @@ class Cipher:
 
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
-            raise ValueError("a cipher needs a key")
+            raise ValueError("a cipher requires a key")
         derived = [_derive(key) for key in keys]
         self._current = _fingerprint(derived[0])
         # If two keys have the same fingerprint, the first wins.
@@ -45,11 +45,11 @@ class Cipher:
         fingerprint, sealed = sealed[1 : 1 + _FINGERPRINT_BYTES], sealed[1 + _FINGERPRINT_BYTES :]
         key = self._keys.get(fingerprint)
         if key is None:
-            raise CannotDecrypt("This was encrypted with a key that is not among those of ENCRYPTION_KEY")
+            raise CannotDecrypt("A secret is encrypted with a key that is not in ENCRYPTION_KEY")
         try:
             return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode()).decode()
         except InvalidTag:
-            raise CannotDecrypt("This was changed, or was kept elsewhere when it was encrypted") from None
+            raise CannotDecrypt("A secret was modified, or copied from another place") from None
 
     def is_current(self, ciphertext: str) -> bool:
         """Whether a ciphertext was made with the first key."""

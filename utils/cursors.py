@@ -61,4 +61,4 @@ def _read(cursor: str) -> Any:
 
 
 def _invalid_cursor() -> Invalid:
-    return Invalid("cursor must be the next_cursor of an earlier answer", loc=("query", "cursor"))
+    return Invalid("cursor must be the next_cursor of an earlier response", loc=("query", "cursor"))

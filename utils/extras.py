@@ -1,4 +1,4 @@
-"""Optional packages: which are installed, and what to answer where one is missing."""
+"""Optional packages, and the error when one is missing."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -23,9 +23,9 @@ def installed() -> list[Extra]:
 
 
 def require(extra: Extra, what: str) -> None:
-    """Raises NotInstalled, with the command that installs it, if `what` needs an optional package that is missing."""
+    """Raises NotInstalled, with the command that installs it, if `what` requires a missing package."""
     if not is_installed(extra):
         raise NotInstalled(
-            f"{what} needs {_PACKAGES[extra]}, which is not installed on this server. Run ./run.sh extras {extra} "
+            f"{what} requires {_PACKAGES[extra]}, which is not installed on this server. Run ./run.sh extras {extra} "
             f"(or build the container image with EXTRAS={extra}) and restart the server."
         )

@@ -45,7 +45,7 @@ class GroupCommit(Generic[Key, Item, Result]):
     async def put(self, key: Key, items: Sequence[Item]) -> Sequence[Result]:
         """Returns when the items are committed. Raises Unavailable, without storing them, if too many are waiting."""
         if self._waiting + len(items) > self._max_waiting:
-            raise Unavailable("More events are arriving than the database can store; try again in a moment")
+            raise Unavailable("The database cannot keep up with incoming events; try again in a moment")
         done: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self._waiting += len(items)
         queue = self._queues.get(key)

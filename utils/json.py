@@ -26,7 +26,7 @@ class TooManyValues(json.JSONDecodeError):
     """The document contains too many values to parse without blocking."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"it holds more than {limit} values", "", 0)
+        super().__init__(f"it has more than {limit} values", "", 0)
 
 
 def loads(data: bytes) -> Any:
@@ -61,7 +61,7 @@ def dumps(value: Any) -> bytes:
 
 
 def text(value: Mapping[str, Any] | None) -> str | None:
-    """A JSON object as text, which no REST layer on the way encodes a second time; None if it is empty."""
+    """A JSON object as text, which a REST layer does not encode a second time; None if it is empty."""
     return dumps(value).decode() if value else None
 
 

@@ -1,4 +1,4 @@
-"""Which server sends the mail of well-known providers, so that an address needs to name no more than the account."""
+"""Mail servers of well-known providers, so that a URL needs only the account."""
 
 import re
 from typing import Literal, NamedTuple
@@ -8,7 +8,7 @@ PORTS: dict[Security, int] = {"starttls": 587, "ssl": 465, "insecure": 25}
 
 
 class MailServer(NamedTuple):
-    """A provider's server. `login` says what its users are known by there: their e-mail address, or what precedes @."""
+    """A provider's server. `login` is the user name there: the e-mail address, or the part before the @."""
 
     host: str
     security: Security
@@ -50,7 +50,7 @@ the-fastest.net the-quickest.com theinternetemail.com veryfast.biz veryspeedy.ne
 
 
 def server_of(domain: str) -> MailServer | None:
-    """The server for the accounts of a domain; None for a domain whose own server it must be."""
+    """The server for the accounts of a domain; None for an unknown domain, whose own server is used."""
     domain = domain.lower()
     if domain in _FASTMAIL.split():
         return MailServer("smtp.fastmail.com", "ssl")

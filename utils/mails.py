@@ -21,12 +21,12 @@ _SENDER = "LLMLab"
 _ADDRESS = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w-]+(\.[\w-]+)*", re.ASCII)
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|\[[0-9a-fA-F:.]+\]", re.ASCII)
 _HEADER = re.compile(r"[!-9;-~]+")
-# Every line of a letter in 7 bits, which every server takes.
+# Messages are encoded in 7 bits, which every server accepts.
 _LETTER = policy.SMTP.clone(cte_type="7bit")
 
 
 class Mail(NamedTuple):
-    """A mail server, how to log in, and who gets letters from whom: names and addresses."""
+    """A mail server, its login, and the names and addresses of sender and recipients."""
 
     host: str
     port: int
@@ -65,17 +65,16 @@ class Mail(NamedTuple):
                     letter[name] = value
                 letter.set_content(body)
             except (ValueError, TypeError):
-                raise Refused("A header of an e-mail cannot hold what the address says") from None
+                raise Refused("The URL contains text that is not allowed in an e-mail header") from None
             copies = [address for _, address in (*cc, *self.bcc) if address != person[1]]
             letters.append(([person[1], *copies], letter))
         return letters
 
 
 def read_mail(url: str) -> Mail | None:
-    """What an address of e-mail says, as `mailto://` or, with encryption, `mailtos://user:password@host?to=address`.
+    """Parses an e-mail URL: `mailto://` or, with encryption, `mailtos://user:password@host?to=address`.
 
-    None for another service, and for encrypted letters, which only Apprise writes. Raises Refused for one that does not
-    say enough.
+    None for another service, and for encrypted messages, which require Apprise. Raises Refused if it is incomplete.
     """
     if not url.lower().startswith(("mailto://", "mailtos://")):
         return None
@@ -84,7 +83,7 @@ def read_mail(url: str) -> Mail | None:
     if options.get("wkd") or options.get("pgp", "no").lower() not in ("", "no", "none"):
         return None
     if not _HOST.fullmatch(parts.host):
-        raise Refused("The address names no mail server")
+        raise Refused("The URL does not name a mail server")
     security, port, user = options.get("mode", "").lower(), parts.port, parts.user
     name = re.split(r"[\s@]+", user)[0]
     server = server_of(parts.host) if user and not options.get("smtp") else None
@@ -96,7 +95,7 @@ def read_mail(url: str) -> Mail | None:
             user = name
     security = security or ("starttls" if parts.scheme == "mailtos" else "insecure")
     if security not in PORTS:
-        raise Refused(f"The mode of e-mail is one of {', '.join(PORTS)}")
+        raise Refused(f"mode must be one of {', '.join(PORTS)}")
     sender = _sender(parts, name)
     written = [*parts.path, options.get("to", "")]
     mail = Mail(
@@ -114,26 +113,26 @@ def read_mail(url: str) -> Mail | None:
         headers=parts.headers,
     )
     if not mail.to:
-        raise Refused("The address names nobody to send e-mail to")
+        raise Refused("The URL has no recipient: add to=somebody@example.com")
     if not _HOST.fullmatch(mail.host):
-        raise Refused("The address names no mail server")
+        raise Refused("The URL does not name a mail server")
     mail.letters("", "")
     return mail
 
 
 def _sender(parts: ServiceUrl, name: str) -> tuple[str, str]:
-    """Whom letters come from: a name and an address."""
+    """The name and address of the sender."""
     own = f"{name or 'root'}@{parts.host}" if name or parts.host.lower().startswith("localhost") else ""
-    said, title = parts.options.get("from", ""), parts.options.get("name", "")
-    if found := _people(said):
+    sender, title = parts.options.get("from", ""), parts.options.get("name", "")
+    if found := _people(sender):
         return (title or found[0][0], found[0][1])
     if not _ADDRESS.fullmatch(own):
-        raise Refused("The address does not say whom e-mail comes from: add from=somebody@example.com")
-    return (said or title or _SENDER, own)
+        raise Refused("The URL has no sender: add from=somebody@example.com")
+    return (sender or title or _SENDER, own)
 
 
 def _people(*texts: str) -> list[tuple[str, str]]:
-    """The names and addresses in a text, each address once. What is no address is left out."""
+    """The names and addresses in a text, each address once. Anything else is ignored."""
     found: dict[str, str] = {}
     for text in texts:
         pairs = getaddresses([text]) if "<" in text else [("", part) for part in re.split(r"[\s,;]+", text)]
@@ -150,23 +149,23 @@ def _written(person: tuple[str, str]) -> Address:
 
 
 async def send(mail: Mail, addresses: Sequence[str], title: str, body: str, seconds: float) -> None:
-    """Sends a message from a mail server's addresses, which were checked. Raises Undelivered, and Refused.
+    """Sends a message through a mail server at one of its checked IP addresses. Raises Undelivered, and Refused.
 
-    A connection that is not answered for `seconds` is given up. When this is cancelled, the thread that sends ends.
+    `seconds` is the timeout of a connection. Cancelling this also ends the thread that sends.
     """
     letters = mail.letters(title, body)
     connection = await _connected(mail, addresses, seconds)
     try:
         await asyncio.to_thread(_send, connection, mail, letters, seconds)
     finally:
-        # Whatever the thread still waits for ends now.
+        # Ends all waits of the thread.
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
         connection.close()
 
 
 async def _connected(mail: Mail, addresses: Sequence[str], seconds: float) -> socket.socket:
-    """A connection to the first address that takes one."""
+    """A connection to the first address that accepts one."""
     for address in addresses:
         connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         connection.setblocking(False)
@@ -180,7 +179,7 @@ async def _connected(mail: Mail, addresses: Sequence[str], seconds: float) -> so
             raise
         else:
             return connection
-    raise Undelivered(f"The mail server {mail.host} cannot be reached at port {mail.port}")
+    raise Undelivered(f"The mail server {mail.host} cannot be reached on port {mail.port}")
 
 
 def _send(
@@ -193,41 +192,41 @@ def _send(
             for addresses, letter in letters:
                 try:
                     refused = session.sendmail(mail.sender[1], addresses, letter.as_bytes())
-                    faults += [_said(*answer) for answer in refused.values()]
+                    faults += [_reply(*answer) for answer in refused.values()]
                 except smtplib.SMTPRecipientsRefused as error:
-                    faults += [_said(*answer) for answer in error.recipients.values()]
+                    faults += [_reply(*answer) for answer in error.recipients.values()]
                 except smtplib.SMTPResponseException as error:
-                    faults.append(_said(error.smtp_code, error.smtp_error))
-            # The answer to this changes nothing: what was accepted must not be sent again.
+                    faults.append(_reply(error.smtp_code, error.smtp_error))
+            # The response is ignored: an accepted message must not be sent again.
             session.putcmd("quit")
         finally:
             session.close()
     except smtplib.SMTPResponseException as error:
-        faults.append(_said(error.smtp_code, error.smtp_error))
+        faults.append(_reply(error.smtp_code, error.smtp_error))
     except smtplib.SMTPServerDisconnected:
-        faults.append(f"The mail server {mail.host} ended the connection")
+        faults.append(f"The mail server {mail.host} closed the connection")
     except (smtplib.SMTPException, OSError) as error:
         faults.append(f"The mail server {mail.host} failed: {error}")
     except UnicodeError:
-        faults.append("The user and the password for a mail server must be ASCII")
+        faults.append("User and password of a mail server must be ASCII")
     if faults:
         raise Undelivered("; ".join(dict.fromkeys(faults))[:500])
 
 
 def _session(connection: socket.socket, mail: Mail, seconds: float) -> smtplib.SMTP:
-    """A session that is encrypted and logged in as the address wants it."""
-    # A copy: the original stays with who may end the connection.
-    ours: socket.socket = connection.dup()
+    """A session with the encryption and login of the URL."""
+    # A duplicate, because the caller may close the original at any time.
+    own: socket.socket = connection.dup()
     session: smtplib.SMTP | None = None
     try:
-        ours.settimeout(seconds)
+        own.settimeout(seconds)
         context = ssl.create_default_context()
         if not mail.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         host = mail.host.strip("[]")
         if mail.security == "ssl":
-            ours = context.wrap_socket(ours, server_hostname=host)
-        session = _Session(ours, host, mail.port, seconds)
+            own = context.wrap_socket(own, server_hostname=host)
+        session = _Session(own, host, mail.port, seconds)
         if mail.security == "starttls":
             session.starttls(context=context)
         if mail.user and mail.password:
@@ -235,13 +234,13 @@ def _session(connection: socket.socket, mail: Mail, seconds: float) -> smtplib.S
     except BaseException:
         if session is not None:
             session.close()
-        ours.close()
+        own.close()
         raise
     return session
 
 
 class _Session(smtplib.SMTP):
-    """Speaks over a connection that exists already, so that it is to an address that was checked."""
+    """Uses an existing connection, which is to a checked IP address."""
 
     def __init__(self, connection: socket.socket, host: str, port: int, seconds: float) -> None:
         self._connection = connection
@@ -251,6 +250,6 @@ class _Session(smtplib.SMTP):
         return self._connection
 
 
-def _said(code: int, text: bytes | str) -> str:
+def _reply(code: int, text: bytes | str) -> str:
     words = text.decode("ascii", "replace") if isinstance(text, bytes) else text
-    return f"The mail server answered {code} {' '.join(words.split())}"[:200]
+    return f"The mail server replied {code} {' '.join(words.split())}"[:200]

@@ -38,7 +38,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 _registry = CollectorRegistry()
 _requests = Histogram(
     "llmlab_http_request_duration_seconds",
-    "Duration of requests, from the first byte of the head to the last byte of the answer",
+    "Duration of requests, from the first byte of the head to the last byte of the response",
     ("method", "route", "status"),
     buckets=_DURATIONS,
     registry=_registry,
@@ -61,7 +61,7 @@ _queue = Gauge(
 )
 _connections = Gauge(
     "llmlab_database_connections",
-    "Connections in the pool to Postgres; none over Supabase",
+    "Connections in the pools to Postgres; none for Supabase",
     ("state",),
     registry=_registry,
     multiprocess_mode="liveall",

@@ -35,9 +35,9 @@ def inflated(body: bytes, media_type: str) -> Iterator[bytes]:
             try:
                 piece = member.decompress(body, _PIECE)
             except zlib.error:
-                raise BadRequest("The body is not gzip, as Content-Encoding says") from None
+                raise BadRequest("The body is not valid gzip") from None
             if not piece and not member.eof:
-                raise BadRequest("The body is cut short")
+                raise BadRequest("The body is truncated")
             body = member.unconsumed_tail
             total += len(piece)
             if total > most:

@@ -1,4 +1,4 @@
-"""Messages to the world outside: signed webhooks, Slack, Discord and e-mail, and other services through Apprise."""
+"""Outgoing messages: signed webhooks, Slack, Discord and e-mail, and other services through Apprise."""
 
 import asyncio
 import hashlib
@@ -20,11 +20,12 @@ from utils.tls import trusted
 TIMEOUT_SECONDS = 10
 SIGNATURE_HEADER = "X-LLMLab-Signature"
 DELIVERY_HEADER = "X-LLMLab-Delivery"
-# Parameters that name a file of the machine.
+# Parameters that name a file on the server.
 _FILES = frozenset({"keyfile", "pgppub", "pgpprv", "subfile", "template"})
-# What an answer may have that is read at all.
+# Maximum size of a response that is read.
 _MOST_BYTES = 65_536
 _KINDS = {chats.Slack: "slack", chats.Discord: "discord", mails.Mail: "email"}
+_KIND_NAMES = {"slack": "a Slack", "discord": "a Discord", "email": "an e-mail"}
 _SCHEMES = {"slack": ("slack://",), "discord": ("discord://",), "email": ("mailto://", "mailtos://")}
 
 
@@ -35,11 +36,11 @@ def signature(secret: str, at: int, body: bytes) -> str:
 
 
 class Outbound:
-    """Checks where messages shall go, and sends them. Unless private targets are allowed, all must be public."""
+    """Checks targets of messages, and sends messages. All targets must be public unless private ones are allowed."""
 
     def __init__(self, *, allow_private: bool) -> None:
         self._allow_private = allow_private
-        # No connection is kept: the next message for the same address may be for another host.
+        # Connections are not kept alive: the next message to the same IP address may be for another host.
         self._http = httpx.AsyncClient(
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
@@ -48,14 +49,14 @@ class Outbound:
         )
 
     async def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         await self._http.aclose()
 
     async def check(self, kind: str, url: str) -> str:
-        """What may be shown of the address of a channel.
+        """The part of a channel's URL that may be shown.
 
-        Raises Refused, saying why, and NotInstalled for a service that needs a package that is missing. A name that
-        cannot be resolved is no fault: it may be tomorrow, and is looked up again before every message.
+        Raises Refused, and NotInstalled for a service that requires a missing package. A host that cannot be resolved
+        is accepted: it is resolved again before every message.
         """
         if kind == "webhook":
             parts = _web_parts(url)
@@ -69,38 +70,38 @@ class Outbound:
             try:
                 await addresses_of(host, port, allow_private=self._allow_private)
             except NotPublic as error:
-                raise Refused(f"{error}; ALLOW_PRIVATE_WEBHOOKS would allow it") from None
+                raise Refused(f"{error}; set ALLOW_PRIVATE_WEBHOOKS to allow it") from None
             except Unresolved:
                 pass
         return shown
 
     async def _service(self, kind: str, url: str) -> tuple[str | None, int]:
-        """The host that an address names, if its service has no host of its own, and the port."""
+        """The host of a URL, or None if its service has a fixed host, and the port."""
         direct = _read(url)
         if direct is not None:
             if kind not in ("other", _KINDS[type(direct)]):
-                raise Refused(f"This is not an address of {kind}")
+                raise Refused(f"This is not {_KIND_NAMES[kind]} URL")
             return (direct.host, direct.port) if isinstance(direct, mails.Mail) else (None, 443)
         if kind in _SCHEMES and not url.lower().startswith(_SCHEMES[kind]):
-            raise Refused(f"This is not an address of {kind}")
+            raise Refused(f"This is not {_KIND_NAMES[kind]} URL")
         require("apprise", "This service")
         from utils import services
 
-        # The first one loads all plugins, which takes a tenth of a second.
+        # The first call loads all plugins, which takes a tenth of a second.
         return await asyncio.to_thread(services.host_of, url), 443
 
     async def webhook(self, url: str, secret: str, delivery_id: str, body: bytes) -> None:
-        """Posts JSON, signed. Raises Undelivered for anything but a 2xx."""
+        """Posts signed JSON. Raises Undelivered unless the status is 2xx."""
         at = int(time.time())
         headers = {SIGNATURE_HEADER: signature(secret, at, body), DELIVERY_HEADER: delivery_id}
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await self._post(url, headers, body)
         except TimeoutError:
-            raise Undelivered(f"No answer within {TIMEOUT_SECONDS} s") from None
+            raise Undelivered(f"No response within {TIMEOUT_SECONDS} s") from None
 
     async def notify(self, url: str, title: str, body: str) -> None:
-        """Sends a message for people. Raises Undelivered, saying why."""
+        """Sends a message for people. Raises Undelivered with the reason."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 direct = _read(url)
@@ -112,7 +113,7 @@ class Outbound:
                 else:
                     await self._notify_by_apprise(url, title, body)
         except TimeoutError:
-            raise Undelivered(f"No answer within {TIMEOUT_SECONDS} s") from None
+            raise Undelivered(f"No response within {TIMEOUT_SECONDS} s") from None
         except Refused as error:
             raise Undelivered(str(error)) from None
 
@@ -128,7 +129,7 @@ class Outbound:
         )
 
     async def _post_all(self, posts: list[chats.Post]) -> None:
-        """Makes every request, also after one that fails. Raises Undelivered with what failed."""
+        """Sends all requests, even if one fails. Raises Undelivered with the failures."""
         faults = []
         for post in posts:
             try:
@@ -141,9 +142,9 @@ class Outbound:
             raise Undelivered("; ".join(dict.fromkeys(faults))[:500])
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes, *, read: bool = False) -> bytes:
-        """Posts JSON to the very address that was checked, and returns the beginning of the answer if it is to be read.
+        """Posts JSON to the IP address that was checked; returns the beginning of the response if `read` is set.
 
-        Raises Undelivered for anything but a 2xx.
+        Raises Undelivered unless the status is 2xx.
         """
         parts = _web_parts(url)
         headers = {
@@ -174,7 +175,7 @@ class Outbound:
         response = await self._http.send(request, stream=True)
         try:
             if not response.is_success:
-                raise Undelivered(f"The receiver answered {response.status_code}")
+                raise Undelivered(f"The receiver responded with status {response.status_code}")
             answer = b""
             if read:
                 async for piece in response.aiter_raw():
@@ -193,9 +194,9 @@ class Outbound:
 
 
 def _read(url: str) -> chats.Slack | chats.Discord | mails.Mail | None:
-    """What an address says that needs no Apprise; None for any other. Raises Refused."""
+    """Parses a URL of Slack, Discord or e-mail; None for any other, which requires Apprise. Raises Refused."""
     if _FILES & option_names(url):
-        raise Refused("An address must not name files of the server")
+        raise Refused("The URL must not name files on the server")
     return chats.read_slack(url) or chats.read_discord(url) or mails.read_mail(url)
 
 
@@ -203,14 +204,14 @@ def _web_parts(url: str) -> httpx.URL:
     try:
         parts = httpx.URL(url)
     except (httpx.InvalidURL, ValueError, TypeError):
-        raise Refused("This is not a web address") from None
+        raise Refused("This is not a web URL") from None
     if parts.scheme not in ("http", "https") or not parts.host:
-        raise Refused("A webhook's address begins with https:// or http://")
+        raise Refused("The URL of a webhook must begin with https:// or http://")
     return parts.copy_with(fragment=None)
 
 
 def _shown(url: str, host: str | None) -> str:
-    """The scheme and the host of an address. Where others have a host, some services have a token: that has no dot."""
+    """The scheme and host of a URL. Some services have a token instead of a host, which is left out: it has no dot."""
     parts = urlsplit(url)
     if parts.scheme in ("http", "https"):
         return f"{parts.scheme}://{parts.hostname}"
@@ -218,12 +219,12 @@ def _shown(url: str, host: str | None) -> str:
 
 
 def _fault_of(answer: bytes) -> str | None:
-    """What is wrong according to the answer of Slack's API."""
+    """The error in a response of Slack's API, if any."""
     try:
-        said = json.loads(answer)
+        parsed = json.loads(answer)
     except ValueError:
-        said = None
-    if isinstance(said, dict) and said.get("ok") is True:
+        parsed = None
+    if isinstance(parsed, dict) and parsed.get("ok") is True:
         return None
-    error = said.get("error") if isinstance(said, dict) else None
-    return f"Slack answered {str(error)[:100]}" if error else "Slack did not take the message"
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    return f"Slack returned the error {str(error)[:100]}" if error else "Slack did not accept the message"

@@ -1,9 +1,9 @@
-"""Why a message is not sent."""
+"""Errors of outgoing messages."""
 
 
 class Refused(Exception):
-    """This address cannot be used"""
+    """The URL cannot be used"""
 
 
 class Undelivered(Exception):
-    """The message did not arrive"""
+    """The message was not delivered"""

@@ -1,4 +1,4 @@
-"""Addresses of services as Apprise writes them: scheme://user:password@host:port/targets?option=value."""
+"""URLs of services in the format of Apprise: scheme://user:password@host:port/targets?option=value."""
 
 import re
 from typing import NamedTuple
@@ -13,7 +13,7 @@ _AUTHORITY = re.compile(
 
 
 class ServiceUrl(NamedTuple):
-    """The parts of an address, decoded. A `#` is an ordinary character: channels begin with it."""
+    """The decoded parts of a URL. A `#` is an ordinary character: channels begin with it."""
 
     scheme: str
     user: str
@@ -22,7 +22,7 @@ class ServiceUrl(NamedTuple):
     port: int | None
     path: list[str]
     options: dict[str, str]
-    # The options whose names begin with "+", without it.
+    # Options with a leading "+" in their name, which is removed.
     headers: dict[str, str]
 
     def allows(self, option: str) -> bool:
@@ -35,14 +35,14 @@ class ServiceUrl(NamedTuple):
 
 
 def read(url: str) -> ServiceUrl:
-    """The parts of an address. Raises Refused for what has none."""
+    """Parses a URL. Raises Refused if it is not valid."""
     scheme, separator, rest = url.strip().partition("://")
     rest, _, query = rest.partition("?")
     authority, _, path = rest.partition("/")
     parts = _AUTHORITY.fullmatch(authority)
     port = int(parts["port"]) if parts and parts["port"] else None
     if not separator or parts is None or port not in (None, *range(1, 65536)):
-        raise Refused("This is not an address of a service")
+        raise Refused("This is not the URL of a service")
     return ServiceUrl(
         scheme=scheme.lower(),
         user=unquote(parts["user"] or ""),
@@ -56,7 +56,7 @@ def read(url: str) -> ServiceUrl:
 
 
 def option_names(url: str) -> set[str]:
-    """The names of an address's options, in small letters."""
+    """The names of a URL's options, in lower case."""
     return {name.lower().strip() for name, _ in _options(url.partition("?")[2])}
 
 

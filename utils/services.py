@@ -1,4 +1,4 @@
-"""Messages for the services that only Apprise knows. Importing this needs Apprise, which is an optional package."""
+"""Messages for services that are supported by Apprise. Importing this requires Apprise, an optional package."""
 
 import logging
 import threading
@@ -25,13 +25,13 @@ _ASSET = AppriseAsset(
     allow_templates=False,
 )
 
-_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+_warnings: ContextVar[list[str] | None] = ContextVar("warnings", default=None)
 
 
 def host_of(url: str) -> str | None:
-    """The host that an address connects to, if it may name any.
+    """The host that a URL connects to; None if its service has a fixed host.
 
-    Raises Refused for what is no address, and for one that acts on this machine.
+    Raises Refused for a URL that is not valid, or that acts on this machine.
     """
     plugin = _plugin(url, 0)
     templates: tuple[str, ...] = plugin.templates
@@ -42,42 +42,42 @@ def host_of(url: str) -> str | None:
 
 
 def notify(url: str, title: str, body: str, seconds: float, *, allow_private: bool) -> None:
-    """Sends a message. Raises Undelivered with what Apprise said, and Refused.
+    """Sends a message. Raises Undelivered with the messages of Apprise, and Refused.
 
-    A connection that is not answered for `seconds` is given up.
+    `seconds` is the timeout of a connection.
     """
-    heard: list[str] = []
-    _heard.set(heard)
+    warnings: list[str] = []
+    _warnings.set(warnings)
     plugin = _plugin(url, seconds)
     with nullcontext() if allow_private else public_only():
         sent = plugin.notify(title=title, body=body, body_format="text")
     if not sent:
-        raise Undelivered("; ".join(heard)[:500] or "The service did not take the message")
+        raise Undelivered("; ".join(warnings)[:500] or "The service did not accept the message")
 
 
 def _plugin(url: str, seconds: float) -> NotifyBase:
     with _loading:
         plugin = Apprise.instantiate(url, asset=_ASSET)
     if not isinstance(plugin, NotifyBase):
-        raise Refused("Apprise cannot read this address")
+        raise Refused("This is not a valid URL for Apprise")
     if _LOCAL & plugin.schemas():  # type: ignore[no-untyped-call]
-        raise Refused("This would act on the server itself")
-    # What the address says of these does not count.
+        raise Refused("This service acts on the server itself, which is not allowed")
+    # These options of the URL are overridden.
     plugin.redirects = False
     plugin.socket_connect_timeout = plugin.socket_read_timeout = seconds
     return plugin
 
 
 class _Listener(logging.Handler):
-    """Keeps what Apprise complains about for whoever is sending: it answers only whether it worked."""
+    """Collects the warnings of Apprise for the sender, because Apprise returns only whether it succeeded."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        heard = _heard.get()
-        if heard is not None:
-            heard.append(record.getMessage())
+        warnings = _warnings.get()
+        if warnings is not None:
+            warnings.append(record.getMessage())
 
 
-# Apprise loads its plugins when it is first asked, and several threads may ask.
+# Apprise loads its plugins on first use, possibly in several threads.
 _loading = threading.Lock()
 _apprise_log = logging.getLogger("apprise")
 _apprise_log.addHandler(_Listener(logging.WARNING))

@@ -1,4 +1,4 @@
-"""Tables written while they grow, as CSV, JSON lines or Parquet: the memory they take does not grow with them."""
+"""Streams tables as CSV, JSON lines or Parquet, in constant memory."""
 
 import asyncio
 import csv
@@ -21,15 +21,15 @@ MEDIA_TYPES: Mapping[Format, str] = {
     "jsonl": "application/jsonl",
     "parquet": "application/vnd.apache.parquet",
 }
-# Some rows by columns, a list of values for each. A decimal is text with all its digits, a time or date is text as in
-# RFC 3339, JSON is text too; None stands for null everywhere.
+# Some rows, as a list of values for each column. Decimals (with all digits), times and dates (RFC 3339) and JSON are
+# text; None is null.
 Page = Mapping[str, Any]
 
-# What makes a spreadsheet take a cell for a formula.
+# First characters by which spreadsheets recognise a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 # A list price has up to 17 decimals, a percentage of it 8 more.
 DECIMAL_PRECISION, DECIMAL_SCALE = 38, 25
-# A row group is written when it has so many rows, or takes so much memory.
+# Maximum number of rows, and maximum memory, of a row group.
 _ROWS_IN_A_GROUP = 5_000
 _BYTES_IN_A_GROUP = 8_000_000
 _THREAD = ThreadPoolExecutor(1, "tables")
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Column(NamedTuple):
-    """A column's name and what its values are."""
+    """The name of a column and the kind of its values."""
 
     name: str
     kind: Kind
@@ -47,22 +47,22 @@ class Writer(Protocol):
     """Writes a table page by page."""
 
     def write(self, page: Page) -> bytes:
-        """Adds some rows; returns what of the file is ready."""
+        """Adds rows; returns the bytes of the file that are ready."""
 
     def end(self) -> bytes:
         """The rest of the file."""
 
 
 async def aside(function: Callable[..., T], *arguments: Any) -> T:
-    """What a function returns that takes too long for the event loop, in the one thread all tables share.
+    """Runs a function that would block the event loop in the thread that all tables share.
 
-    A second one would speed up nothing, and take memory of its own.
+    A second thread would take more memory and not be faster.
     """
     return await asyncio.get_running_loop().run_in_executor(_THREAD, function, *arguments)
 
 
 def table(columns: Sequence[Column], format: Format, pages: AsyncIterator[Page]) -> AsyncIterator[bytes]:
-    """The file in pieces, made beside the event loop. Raises NotInstalled at once if the server has no Parquet."""
+    """The file in pieces. Raises NotInstalled immediately if the server does not support Parquet."""
     if format == "parquet":
         require("parquet", "Parquet")
     return _table(columns, format, pages)
@@ -77,9 +77,9 @@ async def _table(columns: Sequence[Column], format: Format, pages: AsyncIterator
 
 
 class CsvWriter:
-    """CSV as in RFC 4180, the names first; null is an empty field.
+    """CSV (RFC 4180) with a header; null is an empty field.
 
-    In front of text that a spreadsheet would take for a formula stands an apostrophe.
+    Text that a spreadsheet would read as a formula gets an apostrophe in front.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -109,7 +109,7 @@ def _cells(column: Column, values: Sequence[Any]) -> Sequence[Any]:
 
 
 class JsonLinesWriter:
-    """A JSON object a line, every digit of a number kept."""
+    """One JSON object per line, with exact numbers."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
@@ -132,13 +132,13 @@ def _json_values(column: Column, values: Sequence[Any]) -> Sequence[Any]:
 
 
 class ParquetWriter:
-    """Parquet, a row group at a time. Decimals are decimal128(38, 25), times are UTC microseconds, JSON is text.
+    """Parquet, one row group at a time. Decimals are decimal128(38, 25), times are UTC microseconds, JSON is text.
 
-    A decimal with more digits than that is an error, never rounded.
+    A decimal with more digits raises an error, and is never rounded.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        # Only who exports Parquet pays for it: 40 MB of memory.
+        # Imported on first use, because it takes 40 MB of memory.
         import pyarrow
         import pyarrow.parquet
 
@@ -186,7 +186,7 @@ class ParquetWriter:
         self._rows = self._bytes = 0
 
 
-# What each kind's text stands for. Arrow could read text itself, but what it loads for that takes 12 MB.
+# Parsers of text by kind. Arrow could parse text itself, but would load 12 MB for that.
 _READ: Mapping[Kind, Callable[[str], Any]] = {
     "decimal": Decimal,
     "time": datetime.fromisoformat,

@@ -37,7 +37,7 @@ class Tokens:
                 token, self.key, algorithms=[self.algorithm], options={"require_exp": True}
             )
             if claims["use"] != use:
-                raise Unauthorized("This is not the right kind of token")
+                raise Unauthorized("This kind of token is not accepted here")
             return UUID(claims["sid"]), UUID(claims["jti"])
         except (JWTError, KeyError, ValueError, AttributeError, TypeError):
             raise Unauthorized("The token is not valid or has expired; sign in again") from None

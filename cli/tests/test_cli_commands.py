@@ -256,7 +256,7 @@ def test_exports_come_as_the_server_makes_them(llmlab: Program, signed_in: Works
 def test_a_package_that_the_server_lacks_is_an_error_with_its_command(
     llmlab: Program, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message = "Parquet needs pyarrow, which is not installed on this server. Run ./run.sh extras parquet."
+    message = "Parquet requires pyarrow, which is not installed on this server. Run ./run.sh extras parquet."
     problem = json.dumps({"title": "Not Implemented", "status": 501, "detail": message}).encode()
     server = Double("/api/export/costs")
     server.answers = [(501, {"Content-Type": "application/problem+json"}, problem)]

@@ -126,7 +126,7 @@ def usual_hours(calls: Array, expected_days: Array) -> Usual:
 def usual_errors(calls: Array, errors: Array, per_day: int) -> Usual:
     """For series of calls and failed calls, [series, time] with `per_day` times a day; only high z are meaningful.
 
-    The usual rate p is the median of the rates of the 28 days before, at least 1 %. On the scale that stabilises the
+    The usual rate p is the median of the rates of the 28 days before, at least 1%. On the scale that stabilises the
     binomial distribution, with n calls and e errors, r = 2 sqrt(n + 1/2) (asin sqrt((e + 3/8) / (n + 3/4)) - asin
     sqrt(p)), and z = r / max(1, 1.4826 MAD(r)) over the times with calls. `expected` is n p.
     """

@@ -32,7 +32,7 @@ def cache_losses(window: Window) -> Iterator[Optimization]:
                 "cache_loss",
                 Subject.of(load),
                 f"Prompt caching of {load.model} cost more than it saved: {sum(written)} tokens were "
-                f"written to the cache and {read} read from it; cache only what is read again before it expires",
+                f"written to the cache and {read} read from it; cache only prefixes that are reused before they expire",
                 cost=money(loss),
                 saving=window.monthly(loss, load.first_at),
                 confidence="high",
@@ -69,15 +69,15 @@ def caching_unused(window: Window) -> Iterator[Optimization]:
             if saving <= 0:
                 continue
             what = (
-                "put what repeats first, so that its vendor caches it by itself"
+                "put the repeated part first, so that the provider caches it automatically"
                 if rules.automatic
-                else "mark it to be cached"
+                else "mark the prefix for caching"
             )
             yield finding(
                 "caching_unused",
                 Subject.of(load),
                 f"{len(calls)} of {len(load.sample)} sampled calls of {load.model} begin with the same "
-                f"{tokens} tokens ({prefix[:16]}) and none was read from a cache; {what}",
+                f"{tokens} tokens ({prefix[:16]}) but none were read from a cache; {what}",
                 cost=money(tokens * rates.input * share * load.calls),
                 saving=window.monthly(saving, load.first_at),
                 confidence="high" if len(sent) == len(calls) else "medium",

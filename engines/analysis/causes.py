@@ -15,6 +15,7 @@ from engines.analysis.grid import HOURS, Grid, Leaf
 from providers import NO_OWN_PRICES, OwnPrices, PriceBook
 from schemas.anomalies import Anomaly, AnomalyCause, AnomalyContributor
 from schemas.comparison import CostEffects, ModelDifference, PeriodUsage
+from utils.money import change_in_dollars, dollars
 
 _ZERO = Decimal(0)
 _WEEK = 7 * HOURS
@@ -155,17 +156,16 @@ def _reasons(one: Found, contributors: Sequence[AnomalyContributor], uses: dict[
     if not named and one.kind == "stop":
         return f"no calls of {one.place.about}"
     if not named:
-        return f"{one.place.about} is off by {_usd(abs(one.excess))} USD from what came before"
+        return f"{one.place.about} differs by {dollars(abs(one.excess))} from its history"
     parts = [
-        f"{_in_words(part, *uses[part.project, part.provider, part.model], one)} "
-        f"({'+' if part.effect > 0 else '-'}{_usd(abs(part.effect))} USD)"
+        f"{_phrase(part, *uses[part.project, part.provider, part.model], one)} ({change_in_dollars(part.effect)})"
         for part in named
     ]
     where = one.place.project or (one.place.provider if one.place.scope == "provider" else None)
     return (f"{where}: " if where else "") + _listed(parts)
 
 
-def _in_words(part: AnomalyContributor, usual: PeriodUsage, now: PeriodUsage, one: Found) -> str:
+def _phrase(part: AnomalyContributor, usual: PeriodUsage, now: PeriodUsage, one: Found) -> str:
     more = part.effect > 0
     model = part.model if one.place.project or not part.project else f"{part.model} in {part.project}"
     if part.cause == "calls":
@@ -176,7 +176,7 @@ def _in_words(part: AnomalyContributor, usual: PeriodUsage, now: PeriodUsage, on
         "cache_hit_rate": f"{'worse' if more else 'better'} use of the prompt cache by {model}",
         "price": f"{'higher' if more else 'lower'} prices of {model}",
         "priced_share": f"a {'larger' if more else 'smaller'} share of calls of {model} with a known price",
-        "new": f"calls of {model}, which is not used at these hours otherwise",
+        "new": f"calls of {model}, which is usually not used at these hours",
         "vanished": f"no calls of {model}",
     }[part.cause]
 
@@ -185,7 +185,7 @@ def _ratio(now: Decimal, usual: Decimal, of: str, model: str) -> str:
     ratio = now / usual if usual else _ZERO
     if ratio >= 2:
         return f"{ratio:.1f} times the usual {of} of {model}".replace(".0 times", " times")
-    return f"{abs(ratio - 1):.0%} {'more' if ratio >= 1 else 'fewer'} {of} of {model} than usual".replace("%", " %")
+    return f"{abs(ratio - 1):.0%} {'more' if ratio >= 1 else 'fewer'} {of} of {model} than usual"
 
 
 def _failures(one: Found, members: Sequence[Leaf], calls: int, errors: int) -> str:
@@ -196,9 +196,9 @@ def _failures(one: Found, members: Sequence[Leaf], calls: int, errors: int) -> s
     )
     what = one.place.model or one.place.provider or one.place.project or "the workspace"
     where = f" in {one.place.project}" if one.place.project and one.place.model else ""
-    said = (
+    text = (
         f"{_percent(errors, calls)} of the calls of {what}{where} failed ({errors} of {calls}), "
-        f"where {_percent(one.expected_errors, calls)} is usual"
+        f"compared with the usual {_percent(one.expected_errors, calls)}"
     )
     if len(members) > 1:
         parts = [
@@ -206,9 +206,9 @@ def _failures(one: Found, members: Sequence[Leaf], calls: int, errors: int) -> s
             for count, leaf in failed[:_MOST_NAMED]
             if count
         ]
-        # What the rest of the workspace used has no name.
-        said += f": {_listed(parts)}" if parts else ""
-    return said
+        # The rest of the workspace has no names.
+        text += f": {_listed(parts)}" if parts else ""
+    return text
 
 
 def _beginning(one: Found, now: Sequence[PeriodUsage], grid: Grid) -> str:
@@ -255,11 +255,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _percent(part: float, whole: float) -> str:
-    return f"{part / whole:.0%}".replace("%", " %")
-
-
-def _usd(amount: Decimal | float) -> str:
-    return f"{amount:.2f}" if amount >= 1 else f"{amount:.2g}"
+    return f"{part / whole:.0%}"
 
 
 def _money(amount: float) -> Decimal:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from schemas.comparison import CostEffects, ModelDifference, ProjectDifference, UnpricedModel
+from utils.money import change_in_dollars, dollars
 
 _ZERO = Decimal(0)
 _MOST_NAMED = 3
@@ -21,12 +22,12 @@ def summary(
     """One sentence: by how much spend changed, the largest causes by name, and what is in no total."""
     difference = after - before
     if difference:
-        said = f"Spend {'rose' if difference > 0 else 'fell'} by {_usd(abs(difference))} USD"
+        text = f"Spend {'rose' if difference > 0 else 'fell'} by {dollars(abs(difference))}"
         if before:
-            said += f" ({abs(difference) / before:.1%})"
-        said += f", from {_usd(before)} to {_usd(after)} USD"
+            text += f" ({abs(difference) / before:.1%})"
+        text += f", from {dollars(before)} to {dollars(after)}"
     else:
-        said = f"Spend stayed at {_usd(after)} USD"
+        text = f"Spend stayed at {dollars(after)}"
     effects = [
         (effect, project.project, cause)
         for project in projects
@@ -36,23 +37,23 @@ def summary(
     gross = sum((abs(effect) for effect, _, _ in effects), _ZERO)
     effects.sort(key=lambda entry: -abs(entry[0]))
     named = [
-        f"{_in_words(cause, effect, project, models)} ({'+' if effect > 0 else '-'}{_usd(abs(effect))})"
+        f"{_phrase(cause, effect, project, models)} ({change_in_dollars(effect)})"
         for effect, project, cause in effects[:_MOST_NAMED]
         if abs(effect) >= gross * _WORTH_NAMING
     ]
     if named:
-        said += f", mainly by {', '.join(named[:-1])}{' and ' if named[1:] else ''}{named[-1]}"
+        text += f", mainly due to {', '.join(named[:-1])}{' and ' if named[1:] else ''}{named[-1]}"
     if unpriced:
         calls = sum((one.before_calls + one.after_calls for one in unpriced), _ZERO)
         names = ", ".join(one.model for one in unpriced[:_MOST_NAMED]) + (", ..." if unpriced[_MOST_NAMED:] else "")
-        said += (
+        text += (
             f"; {calls.normalize():f} call{'' if calls == 1 else 's'} without a known price ({names}) "
-            f"{'is' if calls == 1 else 'are'} in neither total"
+            f"{'is' if calls == 1 else 'are'} not included in either total"
         )
-    return f"{said}."
+    return f"{text}."
 
 
-def _in_words(cause: str, effect: Decimal, project: str | None, models: Sequence[ModelDifference]) -> str:
+def _phrase(cause: str, effect: Decimal, project: str | None, models: Sequence[ModelDifference]) -> str:
     where = "outside projects" if project is None else f"in {project}"
     more = effect > 0
     if cause == "model_mix":
@@ -70,10 +71,3 @@ def _in_words(cause: str, effect: Decimal, project: str | None, models: Sequence
         "new_projects": "the first calls outside projects" if project is None else f"the new project {project}",
         "vanished_projects": "no more calls outside projects" if project is None else f"no more calls {where}",
     }[cause]
-
-
-def _usd(amount: Decimal) -> str:
-    """Rounded to cents, and what is less than one dollar to two digits."""
-    if amount >= 1 or not amount:
-        return f"{amount:.2f}"
-    return f"{amount:.{max(2, 1 - amount.adjusted())}f}"

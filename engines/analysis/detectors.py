@@ -40,8 +40,8 @@ def failed_calls(window: Window) -> Iterator[Optimization]:
             yield finding(
                 "failed_calls",
                 Subject.of(load),
-                f"{load.errors} of {load.calls} calls of {load.model} failed or timed out and were "
-                "paid for; find out why, and retry less",
+                f"{load.errors} of {load.calls} calls of {load.model} failed or timed out but were "
+                "charged; find the cause, and retry less",
                 cost=load.error_cost,
                 saving=window.monthly(load.error_cost, load.first_at),
                 confidence="high",
@@ -72,8 +72,8 @@ def retry_storms(window: Window) -> Iterator[Optimization]:
             yield finding(
                 "retry_storm",
                 subject,
-                f"{again} of the newest calls of {subject.model} sent a prompt again within a minute, in "
-                f"{len(runs)} runs of 3 or more; wait longer after each failure, and keep the first answer",
+                f"{again} of the newest calls of {subject.model} repeated a prompt within a minute, in "
+                f"{len(runs)} runs of 3 or more; use exponential backoff, and cache the first answer",
                 cost=wasted,
                 saving=None,
                 confidence="high" if failed else "medium",
@@ -112,15 +112,15 @@ def batches(window: Window) -> Iterator[Optimization]:
             continue
         calls = f"calls of {used.model}{_in(used)}"
         why = (
-            f"{tagged} of {len(sampled)} sampled {calls} are tagged as able to wait"
+            f"{tagged} of {len(sampled)} sampled {calls} have a tag that allows delay"
             if by_tag
-            else f"{share:.0%} of {used.calls} {calls} come between {burst}:00 and {(burst + _BURST_HOURS) % 24}:00"
+            else f"{share:.0%} of {used.calls} {calls} are made between {burst}:00 and {(burst + _BURST_HOURS) % 24}:00"
         )
         yield finding(
             "batch",
             Subject.of(used),
-            f"{why}; the vendor's batch tier takes {offer.discount:.0%} off. If they go through it "
-            "already, send what they cost, or set an own price",
+            f"{why}; the provider's batch API has a discount of {offer.discount:.0%}. If they use it "
+            "already, send their cost, or add an own price",
             cost=money(share * used.cost),
             saving=window.monthly(saving, used.first_at),
             confidence="high" if by_tag else "medium",
@@ -159,7 +159,7 @@ def oversized(window: Window) -> Iterator[Optimization]:
             "oversized_prompts",
             Subject.of(used),
             f"{len(beyond)} of {len(prompts)} sampled prompts{_in(used)} are longer than {limit} tokens, "
-            f"4 times the median of {used.model}; look at what fills them. The saving is for cutting them to that",
+            f"4 times the median of {used.model}; the saving is for shortening them to that length",
             cost=money(cost),
             saving=window.monthly(cost, used.first_at),
             confidence="medium",
@@ -189,8 +189,8 @@ def unused_limits(window: Window) -> Iterator[Optimization]:
         yield finding(
             "unused_output_limit",
             Subject.of(load),
-            f"Calls of {load.model} may write {limit} tokens, but of 20 answers 19 have at most {long}; a "
-            "lower limit saves no money by itself, but holds less of your budgets and ends runaway answers",
+            f"The output limit of {load.model} is {limit} tokens, but 95% of the outputs have at most {long}; a "
+            "lower limit has no effect on cost, but reserves less of your budgets and stops runaway outputs",
             cost=money(unused * rates.output / len(load.sample) * load.calls),
             saving=_ZERO,
             confidence="high",
@@ -217,8 +217,8 @@ def price_cuts(window: Window) -> Iterator[Optimization]:
             yield finding(
                 "price_cut",
                 Subject.of(load),
-                f"{other.able.model} follows {load.model} in its vendor's line-up and costs less for "
-                "the same calls; this saving is among the model recommendations too",
+                f"{other.able.model} succeeds {load.model} and costs less for the same calls; this saving is "
+                "also part of the model recommendations",
                 cost=load.cost,
                 saving=window.monthly(other.saving, load.first_at),
                 confidence="medium" if load.sample else "low",
@@ -235,12 +235,12 @@ def retirements(window: Window) -> Iterator[Optimization]:
         if retirement is None or window.today - last > _STILL_USED or retirement.retires_on > (window.at + SOON).date():
             continue
         left = (retirement.retires_on - window.today).days
-        when = f"stops serving {load.model} on" if left > 0 else f"has not served {load.model} since"
-        instead = f"; it names {retirement.replacement} as the replacement" if retirement.replacement else ""
+        when = "retires" if left > 0 else "retired"
+        instead = f"; the recommended replacement is {retirement.replacement}" if retirement.replacement else ""
         yield finding(
             "retirement",
             Subject.of(load),
-            f"The vendor {when} {retirement.retires_on}{instead} ({retirement.source})",
+            f"The provider {when} {load.model} on {retirement.retires_on}{instead} ({retirement.source})",
             cost=load.cost,
             saving=None,
             confidence="high",

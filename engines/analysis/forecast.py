@@ -24,9 +24,7 @@ from schemas.forecast import (
 HISTORY_DAYS = 182
 # Most days ahead of a budget's forecast; its period may end later.
 _LONGEST = 92
-_NOT_BY_DAY = (
-    "The daily totals know neither API keys nor tags together with other parts of a scope, so nothing is forecast"
-)
+_NO_DAILY_TOTALS = "No forecast: daily totals do not cover scopes with an API key, or with a tag and other fields"
 
 
 def forecast(stored: StoredSpend, period: ForecastPeriod, tz: str, horizon: int, at: datetime) -> Forecast:
@@ -91,12 +89,12 @@ def _missing(series: SpendSeries) -> str | None:
         return None
     if not days:
         return (
-            f"A forecast needs {FEWEST_DAYS} whole days since the first cost, and the last {HISTORY_DAYS} days before "
-            "today cost nothing"
+            f"A forecast requires {FEWEST_DAYS} whole days since the first cost; the last {HISTORY_DAYS} days before "
+            "today have no cost"
         )
     since = series.today - timedelta(days=days)
     return (
-        f"A forecast needs {FEWEST_DAYS} whole days since the first cost, which was on {since}: it is possible from "
+        f"A forecast requires {FEWEST_DAYS} whole days since the first cost on {since}: it is available from "
         f"{since + timedelta(days=FEWEST_DAYS)} on"
     )
 
@@ -138,7 +136,7 @@ def _of_budget(budget: Budget, series: SpendSeries | None, simulation: Simulatio
         total=total,
         model=None if simulation is None else simulation.model,
         backtest=[] if simulation is None else _tested(simulation),
-        missing=_NOT_BY_DAY if series is None else _missing(series),
+        missing=_NO_DAILY_TOTALS if series is None else _missing(series),
     )
 
 

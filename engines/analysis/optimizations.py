@@ -40,33 +40,33 @@ def missing_evidence(window: Window) -> list[MissingEvidence]:
     if not hashed and any(caching.could_be_cached(window, call) for call in sample):
         missing.append(
             MissingEvidence(
-                what="repeated beginnings of prompts",
-                why="Prompts that begin alike could be cached; without a hash nobody knows which do.",
-                how='"metadata": {"prefix_hash": "<hash of the instructions, tools and documents that repeat>", '
+                what="repeated prompt prefixes",
+                why="Repeated prefixes could be cached, but without a hash they cannot be recognised.",
+                how='"metadata": {"prefix_hash": "<hash of the repeated instructions, tools and documents>", '
                 '"prefix_tokens": 1800} with each event',
             )
         )
     if not window.usage.newest:
         missing.append(
             MissingEvidence(
-                what="prompts sent again",
-                why="The same prompt within a minute is a retry that is paid for twice.",
+                what="repeated prompts",
+                why="A prompt that is repeated within a minute is a retry that is charged again.",
                 how='"metadata": {"prompt_hash": "<hash of the whole prompt>"} with each event',
             )
         )
     if not any(call.tier for call in sample) and any(window.prices.batch(load.provider) for load in window.workloads):
         missing.append(
             MissingEvidence(
-                what="calls that may wait",
-                why="Vendors take half off calls that may take a day; only nightly bursts show without a tag.",
-                how='"tags": {"tier": "batch"} with events whose answer nobody waits for',
+                what="calls that allow delay",
+                why="Batch APIs have a discount of up to half; without a tag, only nightly bursts are recognised.",
+                how='"tags": {"tier": "batch"} with events that are not time-critical',
             )
         )
     if not any(call.max_tokens for call in sample):
         missing.append(
             MissingEvidence(
                 what="output limits",
-                why="A limit far above what is written holds money of budgets that could be spent.",
+                why="An output limit far above the actual output reserves more of a budget than necessary.",
                 how='"metadata": {"max_tokens": 1000} with each event',
             )
         )
@@ -74,7 +74,7 @@ def missing_evidence(window: Window) -> list[MissingEvidence]:
         missing.append(
             MissingEvidence(
                 what="ratings",
-                why="What a cheaper model loses in quality is known only from what people think of its answers.",
+                why="Only ratings show how the quality of a cheaper model compares.",
                 how="POST /api/feedback with the event's id and a rating from 1 to 5",
             )
         )
@@ -83,8 +83,8 @@ def missing_evidence(window: Window) -> list[MissingEvidence]:
         missing.append(
             MissingEvidence(
                 what="prices",
-                why=f"Calls of {', '.join(unpriced[:10])} have no price, so nothing can be said of their cost.",
-                how="POST /api/prices with your own price, or `cost` with each event",
+                why=f"Calls of {', '.join(unpriced[:10])} have no known price, so their cost cannot be analysed.",
+                how="POST /api/prices with an own price, or `cost` with each event",
             )
         )
     return missing

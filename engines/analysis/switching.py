@@ -21,25 +21,24 @@ _FEWEST_DAYS = 7
 _PRICED_ONE_BY_ONE = 20
 _MODALITIES = ("audio", "image", "video")
 _METHOD = (
-    "Totals of calls, tokens and cost are exact, from the ledger. How tokens spread over short and long prompts is "
-    "estimated from a sample of the calls of each model, spread evenly over them. Savings are those of the window per "
-    "day since the model's first call in it, times 30; the interval is Student's t over the whole days' savings and "
-    "does not hold what the sample leaves open."
+    "Totals of calls, tokens and cost are exact. The distribution of prompt lengths is estimated from a sample of each "
+    "model's calls. Monthly savings are the savings of the period per day since the model's first call, times 30. "
+    "Intervals are Student's t over the savings of whole days; they do not include the sampling error."
 )
 _ASSUMPTIONS = [
-    "The other model reads the same prompts and writes answers of the same length; one that reasons may write more.",
-    "Another vendor's tokenizer counts the same text alike, unless its own documents say otherwise.",
-    "As much of the prompts is cached as now, whatever the other vendor's shortest prefix; where it has no price for "
-    "the cache, cached tokens cost what plain input does.",
-    "Prices are today's, your own first; discounts that only the stored costs know are not expected elsewhere.",
+    "The suggested model has the same prompts and outputs of the same length; reasoning models may write more.",
+    "Tokenizers of other providers yield the same token counts, unless their documentation states otherwise.",
+    "The same share of prompt tokens is cached, regardless of the other provider's minimum prefix; without a cache "
+    "price, cached tokens are priced as uncached input.",
+    "Prices are current, with own prices first; discounts that are only part of recorded costs are not assumed.",
 ]
 _SAME_WORK = (
-    "The same calls: its vendor places it in the same tier or above. Try it on your own prompts before you move, since "
-    "two models of a tier are sold for the same work but do not answer alike."
+    "All calls: its provider places it in the same tier or above. Models of one tier give different answers, so "
+    "evaluate it on your own prompts before you switch."
 )
 _SMALLER_WORK = (
-    "Calls that do not need the larger model's full ability, such as classification, extraction and short answers. "
-    "The saving is priced on the tokens you used; whether the quality suffices only a test on your own prompts tells."
+    "Calls that do not need the capability of the larger model, such as classification, extraction and short answers. "
+    "Evaluate the quality on your own prompts before you switch."
 )
 
 

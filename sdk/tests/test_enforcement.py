@@ -104,7 +104,7 @@ async def test_many_coroutines_stay_within_a_budget_without_blocking_the_loop(
 def test_a_refusal_names_the_budget_and_the_remaining_amount(configure: Configure, workspace: Workspace) -> None:
     made = budget(workspace, 1)
     configure(enforce_budget=True)
-    with pytest.raises(llmlab.BudgetExceeded, match=r"The budget 'hard' has 0\.01 USD left") as refused:
+    with pytest.raises(llmlab.BudgetExceeded, match=r"The budget 'hard' has \$0\.01 left") as refused:
         llmlab.track("openai", "gpt-4o", input_tokens=8_000, max_output_tokens=0).begin()
     assert (refused.value.budget_id, refused.value.budget) == (made["id"], "hard")
     assert refused.value.remaining == Decimal("0.01")

@@ -52,4 +52,4 @@ export async function problemOf(response: Response): Promise<Problem> {
 }
 
 /** The message to show. */
-export const sentence = (error: unknown) => (error instanceof Error ? error.message : "Something went wrong");
+export const sentence = (error: unknown) => (error instanceof Error ? error.message : "Unexpected error");
