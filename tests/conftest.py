@@ -131,7 +131,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
-    """Somebody nobody knows yet, who can call the application."""
+    """A client of the application that is not signed in."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
 

@@ -21,7 +21,7 @@ from tests.test_otlp import CHAT, message_of, request_of, span
 # What each caller is answered. The viewer, the admin and the keys belong to one workspace. The stranger is the admin of
 # another, and names things of this one by their ids, or where there is no id the workspace itself by X-Workspace-Id.
 ACCESS = """
-                                                   nobody viewer admin writes reads admin_key expired revoked stranger
+                                                   anyone viewer admin writes reads admin_key expired revoked stranger
 GET    /                                            200    200    200   200    200     200      200     200     200
 GET    /health                                      200    200    200   200    200     200      200     200     200
 GET    /api/health                                  200    200    200   200    200     200      200     200     200
@@ -241,7 +241,7 @@ async def world(
         assert (await ada.request("DELETE", f"/api/keys/{revoked.id}")).status_code == 204
         hook = {"kind": "webhook", "url": "https://hooks.example.com/llmlab"}
         channel = await made(ada, "/api/alert-channels", name="hook", **hook)
-        await ada.track(model="nobody-knows-it")
+        await ada.track(model="no-such-model")
         (alert,) = (await ada.get("/api/alerts"))["alerts"]
         event = (await ada.track(project="search", tags={"team": "blue"})).json()["event_id"]
         project = await made(ada, "/api/projects", name="chat")
@@ -262,7 +262,7 @@ async def world(
             client,
             sql,
             callers={
-                "nobody": {},
+                "anyone": {},
                 "viewer": viewer.headers,
                 "admin": admin.headers,
                 "writes": writes.headers,
@@ -349,7 +349,7 @@ def operations(app: FastAPI) -> set[str]:
     return {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
 
 
-def test_the_table_has_every_operation_and_no_other(tmp_path: Path) -> None:
+def test_the_table_lists_exactly_the_operations_of_the_api(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path))
     # An old path is one of another operation's.
     current = {operation for operation in expected() if operation.split()[1] not in OLD_PATHS}
@@ -361,7 +361,7 @@ def test_the_table_has_every_operation_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_everybody_is_answered_as_the_table_says_and_who_is_refused_changes_nothing(world: World) -> None:
+async def test_every_caller_gets_the_status_in_the_table_and_a_refusal_changes_nothing(world: World) -> None:
     before = await world.rows()
     wrong = []
     for operation, statuses in expected().items():

@@ -69,13 +69,13 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=name_of)
-def test_verbs_that_are_named_exist(path: Path) -> None:
+def test_commands_in_the_documents_exist(path: Path) -> None:
     for verb in re.findall(r"\./run\.sh (\w+)", TEXTS[path]):
         assert f"\n  {verb})\n" in (ROOT / "run.sh").read_text(), verb
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=name_of)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_are_valid(path: Path) -> None:
     for target in re.findall(r"\]\((?!https://)([^)]+)\)", TEXTS[path]):
         name, _, fragment = target.partition("#")
         linked = (path.parent / name).resolve() if name else path
@@ -85,7 +85,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert [anchor(heading) for heading in headings].count(fragment) == 1, target
 
 
-def test_the_design_names_what_exists() -> None:
+def test_names_in_the_design_exist() -> None:
     """A name in code font is a path of the project, a request, or words of its sources."""
     rooms = ("engines", "providers", "queries", "roads", "routes", "schemas", "tests", "tools", "utils")
     paths = [*ROOT.glob("*.py"), *(ROOT / "supabase" / "schemas").glob("*.sql")]
@@ -110,7 +110,7 @@ async def test_the_generated_files_are_up_to_date(visitor: httpx.AsyncClient) ->
     assert [name_of(path) for path in outdated(openapi)] == [], "run ./run.sh docs"
 
 
-async def test_the_guide_leads_to_every_page_and_names_paths_that_exist(visitor: httpx.AsyncClient) -> None:
+async def test_the_guide_links_every_page_and_names_existing_paths(visitor: httpx.AsyncClient) -> None:
     openapi = (await visitor.get("/openapi.json")).json()
     pages = re.findall(r"^Reference: \[.+?\]\(docs/reference/(.+?)\)", GUIDE, re.MULTILINE)
     assert sorted([*pages, "README.md"]) == sorted(path.name for path in REFERENCE.glob("*.md"))
@@ -239,7 +239,7 @@ def section(text: str, heading: str) -> str:
 
 
 @pytest.mark.parametrize("path", [path for path in WRITTEN if "curl -s" in TEXTS[path]], ids=name_of)
-async def test_the_examples_answer_what_is_printed(path: Path, visitor: httpx.AsyncClient) -> None:
+async def test_the_examples_print_what_the_documents_show(path: Path, visitor: httpx.AsyncClient) -> None:
     at = datetime.now(UTC)
     left = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - at
     if left < timedelta(minutes=2):
@@ -262,7 +262,7 @@ async def test_the_examples_answer_what_is_printed(path: Path, visitor: httpx.As
     assert compared == len(re.findall(r"^```(?:json|text)\n(?!LLMLab)", text, re.MULTILINE))
 
 
-def test_only_text_may_be_shortened() -> None:
+def test_only_text_may_be_abbreviated() -> None:
     came = exactly('{"id": "01a1", "cost": 0.00036, "calls": [1, 2]}')
     assert shortened(came, {"id": "..."}) == {**came, "id": "..."}
     assert shortened(came, {"id": "01..."})["id"] == "01..."

@@ -131,7 +131,7 @@ async def test_an_event_is_shown_with_its_rates(ada: Member) -> None:
         ("cohere", COHERE, "command-a", 1000, 500, 0.0075),
     ],
 )
-async def test_a_providers_own_response_is_read(
+async def test_the_response_of_a_provider_is_read(
     ada: Member,
     provider: str,
     response: dict[str, Any],
@@ -173,7 +173,7 @@ async def test_tokens_of_other_kinds_are_kept_and_priced(ada: Member) -> None:
     ("event", "detail"),
     [
         ({"provider": "openai", "response": {"model": "gpt-4o"}}, "No usage can be read"),
-        ({"provider": "nobody", "response": OPENAI_CHAT}, "cannot be read"),
+        ({"provider": "no-vendor", "response": OPENAI_CHAT}, "cannot be read"),
         ({"provider": "cohere", "response": COHERE}, "names no model"),
         ({"provider": "openai", "response": OPENAI_CHAT, "input_tokens": 5}, "not both"),
         ({"provider": "openai", "response": OPENAI_CHAT, "api_flavor": "smoke signals"}, "No usage can be read"),
@@ -195,14 +195,14 @@ async def test_tokens_of_other_kinds_are_kept_and_priced(ada: Member) -> None:
         ),
     ],
 )
-async def test_a_response_that_makes_no_sense_is_refused(ada: Member, event: dict[str, Any], detail: str) -> None:
+async def test_an_invalid_response_is_refused(ada: Member, event: dict[str, Any], detail: str) -> None:
     problem = assert_problem(await ada.request("POST", "/api/events/track", json=event), 422)
     assert detail in problem["detail"]
 
 
-async def test_what_nobody_knows_the_price_of_is_unpriced_and_not_free(ada: Member) -> None:
+async def test_a_call_without_a_known_price_is_unpriced_and_not_free(ada: Member) -> None:
     for event in (
-        {"provider": "nobody", "model": "gpt-4o"},
+        {"provider": "no-vendor", "model": "gpt-4o"},
         {"model": "gpt-4o-banana"},
         {"provider": "github-copilot", "model": "gpt-4o"},
     ):
@@ -216,7 +216,7 @@ async def test_what_nobody_knows_the_price_of_is_unpriced_and_not_free(ada: Memb
 
 
 @pytest.mark.both_roads
-async def test_a_cost_the_caller_knows_is_believed_to_the_last_digit(ada: Member) -> None:
+async def test_a_cost_from_the_caller_is_stored_with_every_digit(ada: Member) -> None:
     body = b'{"provider":"openai","model":"gpt-4o","input_tokens":1,"output_tokens":1,"cost":1234567.123456789012}'
     response = await ada.request(
         "POST", "/api/events/track", content=body, headers={"Content-Type": "application/json"}
@@ -245,7 +245,7 @@ async def test_sending_again_changes_nothing(ada: Member) -> None:
     assert (await ada.get("/api/events/call-1"))["event_id"] == first.json()["event_id"]
 
 
-async def test_an_idempotency_key_does_the_same_for_a_request(ada: Member) -> None:
+async def test_an_idempotency_key_makes_a_request_repeatable(ada: Member) -> None:
     headers = {"Idempotency-Key": "request-1"}
     first = await ada.request("POST", "/api/events/track", json=call(), headers=headers)
     again = await ada.request("POST", "/api/events/track", json=call(), headers=headers)
@@ -259,7 +259,7 @@ async def test_an_idempotency_key_does_the_same_for_a_request(ada: Member) -> No
         assert_problem(wrong, 422)
 
 
-async def test_a_uuid_of_the_callers_own_is_the_events_id(ada: Member) -> None:
+async def test_a_uuid_from_the_caller_is_the_id_of_the_event(ada: Member) -> None:
     own = str(uuid4())
     assert (await ada.track(id=own)).json()["event_id"] == own
 
@@ -283,7 +283,7 @@ async def test_a_batch_keeps_the_good_events(ada: Member) -> None:
 
 
 @pytest.mark.both_roads
-async def test_a_batch_of_a_thousand_is_taken_and_no_more(ada: Member) -> None:
+async def test_a_batch_has_at_most_a_thousand_events(ada: Member) -> None:
     assert (await ada.batch(*[call()] * 1000))["recorded"] == 1000
     assert_problem(await ada.request("POST", "/api/events/batch", json={"events": [call()] * 1001}), 422)
     assert_problem(await ada.request("POST", "/api/events/batch", json={"events": []}), 422)
@@ -351,7 +351,7 @@ async def test_a_list_with_bad_parameters_is_refused(ada: Member, query: dict[st
 
 
 @pytest.mark.both_roads
-async def test_an_event_nobody_sent_is_not_found(ada: Member) -> None:
+async def test_an_unknown_event_is_not_found(ada: Member) -> None:
     assert_problem(await ada.request("GET", f"/api/events/{uuid4()}"), 404, "Event not found")
 
 

@@ -49,7 +49,7 @@ async def admin(bare: None, url: str, tmp_path: Path) -> AsyncIterator[Member]:
         yield await sign_up(client, "Ada")
 
 
-async def test_health_says_which_extras_there_are(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_health_lists_the_installed_extras(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await client.get("/api/health")).json()["extras"] == ["parquet", "apprise"]
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert (await client.get("/api/health")).json()["extras"] == ["apprise"]
@@ -84,9 +84,7 @@ async def test_a_service_of_apprise_is_refused_when_the_channel_is_made(admin: M
 @pytest.mark.parametrize(
     ("kind", "address"), [("slack", TELEGRAM), ("discord", "json://example.com/"), ("email", "slack://a/b/c")]
 )
-async def test_what_is_no_address_of_its_kind_is_refused_as_with_apprise(
-    admin: Member, kind: str, address: str
-) -> None:
+async def test_an_invalid_address_is_refused_as_with_apprise(admin: Member, kind: str, address: str) -> None:
     refused = await admin.request("POST", "/api/alert-channels", json={"kind": kind, "name": "x", "url": address})
     assert assert_problem(refused, 422)["detail"] == f"This is not an address of {kind}"
 
@@ -124,7 +122,9 @@ async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkey
         assert text.endswith("\nhttp://127.0.0.1:8000")
 
 
-async def test_a_channel_of_apprise_waits_for_it(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_deliveries_by_apprise_wait_until_it_is_installed(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = settings_for(tmp_path, database_url=url, allow_private_webhooks=True)
     async with Receiver() as receiver:
         async with running(settings) as app, client_of(app) as client:
@@ -157,7 +157,7 @@ def test_no_module_of_the_program_needs_an_extra() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_files_of_the_extras_hold_what_is_looked_for() -> None:
+def test_the_requirements_of_each_extra_name_its_package() -> None:
     root = Path(__file__).parent.parent
     found: dict[str, Any] = {}
     for extra in _PACKAGES:

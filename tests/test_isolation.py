@@ -631,7 +631,7 @@ async def ledger(url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg
                     copy,
                     alpha.workspace_id,
                 )
-            # Written once more, Alpha's own rows come last: whoever takes just any row takes a copy.
+            # Alpha's own rows are rewritten and thus last: a function that takes any row takes a copy.
             await sql.execute(
                 f"update public.{table} set workspace_id = workspace_id where workspace_id = $1", alpha.workspace_id
             )
@@ -666,7 +666,7 @@ async def outcome(ledger: Ledger, function: str, given: dict[str, Any]) -> Outco
         await transaction.rollback()
 
 
-async def test_every_function_is_asked_or_said_to_look_across_workspaces(ledger: Ledger) -> None:
+async def test_every_function_is_called_or_listed_as_spanning_workspaces(ledger: Ledger) -> None:
     asked = arguments(ledger.alpha)
     functions = await ledger.functions()
     assert functions.keys() == asked.keys() | ACROSS.keys()
@@ -678,7 +678,7 @@ async def test_every_function_is_asked_or_said_to_look_across_workspaces(ledger:
             assert way.keys() <= set(functions[function]) <= given.keys(), function
 
 
-async def test_no_function_returns_or_changes_anything_of_another_workspace(ledger: Ledger) -> None:
+async def test_no_function_returns_or_changes_data_of_another_workspace(ledger: Ledger) -> None:
     ours, others = await ledger.rows()
     foreign = signs(others) - signs(ours)
     for function, given, must_be_accepted in await ledger.calls():
@@ -690,7 +690,7 @@ async def test_no_function_returns_or_changes_anything_of_another_workspace(ledg
         assert done.refusal or done.others == others, f"{said} changes what is not its own"
 
 
-async def test_every_function_does_the_same_whether_or_not_there_is_another_workspace(ledger: Ledger) -> None:
+async def test_no_result_depends_on_other_workspaces(ledger: Ledger) -> None:
     calls = await ledger.calls()
     beside = [await outcome(ledger, function, given) for function, given, _ in calls]
     ours, _ = await ledger.rows()
@@ -703,7 +703,7 @@ async def test_every_function_does_the_same_whether_or_not_there_is_another_work
             assert seen(with_it, known) == seen(without, known), f"{function}({given})"
 
 
-async def test_how_much_another_workspace_holds_limits_nobody(ledger: Ledger) -> None:
+async def test_limits_do_not_count_the_rows_of_other_workspaces(ledger: Ledger) -> None:
     for table, most in {
         "api_keys": 1_000,
         "invitations": 1_000,
@@ -735,7 +735,7 @@ def seen(done: Outcome, known: set[str]) -> tuple[str | None, list[str], list[st
     return done.refusal, plain(done.answer), plain(done.ours)
 
 
-async def test_knowing_a_workspace_s_id_lets_nobody_in(ledger: Ledger) -> None:
+async def test_knowing_the_id_of_a_workspace_gives_no_access(ledger: Ledger) -> None:
     it = ledger.bravo
     before = await ledger.rows()
     await ledger.functions()

@@ -41,7 +41,7 @@ async def events_of(caller: Caller) -> list[dict[str, Any]]:
     return found
 
 
-async def test_both_ways_tell_the_same_calls_which_are_counted_once(ada: Member) -> None:
+async def test_calls_reported_in_both_ways_are_counted_once(ada: Member) -> None:
     application = await new_api_key(ada)
     assert await post(application, RECORDED) == {"recorded": 4, "duplicates": 0, "rejected": []}
     before = sorted(await events_of(ada), key=str)
@@ -54,7 +54,7 @@ async def test_both_ways_tell_the_same_calls_which_are_counted_once(ada: Member)
     assert (summary["call_count"], summary["total_cost"], summary["unpriced_calls"]) == (4, TOTAL, 0)
 
 
-async def test_its_traces_alone_are_complete(ada: Member) -> None:
+async def test_the_traces_of_litellm_are_sufficient(ada: Member) -> None:
     headers = {"Content-Type": "application/x-protobuf"}
     for _ in range(2):
         answer = await ada.request("POST", "/v1/traces", content=TRACES, headers=headers)
@@ -63,7 +63,7 @@ async def test_its_traces_alone_are_complete(ada: Member) -> None:
     assert (summary["call_count"], summary["total_cost"], summary["unpriced_calls"]) == (4, TOTAL, 0)
 
 
-async def test_a_record_tells_all_there_is_to_know(ada: Member) -> None:
+async def test_a_record_has_every_field_of_an_event(ada: Member) -> None:
     await post(ada, RECORDED)
     events = {(event["provider"], event["status"], len(event["tags"])): event for event in await events_of(ada)}
     openai, anthropic = events["openai", "success", 3], events["anthropic", "success", 1]
@@ -78,14 +78,14 @@ async def test_a_record_tells_all_there_is_to_know(ada: Member) -> None:
     assert (refused["error_message"], refused["cost"], refused["total_tokens"]) == ("RateLimitError", 0, 0)
 
 
-async def test_a_single_record_and_one_in_each_line_are_taken_too(ada: Member) -> None:
+async def test_a_single_record_and_json_lines_are_accepted(ada: Member) -> None:
     assert (await post(ada, RECORDED[0]))["recorded"] == 1
     lines = "\n".join(json.dumps(each) for each in RECORDED).encode()
     assert await post(ada, lines) == {"recorded": 3, "duplicates": 1, "rejected": []}
     assert await post(ada, []) == {"recorded": 0, "duplicates": 0, "rejected": []}
 
 
-async def test_its_reckoning_stands_where_nobody_knows_a_price_or_counts_cannot_tell(ada: Member) -> None:
+async def test_the_cost_from_litellm_is_used_where_none_can_be_calculated(ada: Member) -> None:
     def named(number: int, **changes: Any) -> dict[str, Any]:
         return payload(id=f"chatcmpl-9f8c2a44d2f34f0{number}", response=None, request_tags=[f"n:{number}"], **changes)
 
@@ -110,7 +110,7 @@ async def test_its_reckoning_stands_where_nobody_knows_a_price_or_counts_cannot_
     assert [events[n]["pricing"] for n in "12345"] == ["caller", "unpriced", "caller", "caller", "caller"]
 
 
-async def test_the_project_of_its_key_is_ours_and_the_good_ones_are_kept(ada: Member) -> None:
+async def test_records_go_to_the_project_of_the_key_and_valid_ones_are_stored(ada: Member) -> None:
     filed = payload(metadata={"user_api_key_project_alias": "search", "user_api_key_team_alias": "discovery"})
     answer = await post(
         ada,
@@ -134,13 +134,13 @@ async def test_the_project_of_its_key_is_ours_and_the_good_ones_are_kept(ada: Me
     assert (await post(application, {**filed, "id": "chatcmpl-9f8c2a44d2f34f0e"}))["recorded"] == 1
 
 
-async def test_what_cannot_be_read_is_refused(ada: Member) -> None:
+async def test_unreadable_bodies_are_refused(ada: Member) -> None:
     for body in (b"", b"[", b"[1]", b"{} x", b'"text"', b"\xff", b"[" * 10_000, b'[{"id": 1'):
         assert_problem(await ada.request("POST", "/api/ingest/litellm", content=body), 400)
     assert_problem(await ada.request("POST", "/api/ingest/litellm", content=b"[" + b"{}," * 10_001 + b"{}]"), 400)
 
 
-async def test_a_batch_of_the_size_it_sends_is_taken(ada: Member) -> None:
+async def test_a_batch_of_the_size_that_litellm_sends_is_accepted(ada: Member) -> None:
     batch = [payload(id=f"chatcmpl-9f8c2a44d2f3{n:04}", messages="x" * 10_000) for n in range(512)]
     assert await post(ada, batch) == {"recorded": 512, "duplicates": 0, "rejected": []}
     too_large = b" " * (16 * 1024 * 1024 + 1)
@@ -148,7 +148,7 @@ async def test_a_batch_of_the_size_it_sends_is_taken(ada: Member) -> None:
     assert_problem(refused, 413, "The request body is larger than 16 MiB")
 
 
-async def test_a_record_may_be_long_but_not_hold_everything(ada: Member) -> None:
+async def test_a_record_may_be_long_but_not_have_too_many_values(ada: Member) -> None:
     talkative = payload(id="chatcmpl-9f8c2a44d2f34f0d", messages=[{"role": "user", "content": ',[{"\\' * 50_000}])
     assert (await post(ada, [talkative]))["recorded"] == 1
     dense = payload(id="chatcmpl-9f8c2a44d2f34f0e", messages=[{}] * 10_001)
@@ -158,7 +158,7 @@ async def test_a_record_may_be_long_but_not_hold_everything(ada: Member) -> None
     assert (await post(ada, [talkative, dense]))["recorded"] == 1
 
 
-async def test_what_people_wrote_is_neither_stored_nor_logged(ada: Member, caplog: pytest.LogCaptureFixture) -> None:
+async def test_prompts_and_answers_are_neither_stored_nor_logged(ada: Member, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     assert "CANARY" in json.dumps(RECORDED)
     await post(ada, RECORDED)
@@ -167,7 +167,7 @@ async def test_what_people_wrote_is_neither_stored_nor_logged(ada: Member, caplo
     assert "CANARY" not in caplog.text
 
 
-async def test_nobody_else_sends_records(client: httpx.AsyncClient, ada: Member, bob: Member) -> None:
+async def test_sending_records_needs_permission(client: httpx.AsyncClient, ada: Member, bob: Member) -> None:
     assert_problem(await client.post("/api/ingest/litellm", json=RECORDED), 401)
     await post(ada, RECORDED)
     assert await post(bob, RECORDED) == {"recorded": 4, "duplicates": 0, "rejected": []}

@@ -34,13 +34,13 @@ async def busy(ada: Member, bob: Member) -> Member:
         call(timestamp="2026-01-11T00:30:00Z", project="search", latency_ms=99.999, cache_read_tokens=400),
         call(timestamp="2026-01-11T12:00:00Z", model="gpt-4o-mini", latency_ms=1000.001, status="error"),
         call(timestamp="2026-01-12T12:00:00Z", provider="anthropic", model="claude-sonnet-4-5", status="timeout"),
-        call(timestamp="2026-01-12T13:00:00Z", provider="nobody", model="mystery", latency_ms=300),
+        call(timestamp="2026-01-12T13:00:00Z", provider="no-vendor", model="mystery", latency_ms=300),
     )
     await bob.batch(call(timestamp="2026-01-11T12:00:00Z", latency_ms=5))
     return ada
 
 
-async def test_a_new_workspace_has_nothing_to_measure(ada: Member) -> None:
+async def test_the_metrics_of_a_new_workspace_are_empty(ada: Member) -> None:
     summary = await ada.get("/api/metrics/summary")
     del summary["date_range"]
     assert summary == {
@@ -135,7 +135,9 @@ async def test_midnight_belongs_to_the_day_it_begins(ada: Member) -> None:
         assert [row["call_count"] for row in (await ada.get(f"/metrics/{path}", **day))["data"]] == [2]
 
 
-async def test_both_paths_answer_alike_and_only_members(busy: Member, bob: Member, client: httpx.AsyncClient) -> None:
+async def test_both_paths_answer_the_same_and_only_to_members(
+    busy: Member, bob: Member, client: httpx.AsyncClient
+) -> None:
     for path in PATHS:
         older, newer = [await busy.get(f"{prefix}/metrics/{path}", **JANUARY) for prefix in ("", "/api")]
         assert older == newer
@@ -149,11 +151,11 @@ async def test_both_paths_answer_alike_and_only_members(busy: Member, bob: Membe
 
 
 @pytest.mark.both_roads
-async def test_what_a_good_answer_costs(ada: Member) -> None:
+async def test_the_cost_of_a_good_answer(ada: Member) -> None:
     application = await new_api_key(ada)
     timestamps = {"timestamp": "2026-01-11T12:00:00Z"}
     ids = [(await ada.track(**timestamps)).json()["event_id"] for _ in range(4)]
-    unpriced = (await ada.track(**timestamps, provider="nobody", model="mystery")).json()["event_id"]
+    unpriced = (await ada.track(**timestamps, provider="no-vendor", model="mystery")).json()["event_id"]
     for rater, event_id, rating in (
         (ada, ids[0], 5),
         (ada, ids[1], 4),
@@ -171,7 +173,7 @@ async def test_what_a_good_answer_costs(ada: Member) -> None:
             "good_answers": 2, "rated_cost": 0.0225, "unpriced_calls": 0, "cost_per_good_answer": 0.01125,
         },
         {
-            "provider": "nobody", "model": "mystery", "ratings": 1, "rated_calls": 1, "average_rating": 5,
+            "provider": "no-vendor", "model": "mystery", "ratings": 1, "rated_calls": 1, "average_rating": 5,
             "good_answers": 1, "rated_cost": 0, "unpriced_calls": 1, "cost_per_good_answer": None,
         },
     ]  # fmt: skip
@@ -181,7 +183,7 @@ async def test_what_a_good_answer_costs(ada: Member) -> None:
 
 # Against a recount
 
-MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-5"), ("nobody", "mystery")]
+MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-5"), ("no-vendor", "mystery")]
 PROJECTS = ["search", "chat"]
 LATENCIES = st.one_of(
     st.none(),

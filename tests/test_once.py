@@ -93,7 +93,7 @@ async def test_thirty_two_clients_send_two_thousand_events_a_third_of_them_twice
     assert deadlocks == 0
 
 
-async def test_rollups_are_made_anew_from_the_events(
+async def test_rollups_are_rebuilt_from_the_events(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
@@ -181,7 +181,7 @@ async def test_a_second_server_shares_the_data_and_the_last_one_stops_it(
     assert postgres_processes(tmp_path / "data") == []
 
 
-def test_a_server_that_cannot_start_says_why_in_a_sentence(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_prints_the_reason(tmp_path: Path) -> None:
     for settings, said in (
         ({"DATABASE_URL": "postgresql://postgres@127.0.0.1:9/x"}, "Cannot start: SECRET_KEY must be set"),
         (

@@ -124,7 +124,7 @@ BY_DESIGN = [
     Exemption(
         RejectedPositiveData, "POST /v1/traces", "The body is (not gzip|not an ExportTraceServiceRequest|cut short)"
     ),
-    # Of LiteLLM's records those are looked at that tell of a call; what is wrong with one stands in `rejected`.
+    # Only LiteLLM's records of calls are read; the errors of each are in `rejected`.
     Exemption(AcceptedNegativeData, "POST /api/ingest/litellm", '"rejected":'),
     # An event may be named "track" or "batch" by its sender, so GET /api/events/track is a request for it.
     Exemption(AllowHeaderMismatch, "POST /api/events/(track|batch)", "`Allow: GET, POST` does not match"),
@@ -298,7 +298,7 @@ def test_an_admin_is_answered_as_documented(openapi: dict[str, Any], address: st
     assert len(findings.succeeded) >= 50
 
 
-def test_somebody_who_leaves_for_good_is_answered_as_documented(openapi: dict[str, Any], address: str) -> None:
+def test_deleting_an_account_answers_as_documented(openapi: dict[str, Any], address: str) -> None:
     # There are few of these, so all are sent.
     schema = described(openapi, address, share=1)
     sign_in(schema, address)

@@ -62,9 +62,9 @@ def attributes_of(attributes: dict[str, Any]) -> list[dict[str, Any]]:
 
 def request_of(*spans: dict[str, Any], scope: str = "a scope", **resource: Any) -> dict[str, Any]:
     """An ExportTraceServiceRequest in JSON; dots in the resource's attributes are written as two underscores."""
-    told = {key.replace("__", "."): value for key, value in resource.items()}
+    attributes = {key.replace("__", "."): value for key, value in resource.items()}
     scoped = {"scope": {"name": scope}, "spans": list(spans)}
-    return {"resourceSpans": [{"scopeSpans": [scoped], "resource": {"attributes": attributes_of(told)}}]}
+    return {"resourceSpans": [{"scopeSpans": [scoped], "resource": {"attributes": attributes_of(attributes)}}]}
 
 
 def in_protobuf(request: dict[str, Any]) -> bytes:
@@ -82,9 +82,9 @@ def in_protobuf(request: dict[str, Any]) -> bytes:
         return [KeyValue(key=each["key"], value=value(each["value"])) for each in attributes]
 
     message = ExportTraceServiceRequest()
-    for told in request["resourceSpans"]:
+    for of_resource in request["resourceSpans"]:
         resource_spans = message.resource_spans.add()
-        for scope_spans in told["scopeSpans"]:
+        for scope_spans in of_resource["scopeSpans"]:
             scoped = resource_spans.scope_spans.add()
             scoped.scope.name = scope_spans["scope"]["name"]
             for each in scope_spans["spans"]:
@@ -98,7 +98,7 @@ def in_protobuf(request: dict[str, Any]) -> bytes:
                     attributes=copy(each["attributes"]),
                     status=each.get("status", {}),
                 )
-        resource_spans.resource.attributes.extend(copy(told["resource"]["attributes"]))
+        resource_spans.resource.attributes.extend(copy(of_resource["resource"]["attributes"]))
     return message.SerializeToString()
 
 
@@ -154,7 +154,7 @@ async def test_an_empty_request_is_a_success(ada: Member) -> None:
     assert (response.status_code, response.content) == (200, b"")
 
 
-async def test_the_good_ones_are_kept_and_the_others_are_counted(ada: Member) -> None:
+async def test_valid_spans_are_stored_and_the_others_counted(ada: Member) -> None:
     request = request_of(
         span(1, CHAT),
         span(2, {**CHAT, "gen_ai.usage.output_tokens": 2_000_000_000}),
@@ -190,13 +190,11 @@ def message_of(response: httpx.Response) -> str:
 
 
 @pytest.mark.parametrize("media_type", [PROTOBUF, "application/json"])
-async def test_what_goes_wrong_is_said_in_the_encoding_of_the_request(
-    ada: Member, client: httpx.AsyncClient, media_type: str
-) -> None:
+async def test_errors_have_the_encoding_of_the_request(ada: Member, client: httpx.AsyncClient, media_type: str) -> None:
     headers = {"Content-Type": media_type}
-    nobody = await client.post("/v1/traces", content=b"", headers=headers)
-    assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, "Bearer")
-    assert "Authorization" in message_of(nobody)
+    anonymous = await client.post("/v1/traces", content=b"", headers=headers)
+    assert (anonymous.status_code, anonymous.headers["www-authenticate"]) == (401, "Bearer")
+    assert "Authorization" in message_of(anonymous)
     for body in (
         b"\x0a\x05ab",
         b"{",
@@ -228,7 +226,7 @@ async def test_what_goes_wrong_is_said_in_the_encoding_of_the_request(
     assert await events_of(ada) == []
 
 
-async def test_who_sends_something_else_is_answered_as_everywhere(ada: Member) -> None:
+async def test_other_content_types_and_methods_get_the_usual_errors(ada: Member) -> None:
     refused = await ada.request("POST", "/v1/traces", content=b"x", headers={"Content-Type": "text/plain"})
     assert_problem(refused, 415)
     assert_problem(await ada.request("GET", "/v1/traces"), 405)
@@ -242,7 +240,7 @@ async def test_several_members_of_gzip_are_one_body(ada: Member) -> None:
     assert len(await events_of(ada)) == 1
 
 
-async def test_of_a_large_span_only_what_counts_is_read(ada: Member) -> None:
+async def test_a_large_span_is_read_by_its_known_attributes(ada: Member) -> None:
     large = span(1, {**CHAT, **{f"unknown.{n}": n for n in range(2_000)}, "input.value": "x" * 500_000})
     headers = {"Content-Type": PROTOBUF}
     response = await ada.request("POST", "/v1/traces", content=in_protobuf(request_of(large)), headers=headers)
@@ -251,14 +249,14 @@ async def test_of_a_large_span_only_what_counts_is_read(ada: Member) -> None:
     assert (event["cost"], event["latency_ms"], event["metadata"]["span_id"]) == (CHAT_COST, 840.5, f"{1:016x}")
 
 
-async def test_millions_of_nothings_are_refused(ada: Member) -> None:
+async def test_millions_of_empty_values_are_refused(ada: Member) -> None:
     for media_type, body in ((PROTOBUF, b"\x0a\x00" * 600_000), ("application/json", b"{%s}" % (b'"a":0,' * 600_000))):
         headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
         refused = await ada.request("POST", "/v1/traces", content=gzip.compress(body), headers=headers)
         assert refused.status_code == 413
 
 
-async def test_a_value_that_holds_everything_is_refused(ada: Member) -> None:
+async def test_a_value_with_too_many_values_is_refused(ada: Member) -> None:
     headers = {"Content-Type": "application/json"}
     for many, status in ((9_990, 400), (10_001, 413)):
         body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[[%s]]}]}]}]}' % b",".join([b"[]"] * many)
@@ -293,10 +291,10 @@ async def test_other_requests_are_answered_while_a_large_one_is_read(ada: Member
 # What is a call, and which
 
 
-def told(scope: str = "", **attributes: Any) -> Any:
+def parsed(scope: str = "", **attributes: Any) -> Any:
     """What we make of attributes; dots in their names are written as two underscores."""
     named = {key.replace("__", "."): value for key, value in attributes.items()}
-    assert all(wanted(key) for key in named), "a test of attributes that nobody reads"
+    assert all(wanted(key) for key in named), "attributes that are not read"
     return parse_call(Span(TRACE, "0" * 15 + "1", "", "name", 0, 0, False, None, scope, named, {}))
 
 
@@ -496,10 +494,10 @@ def told(scope: str = "", **attributes: Any) -> Any:
         ),
     ],
 )
-def test_the_cached_part_is_read_by_the_convention_of_each(
+def test_token_counts_are_read_by_the_convention_of_each_library(
     scope: str, attributes: dict[str, Any], counts: Counts
 ) -> None:
-    assert told(scope, **attributes).counts == counts
+    assert parsed(scope, **attributes).counts == counts
 
 
 @pytest.mark.parametrize(
@@ -523,12 +521,12 @@ def test_the_cached_part_is_read_by_the_convention_of_each(
         {"ai__operationId": "ai.toolCall", "ai__model__id": "gpt-4o"},
     ],
 )
-def test_what_is_no_call_is_ignored(attributes: dict[str, Any]) -> None:
+def test_spans_of_other_operations_are_ignored(attributes: dict[str, Any]) -> None:
     named = {key: value for key, value in attributes.items() if wanted(key.replace("__", "."))}
-    assert told(**named) is None
+    assert parsed(**named) is None
 
 
-def test_of_texts_none_is_looked_at() -> None:
+def test_attributes_with_texts_are_not_read() -> None:
     for key in (
         "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.prompt", "gen_ai.prompt.0.content", "input.value",
         "gen_ai.completion.0.content", "gen_ai.system_instructions", "llm.input_messages.0.message.content",
@@ -567,10 +565,10 @@ async def test_providers_have_one_name_each(ada: Member, said: str, provider: st
     assert event["provider"] == provider
 
 
-async def test_a_call_is_counted_once_however_it_arrives(ada: Member) -> None:
+async def test_a_call_reported_by_several_libraries_is_counted_once(ada: Member) -> None:
     id = "chatcmpl-9f8c2a44d2f34f0a"
     assert (await ada.track(id=f"openai:{id}")).status_code == 201
-    # As OpenLLMetry, Vercel's AI SDK and OpenInference tell of it, each in a span of its own.
+    # As OpenLLMetry, Vercel's AI SDK and OpenInference report it, each in its own span.
     vercel = {
         "ai.operationId": "ai.generateText.doGenerate",
         "ai.model.provider": "openai.chat",
@@ -596,7 +594,7 @@ async def test_a_call_is_counted_once_however_it_arrives(ada: Member) -> None:
     assert len(await events_of(ada)) == 3
 
 
-async def test_parents_that_sum_up_their_children_are_not_counted(ada: Member) -> None:
+async def test_parents_that_summarise_their_children_are_not_counted(ada: Member) -> None:
     vercel = {"ai.model.provider": "openai.chat", "ai.model.id": "gpt-4o", "ai.usage.outputTokens": 300}
     request = request_of(
         span(1, {**vercel, "ai.operationId": "ai.generateText", "ai.usage.inputTokens": 2012}),
@@ -619,7 +617,7 @@ async def test_parents_that_sum_up_their_children_are_not_counted(ada: Member) -
     assert sorted(int(event["metadata"]["span_id"], 16) for event in await events_of(ada)) == [2, 3, 6, 7, 8, 11]
 
 
-async def test_a_call_that_failed_has_the_kind_of_its_error_and_not_what_it_said(ada: Member) -> None:
+async def test_a_failed_call_has_the_type_of_its_error_without_the_message(ada: Member) -> None:
     bare = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
     failed: dict[str, Any] = {"status": {"code": 2, "message": "CANARY"}}
     event = {"name": "exception", "attributes": attributes_of({"exception.type": "openai.APITimeoutError"})}
@@ -637,7 +635,7 @@ async def test_a_call_that_failed_has_the_kind_of_its_error_and_not_what_it_said
     ]
 
 
-async def test_the_project_is_that_of_the_span_then_of_its_resource_then_the_service(ada: Member) -> None:
+async def test_the_project_comes_from_the_span_or_the_resource_or_the_service_name(ada: Member) -> None:
     await send(
         ada, request_of(span(1, {**CHAT, "llmlab.project": "one"}), llmlab__project="two", service__name="three")
     )
@@ -649,7 +647,7 @@ async def test_the_project_is_that_of_the_span_then_of_its_resource_then_the_ser
     assert filed["4"]["tags"] == {}
 
 
-async def test_a_key_of_a_project_files_what_it_sends_there(ada: Member) -> None:
+async def test_spans_sent_with_a_project_key_go_to_its_project(ada: Member) -> None:
     await ada.request("POST", "/api/projects", json={"name": "mobile"})
     application = await new_api_key(ada, project="mobile")
     assert await send(application, request_of(span(1, CHAT), service__name="search")) == {}
@@ -660,14 +658,14 @@ async def test_a_key_of_a_project_files_what_it_sends_there(ada: Member) -> None
     assert "may not create projects" in refused["partialSuccess"]["errorMessage"]
 
 
-async def test_tags_are_those_chosen_and_few_others(ada: Member) -> None:
+async def test_chosen_tags_come_first_and_their_number_is_limited(ada: Member) -> None:
     chosen = {f"llmlab__tag__t{number}": "x" for number in range(7)}
     await send(ada, request_of(span(1, CHAT), **chosen, service__name="search", deployment__environment="test"))
     (event,) = await events_of(ada)
     assert event["tags"] == {**{f"t{number}": "x" for number in range(7)}, "environment": "test"}
 
 
-async def test_what_is_reckoned_elsewhere_stands_only_without_a_price(ada: Member) -> None:
+async def test_a_reported_cost_is_used_only_without_a_price(ada: Member) -> None:
     unknown = {**CHAT, "gen_ai.response.model": "house-model"}
     await send(
         ada,
@@ -683,7 +681,7 @@ async def test_what_is_reckoned_elsewhere_stands_only_without_a_price(ada: Membe
     assert [events[id]["pricing"] for id in "234"] == ["caller", "unpriced", "caller"]
 
 
-async def test_what_people_wrote_is_neither_stored_nor_logged(
+async def test_prompts_and_answers_are_neither_stored_nor_logged(
     ada: Member, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -724,11 +722,11 @@ async def test_what_people_wrote_is_neither_stored_nor_logged(
         ("openllmetry-openai", "gzip", 3, 0.01123),
         ("openllmetry-openai", "none", 3, 0.01123),
         ("openinference-openai", "gzip", 3, 0.01123),
-        # 0.0075 USD, and 0.007515: of a stream, OpenLLMetry adds the one token told at its start to the 200 at its end.
+        # 0.0075 USD, and 0.007515: of a stream, OpenLLMetry adds the one token of its start to the 200 of its end.
         ("openllmetry-anthropic", "none", 2, 0.015015),
     ],
 )
-def test_real_clients_observed_by_others_are_counted_once(
+def test_calls_of_instrumented_clients_are_counted_once(
     server: Server, instrumentation: str, compression: str, calls: int, cost: float
 ) -> None:
     with Vendors("CANARY-ANSWER") as vendors, httpx.Client(base_url=server.url, timeout=PATIENCE) as client:

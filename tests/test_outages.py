@@ -74,7 +74,7 @@ class Load:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[tuple[EmbeddedPostgres, str]]:
-    """A Postgres that nobody else uses, and its address."""
+    """A Postgres of its own for a test, and its address."""
     postgres = EmbeddedPostgres(tmp_path / "lab")
     url = postgres.start()
     yield postgres, url
@@ -82,7 +82,7 @@ def lab(tmp_path: Path) -> Iterator[tuple[EmbeddedPostgres, str]]:
 
 
 def control(postgres: EmbeddedPostgres, *arguments: str) -> None:
-    """Runs pg_ctl as whoever runs this Postgres."""
+    """Runs pg_ctl as the user of this Postgres."""
     log = str(postgres._data / "server.log")
     postgres._run("pg_ctl", *arguments, "-w", "-s", "-l", log, user=postgres._prepare_user())
 
@@ -141,7 +141,9 @@ async def test_an_embedded_postgres_that_ends_under_load_is_started_again(
 
 
 @pytest.mark.long
-async def test_a_supabase_project_that_is_away_for_a_moment(lab: tuple[EmbeddedPostgres, str], tmp_path: Path) -> None:
+async def test_a_supabase_project_that_is_briefly_unavailable(
+    lab: tuple[EmbeddedPostgres, str], tmp_path: Path
+) -> None:
     # The server that stands for Supabase ends when its Postgres does; the whole project goes and comes back here.
     _, url = lab
     sql = await asyncpg.connect(url)
@@ -163,7 +165,7 @@ async def test_a_supabase_project_that_is_away_for_a_moment(lab: tuple[EmbeddedP
 
 
 @pytest.mark.long
-async def test_a_server_told_to_stop_under_load_finishes_what_it_accepted(
+async def test_a_server_that_stops_under_load_finishes_what_it_accepted(
     servers: tuple[Server, Server], tmp_path: Path
 ) -> None:
     server = servers[0]
@@ -187,7 +189,7 @@ async def test_a_server_told_to_stop_under_load_finishes_what_it_accepted(
     sql = await asyncpg.connect(postgres.start())
     stored = {row["id"] for row in await sql.fetch("select id from public.events")}
     assert {event_uuid(f"call-{number}") for number in load.acknowledged} <= stored
-    # Whoever was cut off may have been stored without having heard of it.
+    # Events of interrupted requests may be stored without an answer.
     events, _ = await recount(sql, load.ada.session["workspace_id"])
     assert len(load.acknowledged) <= events <= load.sent
     await sql.close()

@@ -58,7 +58,7 @@ RESPONSES: list[tuple[str, str | None, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("provider", "flavor", "response"), RESPONSES)
-async def test_a_response_leaves_its_words_behind(
+async def test_the_texts_of_a_response_are_not_stored(
     ada: Member,
     sql: "asyncpg.Connection[asyncpg.Record]",
     settings: Settings,
@@ -98,7 +98,7 @@ async def everything(sql: "asyncpg.Connection[asyncpg.Record]") -> str:
 
 @pytest.mark.usefixtures("no_deliveries")
 @pytest.mark.both_roads
-async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, bob: Member) -> None:
+async def test_the_archive_holds_everything_of_its_workspace_and_nothing_of_others(ada: Member, bob: Member) -> None:
     await ada.batch(
         *[call(id=f"e{n}", project=f"p{n % 2}", tags={"n": str(n)}, cost="0.1234567890123") for n in range(7)]
     )
@@ -111,7 +111,7 @@ async def test_the_archive_holds_everything_and_nothing_of_others(ada: Member, b
     hook = {"kind": "webhook", "name": "hook", "url": "https://hooks.example.com/0123456789"}
     channel = await ada.request("POST", "/api/alert-channels", json=hook)
     assert channel.status_code == 201
-    await ada.track(model="nobody-knows-it")
+    await ada.track(model="no-such-model")
     for member in (ada, bob):
         rated = await member.request("POST", "/feedback", json={"event_id": "e1", "rating": 5, "comment": member.email})
         assert rated.status_code == (201 if member is ada else 404)

@@ -75,7 +75,7 @@ async def test_requests_are_counted_by_method_route_and_status(settings: Setting
         event_id = (await ada.track()).json()["event_id"]
         for _ in range(2):
             await ada.get(f"/api/events/{event_id}")
-        await ada.request("GET", "/api/events/nobody-s/")
+        await ada.request("GET", "/api/events/no-such-event/")
         await ada.request("POST", f"/api/events/{event_id}")
         await ada.request("GET", f"/wp-login/{event_id}")
         await client.get(f"/wp-admin/{event_id}")
@@ -92,11 +92,11 @@ async def test_requests_are_counted_by_method_route_and_status(settings: Setting
     assert more("POST", "/api/events/{event_id}", 405) == 1
     assert (more("GET", "none", 404), more("GET", "none", 401), more("other", "none", 404)) == (1, 1, 1)
     assert more("GET", PATH, 200) == 1
-    for raw in (event_id, "nobody", "wp-", "coffee", "BREW"):
+    for raw in (event_id, "no-such-event", "wp-", "coffee", "BREW"):
         assert raw not in text
 
 
-async def test_commits_and_what_waits_for_them(
+async def test_commits_and_their_queue_are_measured(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
     settings = with_token(settings_for(tmp_path, database_url=url))
@@ -129,7 +129,7 @@ async def test_commits_and_what_waits_for_them(
         assert after.of("process_cpu_seconds_total") > 0
 
 
-async def test_the_outbox_and_a_database_that_is_away(
+async def test_the_outbox_is_measured_and_an_unavailable_database_reported(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path, no_deliveries: None
 ) -> None:
     settings = with_token(settings_for(tmp_path, database_url=url, allow_private_webhooks=True))
@@ -206,7 +206,7 @@ async def test_without_a_token_only_programs_on_the_same_machine_may_read(url: s
         assert (await asked(app, "10.0.0.1", "x", **token)).status_code == 404
 
 
-async def test_with_a_token_only_the_token_counts(url: str, tmp_path: Path) -> None:
+async def test_with_a_token_configured_only_the_token_gives_access(url: str, tmp_path: Path) -> None:
     settings = with_token(settings_for(tmp_path, database_url=url))
     async with running(settings) as app, client_of(app) as client:
         ada = await sign_up(client, "Ada")
@@ -221,7 +221,7 @@ async def test_with_a_token_only_the_token_counts(url: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("token", ["short", "a token with spaces in it", "ein-Schlüssel-für-Zahlen"])
-def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+def test_a_token_that_does_not_fit_in_a_header_is_refused(token: str) -> None:
     with pytest.raises(ValidationError, match="METRICS_TOKEN"):
         Settings.model_validate({"metrics_token": token})
 

@@ -265,11 +265,11 @@ class Fitting(Functions):
         (Fitting, []),
     ],
 )
-async def test_what_does_not_fit_is_found(wrong: Any, said: list[str]) -> None:
+async def test_a_mismatch_is_found(wrong: Any, said: list[str]) -> None:
     assert [*await faults(wrong.cost_tag_keys, TAG_KEYS)] == said
 
 
-async def test_what_stands_for_several_parameters_is_spread() -> None:
+async def test_an_argument_of_several_parameters_is_spread() -> None:
     class Spreading(Functions):
         @function
         async def cost_tag_keys(self, by: Identity, call: PlannedCall) -> TagKeys:  # type: ignore[empty-body]

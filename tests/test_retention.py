@@ -118,7 +118,7 @@ async def sweep(database: Database, sql: Sql) -> int:
     count = "select count(*) from public.events"
     before = await sql.fetchval(count)
     await one_pass(database)
-    assert await sql.fetchval(count) == before, "nothing is deleted before it could be heard of"
+    assert await sql.fetchval(count) == before, "nothing is deleted before every server could learn of it"
     await let_it_be_heard(sql)
     await one_pass(database)
     return int(before - await sql.fetchval(count))
@@ -145,7 +145,7 @@ async def rollups(sql: Sql, member: Member) -> dict[str, list[str]]:
 
 
 async def answers(member: Member) -> list[Any]:
-    """What the member is told of their totals."""
+    """The totals that the API answers to the member."""
     return [await member.get(path, **query) for path, query in QUESTIONS]
 
 
@@ -168,7 +168,7 @@ async def with_budgets(admin: Member, key: Application) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_old_events_go_and_every_total_stays(
+async def test_old_events_are_deleted_and_every_total_stays(
     url: str, sql: Sql, at: datetime, no_deliveries: None, tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -185,7 +185,7 @@ async def test_old_events_go_and_every_total_stays(
             rated = await ada.request("POST", "/api/feedback", json={"event_id": f"call-{number}", "rating": 4})
             assert rated.status_code == 201, rated.text
         before, bobs = await events(sql, ada), await events(sql, bob)
-        told, totals, bobs_totals = await answers(ada), await rollups(sql, ada), await rollups(sql, bob)
+        answered, totals, bobs_totals = await answers(ada), await rollups(sql, ada), await rollups(sql, bob)
 
         await keep(ada, RETENTION)
         database: Database = app.state.engines.retention._database
@@ -197,7 +197,7 @@ async def test_old_events_go_and_every_total_stays(
 
         assert await events(sql, ada) == kept
         assert await events(sql, bob) == bobs
-        assert await answers(ada) == told
+        assert await answers(ada) == answered
         assert await rollups(sql, ada) == totals
         assert await differences(sql, ada) == 0
         for workspace in (ada, bob):
@@ -220,7 +220,7 @@ async def test_old_events_go_and_every_total_stays(
 
 
 @pytest.mark.both_roads
-async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
+async def test_an_event_beyond_the_retention_period_is_refused(
     at: datetime, no_deliveries: None, ada: Member, app: FastAPI, behind: Sql
 ) -> None:
     old, recent = (at - timedelta(days=days) for days in (40, 2))
@@ -246,7 +246,9 @@ async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
 
 
 @pytest.mark.both_roads
-async def test_it_works_by_itself(ada: Member, app: FastAPI, behind: Sql, caplog: pytest.LogCaptureFixture) -> None:
+async def test_retention_runs_in_the_background(
+    ada: Member, app: FastAPI, behind: Sql, caplog: pytest.LogCaptureFixture
+) -> None:
     at = now()
     await ada.batch(*[call(timestamp=(at - timedelta(days=3, minutes=number)).isoformat()) for number in range(99)])
     await ada.track()
@@ -264,7 +266,7 @@ async def test_it_works_by_itself(ada: Member, app: FastAPI, behind: Sql, caplog
     assert len(await events(behind, ada)) == 1
 
 
-async def test_a_workspace_that_fails_holds_up_no_other() -> None:
+async def test_a_failing_workspace_does_not_delay_others() -> None:
     good, bad = uuid4(), uuid4()
     asked = []
 
@@ -286,7 +288,7 @@ async def test_a_workspace_that_fails_holds_up_no_other() -> None:
     assert sorted(asked) == sorted([good, bad])
 
 
-async def test_nothing_is_deleted_before_every_server_knows(
+async def test_events_are_deleted_only_after_every_server_knows(
     no_deliveries: None, ada: Member, app: FastAPI, behind: Sql
 ) -> None:
     workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
@@ -303,7 +305,7 @@ async def test_nothing_is_deleted_before_every_server_knows(
     assert await database.retention_sweep(workspace, None, 10, at + HEARD - timedelta(seconds=1)) == nothing
     since = await behind.fetchval("select events_since from public.workspaces where id = $1", workspace)
     assert since == hour_before(at - timedelta(days=8))
-    # Whoever keeps events for longer before they are deleted, keeps them.
+    # Extending the retention period before a deletion keeps the events.
     for days, deleted in ((None, 0), (13, 0), (10, 1), (10, 0), (8, 1)):
         await keep(ada, days)
         assert (await database.retention_sweep(workspace, None, 10, at + HEARD)).deleted == deleted
@@ -317,7 +319,7 @@ async def test_nothing_is_deleted_before_every_server_knows(
     assert since == await behind.fetchval("select events_since from public.workspaces where id = $1", workspace)
 
 
-async def test_a_server_whose_clock_is_behind_hears_of_it_too(
+async def test_a_server_with_a_slow_clock_is_notified_too(
     at: datetime, no_deliveries: None, ada: Member, app: FastAPI
 ) -> None:
     event = {"id": "late", "timestamp": (at - timedelta(days=8)).isoformat()}
@@ -342,7 +344,7 @@ async def history(client: httpx.AsyncClient, sql: Sql, count: int) -> Member:
     return ada
 
 
-async def test_servers_that_sweep_at_once_delete_each_event_once(
+async def test_concurrent_sweeps_delete_each_event_once(
     url: str, sql: Sql, no_deliveries: None, tmp_path: Path
 ) -> None:
     settings = settings_for(tmp_path, database_url=url)
@@ -369,7 +371,7 @@ async def test_servers_that_sweep_at_once_delete_each_event_once(
         assert await sql.fetchval("select deadlocks from pg_stat_database where datname = current_database()") == 0
 
 
-async def test_a_sweep_waits_for_no_other_and_lets_no_recount_see_half(
+async def test_sweeps_do_not_wait_for_each_other_and_a_recount_sees_whole_ones(
     url: str, sql: Sql, no_deliveries: None, tmp_path: Path
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
@@ -399,7 +401,7 @@ async def test_a_sweep_that_is_killed_leaves_every_total_as_it_was(
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada = await history(client, sql, 100)
-        told, totals = await answers(ada), await rollups(sql, ada)
+        answered, totals = await answers(ada), await rollups(sql, ada)
         workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
         await one_pass(database)
         await let_it_be_heard(sql)
@@ -412,7 +414,7 @@ async def test_a_sweep_that_is_killed_leaves_every_total_as_it_was(
         victim.terminate()
         for left in (71, 1):
             assert len(await events(sql, ada)) == left
-            assert await answers(ada) == told
+            assert await answers(ada) == answered
             assert await rollups(sql, ada) == totals
             assert await differences(sql, ada) == 0
             await one_pass(database)
@@ -425,7 +427,7 @@ async def spend(admin: Member, **budget: Any) -> float:
     return float(response.json()["current_spend"])
 
 
-async def test_budgets_count_what_was_deleted_wherever_the_totals_know_it(
+async def test_budgets_count_deleted_events_that_the_totals_include(
     url: str, sql: Sql, no_deliveries: None, tmp_path: Path
 ) -> None:
     long = {"period": "custom", "custom": {"start": "2025-01-01", "days": 3_650}}
@@ -456,7 +458,7 @@ async def test_budgets_count_what_was_deleted_wherever_the_totals_know_it(
         assert await rollups(sql, ada) == totals
 
 
-async def test_what_differs_where_events_are_kept_is_found_and_made_anew(
+async def test_differences_in_the_retained_range_are_found_and_rebuilt(
     url: str, sql: Sql, no_deliveries: None, tmp_path: Path
 ) -> None:
     settings = settings_for(tmp_path, database_url=url)

@@ -56,7 +56,7 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else str(value)
 
 
-async def test_every_function_answers_alike_on_both_roads(ledger: Ledger, url: str, tmp_path: Path) -> None:
+async def test_every_function_returns_the_same_on_both_roads(ledger: Ledger, url: str, tmp_path: Path) -> None:
     calls = [call for call in await ledger.calls() if hasattr(Database, call[0])]
     calls.sort(key=lambda call: place_in_order(call[0]))
     await ledger.sql.close()

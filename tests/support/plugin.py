@@ -117,7 +117,7 @@ async def _make_template(url: str) -> None:
 
 
 async def copied_database(url: str) -> str:
-    """The connection string of a copy of a database that nobody is connected to."""
+    """The connection string of a copy of a database without connections."""
     name = f"test_{uuid4().hex}"
     connection = await asyncpg.connect(database_url(url, "postgres"))
     await connection.execute(f"create database {name} template {urlsplit(url).path[1:]} strategy file_copy")
@@ -131,7 +131,7 @@ async def new_database(server: str) -> str:
 
 
 async def drop_database(url: str) -> None:
-    """Removes a database, whoever is connected to it."""
+    """Drops a database and its connections."""
     connection = await asyncpg.connect(database_url(url, "postgres"))
     await connection.execute(f"drop database {urlsplit(url).path[1:]} with (force)")
     await connection.close()

@@ -9,7 +9,7 @@ PASSWORD = "correct horse battery"
 
 
 class Caller:
-    """Whoever sends requests with a token."""
+    """A caller with a token."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
@@ -82,7 +82,7 @@ def call(**changes: Any) -> dict[str, Any]:
 
 
 def new_email(name: str = "ada") -> str:
-    """An address nobody has."""
+    """An unused email address."""
     return f"{name.lower()}-{uuid4().hex[:12]}@example.com"
 
 

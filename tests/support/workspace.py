@@ -56,7 +56,7 @@ class Workspace:
 
 
 class Double:
-    """Something on a port that answers at a path as it is told, and remembers what it was sent."""
+    """A server that gives prepared answers at a path and keeps the requests that it received."""
 
     def __init__(self, path: str = "/api/events/batch") -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
