@@ -15,8 +15,8 @@ from fastapi.routing import APIRoute
 from main import create_app
 from routes import OLD_PATHS
 from tests.conftest import client_of, running, settings_for
-from tests.support.team import PASSWORD, Member, assert_problem, call, new_api_key, sign_up
-from tests.test_otlp import CHAT, message_of, request_of, span
+from tests.support.otlp import CHAT, message_of, request_of, span
+from tests.support.team import PASSWORD, assert_problem, call, create, join, new_api_key, sign_up
 
 # What each caller is answered. The viewer, the admin and the keys belong to one workspace. The stranger is the admin of
 # another, and names things of this one by their ids, or where there is no id the workspace itself by X-Workspace-Id.
@@ -205,21 +205,6 @@ class World:
         return [row["tablename"] for row in found]
 
 
-async def made(somebody: Member, path: str, **body: Any) -> Any:
-    """What somebody has just made."""
-    response = await somebody.request("POST", path, json=body)
-    assert response.status_code == 201, response.text
-    return response.json()
-
-
-async def join(admin: Member, member: Member, role: str) -> None:
-    """Makes somebody a member; from then on their requests are about that workspace."""
-    invitation = await made(admin, "/api/workspaces/invitations", email=member.email, role=role)
-    accepted = await member.request("POST", "/api/workspaces/invitations/accept", json={"token": invitation["token"]})
-    assert accepted.status_code == 200, accepted.text
-    member.workspace_id = accepted.json()["id"]
-
-
 @pytest.fixture
 async def world(
     url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
@@ -240,21 +225,21 @@ async def world(
         await sql.execute("update public.api_keys set expires_at = now() where id = $1", expired.id)
         assert (await ada.request("DELETE", f"/api/keys/{revoked.id}")).status_code == 204
         hook = {"kind": "webhook", "url": "https://hooks.example.com/llmlab"}
-        channel = await made(ada, "/api/alert-channels", name="hook", **hook)
+        channel = await create(ada, "/api/alert-channels", name="hook", **hook)
         await ada.track(model="no-such-model")
         (alert,) = (await ada.get("/api/alerts"))["alerts"]
         event = (await ada.track(project="search", tags={"team": "blue"})).json()["event_id"]
-        project = await made(ada, "/api/projects", name="chat")
-        budget = await made(ada, "/api/budgets", limit=100, hard=True)
+        project = await create(ada, "/api/projects", name="chat")
+        budget = await create(ada, "/api/budgets", limit=100, hard=True)
         planned = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "max_output_tokens": 500}
-        reservation = await made(ada, "/api/budgets/reservations", **planned)
-        provider_key = await made(ada, "/api/provider-keys", provider="openai", key="sk-0123456789")
-        price = await made(ada, "/api/prices", provider="openai", model="gpt-4o", percent_of_list=80)
-        invitation = await made(ada, "/api/workspaces/invitations", email="new@example.com")
-        second = await made(ada, "/api/workspaces", name="Second")
+        reservation = await create(ada, "/api/budgets/reservations", **planned)
+        provider_key = await create(ada, "/api/provider-keys", provider="openai", key="sk-0123456789")
+        price = await create(ada, "/api/prices", provider="openai", model="gpt-4o", percent_of_list=80)
+        invitation = await create(ada, "/api/workspaces/invitations", email="new@example.com")
+        second = await create(ada, "/api/workspaces", name="Second")
         ada.workspace_id = second["id"]
         # The keys are hers too, and still cannot accept it.
-        to_admin = await made(ada, "/api/workspaces/invitations", email=admin.email)
+        to_admin = await create(ada, "/api/workspaces/invitations", email=admin.email)
         record = {"id": "chatcmpl-9f8c2a44d2f34f0a", "model": "gpt-4o", "prompt_tokens": 1, "status": "success"}
         observed = {"model": "gpt-4o", "prompt_tokens": 1, "completion_tokens": 1, "latency_ms": 1, "status": "success"}
         newcomer = {"email": "somebody@example.com", "password": PASSWORD, "name": "Somebody"}

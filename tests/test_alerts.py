@@ -5,7 +5,7 @@ import email
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,31 +22,25 @@ from pydantic import SecretStr
 
 from config import Settings
 from database import Database
-from engines.alerts import BACKOFF, AlertEngine
+from engines.alerts import AlertEngine
 from engines.changes import Changes
 from maintenance import reencrypt
 from roads.postgres import PostgresRoad
 from schemas.alerts import DueDelivery
 from tests.conftest import client_of, running, settings_for
+from tests.support.alerts import CENT_SPENT, add_channel, cross, delivery, has_status, hurry, set_budget
 from tests.support.product import PATIENCE, Server
 from tests.support.receiver import Receiver
-from tests.support.team import Member, assert_problem, call, sign_up
+from tests.support.team import Member, assert_problem, sign_up
+from tests.support.waiting import until
 from utils.addresses import is_public
 from utils.cipher import Cipher
 from utils.errors import Unavailable
 from utils.outbound import Outbound
 from utils.refusals import Undelivered
 
-# 4,000 tokens into gpt-4o cost exactly a cent.
-CENT_SPENT = call(input_tokens=4000, output_tokens=0)
 SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 DISCORD = "https://discord.com/api/webhooks/123456789/abcdefg_hijklmnop"
-
-
-def hurry(app: FastAPI) -> None:
-    """Has it look and try again much sooner than it would."""
-    app.state.engines.alerts.delivering.every_seconds = 0.05
-    app.state.engines.alerts.backoff = (0.05,) * len(BACKOFF)
 
 
 @pytest.fixture
@@ -55,49 +49,6 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     async with running(settings.model_copy(update={"allow_private_webhooks": True})) as app:
         hurry(app)
         yield app
-
-
-async def add_channel(admin: Member, url: str, kind: str = "webhook", name: str = "channel") -> dict[str, Any]:
-    response = await admin.request("POST", "/api/alert-channels", json={"kind": kind, "name": name, "url": url})
-    assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    return made
-
-
-async def set_budget(admin: Member, **budget: Any) -> None:
-    response = await admin.request("POST", "/api/budgets", json={"limit": "0.01", "thresholds": [100], **budget})
-    assert response.status_code == 201, response.text
-
-
-async def cross(admin: Member) -> None:
-    """Makes one alert of a budget."""
-    await set_budget(admin, name="Team")
-    await admin.track(**CENT_SPENT)
-
-
-async def delivery(admin: Member) -> dict[str, Any]:
-    """The only delivery of the newest alert."""
-    alert = (await admin.get("/api/alerts", limit=1))["alerts"][0]
-    (found,) = alert["deliveries"]
-    return dict(found)
-
-
-async def until(happened: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Waits for something, and fails when it does not come."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        answer = happened()
-        if answer if isinstance(answer, bool) else await answer:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
-def has_status(admin: Member, status: str) -> Callable[[], Awaitable[bool]]:
-    async def check() -> bool:
-        return bool((await delivery(admin))["status"] == status)
-
-    return check
 
 
 # Webhooks

@@ -7,54 +7,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from tests.support.data import cases
 from tests.support.team import Member, assert_problem, call
 
-OPENAI_CHAT = {
-    "model": "gpt-4o-2024-08-06",
-    "choices": [{"message": {"role": "assistant", "content": "a secret answer"}}],
-    "usage": {
-        "prompt_tokens": 1000,
-        "completion_tokens": 500,
-        "prompt_tokens_details": {"cached_tokens": 400},
-        "completion_tokens_details": {"reasoning_tokens": 100},
-    },
-}
-OPENAI_RESPONSES = {
-    "model": "gpt-4o",
-    "usage": {
-        "input_tokens": 1000,
-        "output_tokens": 500,
-        "input_tokens_details": {"cached_tokens": 400},
-        "output_tokens_details": {"reasoning_tokens": 0},
-    },
-}
-ANTHROPIC = {
-    "model": "claude-sonnet-4-5-20250929",
-    "usage": {
-        "input_tokens": 600,
-        "output_tokens": 500,
-        "cache_read_input_tokens": 300,
-        "cache_creation_input_tokens": 100,
-        "cache_creation": {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40},
-    },
-}
-GEMINI = {
-    "modelVersion": "gemini-2.5-flash",
-    "usageMetadata": {
-        "promptTokenCount": 1000,
-        "candidatesTokenCount": 400,
-        "thoughtsTokenCount": 100,
-        "cachedContentTokenCount": 400,
-        "totalTokenCount": 1500,
-    },
-}
-MISTRAL = {"model": "mistral-small-latest", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
-COHERE = {
-    "usage": {
-        "billed_units": {"input_tokens": 1000, "output_tokens": 500},
-        "tokens": {"input_tokens": 1200, "output_tokens": 520},
-    }
-}
+RESPONSES = cases("responses.json")
 
 
 @pytest.mark.both_roads
@@ -119,16 +75,16 @@ async def test_an_event_is_shown_with_its_rates(ada: Member) -> None:
     ("provider", "response", "model", "input_tokens", "output_tokens", "cost"),
     [
         # 600 x 2.50 + 400 x 1.25 + 500 x 10
-        ("openai", OPENAI_CHAT, "gpt-4o-2024-08-06", 1000, 500, 0.007),
-        ("openai", OPENAI_RESPONSES, "gpt-4o", 1000, 500, 0.007),
+        ("openai", RESPONSES["OpenAI chat"], "gpt-4o-2024-08-06", 1000, 500, 0.007),
+        ("openai", RESPONSES["OpenAI responses"], "gpt-4o", 1000, 500, 0.007),
         # 600 x 3 + 300 x 0.30 + 60 x 3.75 + 40 x 6 + 500 x 15
-        ("anthropic", ANTHROPIC, "claude-sonnet-4-5-20250929", 1000, 500, 0.009855),
+        ("anthropic", RESPONSES["Anthropic"], "claude-sonnet-4-5-20250929", 1000, 500, 0.009855),
         # 600 x 0.30 + 400 x 0.03 + 500 x 2.50
-        ("google", GEMINI, "gemini-2.5-flash", 1000, 500, 0.001442),
+        ("google", RESPONSES["Gemini"], "gemini-2.5-flash", 1000, 500, 0.001442),
         # 1000 x 0.15 + 500 x 0.60
-        ("mistral", MISTRAL, "mistral-small-latest", 1000, 500, 0.00045),
+        ("mistral", RESPONSES["Mistral"], "mistral-small-latest", 1000, 500, 0.00045),
         # 1000 x 2.50 + 500 x 10, of the billed units
-        ("cohere", COHERE, "command-a", 1000, 500, 0.0075),
+        ("cohere", RESPONSES["Cohere"], "command-a", 1000, 500, 0.0075),
     ],
 )
 async def test_the_response_of_a_provider_is_read(
@@ -173,11 +129,17 @@ async def test_tokens_of_other_kinds_are_kept_and_priced(ada: Member) -> None:
     ("event", "detail"),
     [
         ({"provider": "openai", "response": {"model": "gpt-4o"}}, "No usage can be read"),
-        ({"provider": "no-vendor", "response": OPENAI_CHAT}, "cannot be read"),
-        ({"provider": "cohere", "response": COHERE}, "names no model"),
-        ({"provider": "openai", "response": OPENAI_CHAT, "input_tokens": 5}, "not both"),
-        ({"provider": "openai", "response": OPENAI_CHAT, "api_flavor": "smoke signals"}, "No usage can be read"),
-        ({"provider": "openai", "response": {"model": "m" * 300, "usage": MISTRAL["usage"]}}, "cannot be stored"),
+        ({"provider": "no-vendor", "response": RESPONSES["OpenAI chat"]}, "cannot be read"),
+        ({"provider": "cohere", "response": RESPONSES["Cohere"]}, "names no model"),
+        ({"provider": "openai", "response": RESPONSES["OpenAI chat"], "input_tokens": 5}, "not both"),
+        (
+            {"provider": "openai", "response": RESPONSES["OpenAI chat"], "api_flavor": "smoke signals"},
+            "No usage can be read",
+        ),
+        (
+            {"provider": "openai", "response": {"model": "m" * 300, "usage": RESPONSES["Mistral"]["usage"]}},
+            "cannot be stored",
+        ),
         ({"provider": "openai", "response": {"model": "gpt-4o", "usage": {"prompt_tokens": 1.5}}}, "whole number"),
         (
             {

@@ -24,12 +24,13 @@ from fastapi import FastAPI
 
 from engines.exports import COSTS, EVENTS, FOCUS
 from tests.conftest import SIGNING_KEY, client_of, running, settings_for
+from tests.support.data import cases
 from tests.support.product import PATIENCE, Server
 from tests.support.team import Member, assert_problem, call, sign_up
 from utils.errors import Unavailable
 from utils.tables import Column, CsvWriter
 
-RULES = json.loads((Path(__file__).parent / "data" / "focus_1_4.json").read_text())
+RULES = cases("focus_1_4.json")
 FORMATS = ("csv", "jsonl", "parquet")
 COLUMNS = {"events": EVENTS, "costs": COSTS, "focus": FOCUS}
 FILES = [(path, format) for path in COLUMNS for format in FORMATS]

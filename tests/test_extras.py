@@ -11,9 +11,10 @@ import pytest
 
 import utils
 from tests.conftest import client_of, running, settings_for
+from tests.support.alerts import CENT_SPENT, add_channel, has_status, hurry, set_budget
 from tests.support.receiver import Receiver
 from tests.support.team import Member, assert_problem, sign_up
-from tests.test_alerts import CENT_SPENT, add_channel, has_status, hurry, set_budget, until
+from tests.support.waiting import until
 from utils import chats
 from utils.extras import _PACKAGES
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.conftest import client_of, running, settings_for
-from tests.support.team import PASSWORD, Caller, Member, assert_problem, new_api_key, sign_up
+from tests.support.team import PASSWORD, Caller, Member, assert_problem, join, new_api_key, sign_up
 from utils.ids import event_uuid
 
 
@@ -18,14 +18,6 @@ async def rate(caller: Caller, event_id: str, rating: int, **more: Any) -> dict[
     assert response.status_code == 201, response.text
     given: dict[str, Any] = response.json()
     return given
-
-
-async def join(admin: Member, member: Member) -> None:
-    """Makes somebody a viewer; from then on their requests are about that workspace."""
-    wanted = {"email": member.email, "role": "viewer"}
-    invitation = (await admin.request("POST", "/api/workspaces/invitations", json=wanted)).json()
-    accepted = await member.request("POST", "/api/workspaces/invitations/accept", json={"token": invitation["token"]})
-    member.workspace_id = accepted.json()["id"]
 
 
 @pytest.mark.both_roads

@@ -7,15 +7,14 @@ traces of the program and hidden parameters were taken out.
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.data import DATA
 from tests.support.team import Caller, Member, assert_problem, new_api_key
 
-DATA = Path(__file__).parent / "data"
 RECORDED: list[dict[str, Any]] = json.loads((DATA / "litellm_payloads.json").read_text())
 TRACES = (DATA / "litellm_traces.pb").read_bytes()
 # 0.005615 twice for OpenAI, 0.0075 for Anthropic.
@@ -36,20 +35,15 @@ async def post(caller: Caller, body: Any, **headers: str) -> Any:
     return response.json()
 
 
-async def events_of(caller: Caller) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await caller.get("/api/events"))["events"]
-    return found
-
-
 async def test_calls_reported_in_both_ways_are_counted_once(ada: Member) -> None:
     application = await new_api_key(ada)
     assert await post(application, RECORDED) == {"recorded": 4, "duplicates": 0, "rejected": []}
-    before = sorted(await events_of(ada), key=str)
+    before = sorted(await ada.events(), key=str)
     headers = {"Content-Type": "application/x-protobuf"}
     traces = await application.request("POST", "/v1/traces", content=TRACES, headers=headers)
     assert (traces.status_code, traces.content) == (200, b"")
     assert await post(application, RECORDED) == {"recorded": 0, "duplicates": 4, "rejected": []}
-    assert sorted(await events_of(ada), key=str) == before
+    assert sorted(await ada.events(), key=str) == before
     summary = await ada.get("/api/costs/summary", start="2026-11-21", end="2026-11-21")
     assert (summary["call_count"], summary["total_cost"], summary["unpriced_calls"]) == (4, TOTAL, 0)
 
@@ -65,7 +59,7 @@ async def test_the_traces_of_litellm_are_sufficient(ada: Member) -> None:
 
 async def test_a_record_has_every_field_of_an_event(ada: Member) -> None:
     await post(ada, RECORDED)
-    events = {(event["provider"], event["status"], len(event["tags"])): event for event in await events_of(ada)}
+    events = {(event["provider"], event["status"], len(event["tags"])): event for event in await ada.events()}
     openai, anthropic = events["openai", "success", 3], events["anthropic", "success", 1]
     assert openai["tags"] == {"key": "k", "team": "search", "prod": "true"}
     assert openai["model"] == "gpt-4o-2024-08-06"
@@ -105,7 +99,7 @@ async def test_the_cost_from_litellm_is_used_where_none_can_be_calculated(ada: M
         ],
     )
     assert answer == {"recorded": 6, "duplicates": 0, "rejected": []}
-    events = {event["tags"]["n"]: event for event in await events_of(ada)}
+    events = {event["tags"]["n"]: event for event in await ada.events()}
     assert [events[n]["cost"] for n in "012345"] == [0.005615, 0.0075, None, 0, 0.012, 0.04]
     assert [events[n]["pricing"] for n in "12345"] == ["caller", "unpriced", "caller", "caller", "caller"]
 
@@ -124,7 +118,7 @@ async def test_records_go_to_the_project_of_the_key_and_valid_ones_are_stored(ad
     assert [each["index"] for each in answer["rejected"]] == [1, 2]
     assert "model" in answer["rejected"][0]["detail"]
     assert answer["rejected"][1]["detail"] == "startTime and endTime must be seconds since 1970"
-    tagged = {event["project"]: event["tags"] for event in await events_of(ada)}
+    tagged = {event["project"]: event["tags"] for event in await ada.events()}
     assert tagged == {
         "search": {"team": "discovery", "prod": "true"},
         None: {"key": "k", "tier": "gold"},
@@ -162,7 +156,7 @@ async def test_prompts_and_answers_are_neither_stored_nor_logged(ada: Member, ca
     caplog.set_level(logging.DEBUG)
     assert "CANARY" in json.dumps(RECORDED)
     await post(ada, RECORDED)
-    for event in await events_of(ada):
+    for event in await ada.events():
         assert "CANARY" not in str(await ada.get(f"/api/events/{event['event_id']}"))
     assert "CANARY" not in caplog.text
 

@@ -17,10 +17,10 @@ import pytest
 from roads.embedded import EmbeddedPostgres
 from roads.migrations import migrate
 from tests.conftest import SIGNING_KEY
-from tests.support.product import PATIENCE, Server
+from tests.support.events import recount, varied
+from tests.support.product import PATIENCE, Server, postgres_processes
 from tests.support.supabase_server import SECRET_KEY, SupabaseServer
 from tests.support.team import Member, assert_problem, sign_up
-from tests.test_once import postgres_processes, recount, varied
 from utils.ids import event_uuid
 
 SENDERS = 16

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import utils.outbound
 from tests.support.receiver import Receiver
-from tests.test_alerts import until
+from tests.support.waiting import until
 from utils import chats
 from utils.chats import Discord, Slack, read_discord, read_slack
 from utils.mails import Mail, read_mail

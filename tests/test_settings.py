@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from providers import Policy
 from schemas.settings import WorkspaceSettings
 from tests.conftest import client_of, running, settings_for
-from tests.support.team import Caller, Member, assert_problem, call, new_api_key, sign_up
-from tests.test_privacy import archive
-from tests.test_workspaces import join
+from tests.support.archive import archive
+from tests.support.team import Caller, Member, assert_problem, call, join, new_api_key, sign_up
 from utils.patterns import Pattern
 
 DEFAULTS: dict[str, Any] = {

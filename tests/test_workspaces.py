@@ -8,26 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.support.team import Member, assert_problem, call, new_email, sign_up
-
-
-async def invite(admin: Member, email: str, role: str = "viewer") -> dict[str, Any]:
-    response = await admin.request("POST", "/api/workspaces/invitations", json={"email": email, "role": role})
-    assert response.status_code == 201, response.text
-    invitation: dict[str, Any] = response.json()
-    return invitation
-
-
-async def join(admin: Member, member: Member, role: str = "viewer") -> None:
-    """Makes somebody a member; from then on their requests are about that workspace."""
-    invitation = await invite(admin, member.email, role)
-    accepted = await accept(member, invitation["token"])
-    assert accepted.status_code == 200, accepted.text
-    member.workspace_id = admin.session["workspace_id"]
-
-
-async def accept(member: Member, token: str) -> httpx.Response:
-    return await member.request("POST", "/api/workspaces/invitations/accept", json={"token": token})
+from tests.support.team import Member, accept, assert_problem, call, invite, join, new_email, sign_up
 
 
 async def actions(admin: Member) -> list[tuple[str, str]]:

@@ -71,3 +71,9 @@ class Server:
         """The address of its embedded Postgres, which runs; the socket of a long path is elsewhere."""
         folder = (self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[4]
         return f"postgresql://postgres@/postgres?host={folder}"
+
+
+def postgres_processes(data_dir: Path) -> list[str]:
+    """The Postgres servers of a data folder."""
+    listing = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if f"-D {data_dir}" in line]

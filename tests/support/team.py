@@ -40,6 +40,11 @@ class Caller:
         assert response.status_code == 200, response.text
         return response.json()
 
+    async def events(self) -> list[dict[str, Any]]:
+        """The latest events, newest first."""
+        found: list[dict[str, Any]] = (await self.get("/api/events"))["events"]
+        return found
+
 
 class Member(Caller):
     """Somebody signed in: their requests carry their token, and name the workspace if they have picked one."""
@@ -92,6 +97,32 @@ async def sign_up(client: httpx.AsyncClient, name: str) -> Member:
     response = await client.post("/api/auth/signup", json={"email": email, "password": PASSWORD, "name": name})
     assert response.status_code == 200, response.text
     return Member(client, response.json(), email)
+
+
+async def create(caller: Caller, path: str, **body: Any) -> Any:
+    """Sends a POST that creates something, and returns the answer."""
+    response = await caller.request("POST", path, json=body)
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+async def invite(admin: Member, email: str, role: str = "viewer") -> dict[str, Any]:
+    """Invites an address to the workspace of the admin."""
+    invitation: dict[str, Any] = await create(admin, "/api/workspaces/invitations", email=email, role=role)
+    return invitation
+
+
+async def accept(member: Member, token: str) -> httpx.Response:
+    """Accepts an invitation."""
+    return await member.request("POST", "/api/workspaces/invitations/accept", json={"token": token})
+
+
+async def join(admin: Member, member: Member, role: str = "viewer") -> None:
+    """Adds a member to the workspace of the admin; their later requests are about that workspace."""
+    invitation = await invite(admin, member.email, role)
+    accepted = await accept(member, invitation["token"])
+    assert accepted.status_code == 200, accepted.text
+    member.workspace_id = admin.session["workspace_id"]
 
 
 def assert_problem(response: httpx.Response, status: int, detail: str | None = None) -> dict[str, Any]:
