@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -23,6 +24,7 @@ import utils.outbound
 import utils.passwords
 from config import Settings
 from main import create_app
+from tests.support.ledger import Ledger, fill, furnish
 from tests.support.plugin import drop_database, new_database
 from tests.support.product import Server
 from tests.support.supabase_server import SECRET_KEY, SupabaseServer
@@ -92,7 +94,7 @@ def settings_for(data_dir: Path, **changes: Any) -> Settings:
             "data_dir": data_dir,
             "secret_key": SecretStr(SIGNING_KEY),
             "rate_limit_per_minute": 0,
-            # Whether somebody has built it must not change a test.
+            # A built dashboard must not change a test.
             "dashboard": "off",
             **changes,
         }
@@ -159,6 +161,17 @@ async def ada(client: httpx.AsyncClient) -> Member:
 async def bob(client: httpx.AsyncClient) -> Member:
     """The admin of another workspace."""
     return await sign_up(client, "Bob")
+
+
+@pytest.fixture
+async def ledger(url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path) -> Ledger:
+    """The workspaces Alpha and Bravo, and copies of Alpha's rows."""
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        # The oldest workspaces come first in every index, too.
+        third = UUID((await sign_up(client, "Third")).session["workspace_id"])
+        bravo = await furnish(client, "bravo", "weekly", days=7)
+        alpha = await furnish(client, "alpha", "monthly", days=5)
+    return await fill(sql, alpha, bravo, third)
 
 
 @pytest.fixture

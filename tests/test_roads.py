@@ -13,10 +13,9 @@ from database import Database
 from roads.postgres import PostgresRoad
 from roads.road import Road
 from roads.supabase import SupabaseRoad
+from tests.support.ledger import Ledger
 from tests.support.plugin import copied_database, drop_database
 from tests.support.supabase_server import SECRET_KEY, SupabaseServer
-from tests.test_isolation import Ledger
-from tests.test_isolation import ledger as ledger
 from utils.errors import LLMLabError
 
 # Identifiers and moments that a function makes up.
