@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the API, asked for by everybody there is."""
+"""Permissions: every operation of the API, requested by every kind of caller."""
 
 import re
 from collections.abc import AsyncIterator
@@ -148,7 +148,7 @@ GET    /api/audit                                   401    403    200   403    4
 
 @dataclass
 class World:
-    """A workspace with one of everything, and everybody who asks for it."""
+    """A workspace with one row of each kind, and every kind of caller."""
 
     client: httpx.AsyncClient
     sql: "asyncpg.Connection[asyncpg.Record]"
@@ -175,7 +175,7 @@ class World:
         )
 
     async def rows(self) -> Any:
-        """Every row there is, but for when somebody last used a session or a key, and the count of changes."""
+        """Every row, except for the last use of sessions and keys and the count of changes."""
         tables = ", ".join(
             f"'{table}', (select array_agg(r order by r)"
             f" from (select (to_jsonb(t) - 'last_used_at')::text as r from public.{table} t) rows)"
@@ -184,13 +184,13 @@ class World:
         return await self.sql.fetchval(f"select jsonb_pretty(jsonb_build_object({tables}))")
 
     async def keep(self) -> None:
-        """Remembers every row as it is now."""
+        """Copies every row."""
         await self.sql.execute("create schema kept")
         for table in await self._tables():
             await self.sql.execute(f"create table kept.{table} as table public.{table}")
 
     async def put_back(self) -> None:
-        """Makes every row again what it was."""
+        """Restores every row from the copy."""
         async with self.sql.transaction():
             # Without the foreign keys.
             await self.sql.execute("set local session_replication_role = replica")
@@ -336,7 +336,7 @@ def operations(app: FastAPI) -> set[str]:
 
 def test_the_table_lists_exactly_the_operations_of_the_api(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path))
-    # An old path is one of another operation's.
+    # An old path belongs to another operation.
     current = {operation for operation in expected() if operation.split()[1] not in OLD_PATHS}
     assert operations(app) == current
     # An operation that the description hides would be missed.

@@ -1,4 +1,4 @@
-"""Alerts reach people: once, signed, through failures and crashes, and no private address unless that is wanted."""
+"""Delivery of alerts: once, signed, after failures and crashes, and to private addresses only if allowed."""
 
 import asyncio
 import email
@@ -132,7 +132,7 @@ async def test_eight_writers_cause_exactly_three_requests(url: str, tmp_path: Pa
 
         await asyncio.gather(*[write(number) for number in range(8)])
         await until(lambda: len(receiver.requests) >= 3)
-        # Both workers look again and again, and find nothing more to send.
+        # Both workers continue to look, and find nothing more to send.
         await asyncio.sleep(1)
         assert sorted(request.payload["budget"]["threshold"] for request in receiver.requests) == [50, 80, 100]
         alerts = (await ada.get("/api/alerts"))["alerts"]
@@ -147,7 +147,7 @@ async def test_a_receiver_that_fails_twice_gets_it_on_the_third_try(ada: Member)
         await until(has_status(ada, "delivered"))
         await asyncio.sleep(0.5)
         assert len(receiver.requests) == 3
-        # It is the same delivery each time, so that who did take it can tell.
+        # The id of the delivery stays the same, so that a receiver recognises it.
         assert len({request.headers["x-llmlab-delivery"] for request in receiver.requests}) == 1
     assert (await delivery(ada))["attempts"] == 3
 
@@ -172,7 +172,7 @@ async def test_a_delivery_is_dead_after_the_last_attempt_until_it_is_resent(
         assert again.status_code == 202
         assert again.json()["deliveries"][0]["status"] == "pending"
         await until(has_status(ada, "delivered"))
-        # A receiver that drops what it knows must not drop this.
+        # A receiver that drops repeated ids must not drop this one.
         assert len({request.headers["x-llmlab-delivery"] for request in receiver.requests}) == 2
 
 
@@ -281,7 +281,7 @@ async def test_two_workers_never_claim_the_same_delivery(
 
 @pytest.fixture
 def letters() -> Iterator[tuple[int, list[Envelope]]]:
-    """The port of a mail server, and what it was brought."""
+    """The port of a mail server, and the messages it received."""
     received: list[Envelope] = []
 
     class Keep:

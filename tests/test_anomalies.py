@@ -1,4 +1,18 @@
-"""Anomalies: what is usual and how far off something is, by hand; one telling for each; the demo's story, by name."""
+"""Anomalies: usual values calculated by hand, one report for each anomaly, and the anomalies of the demo.
+
+The tests describe usage as calls per day. `daily(10, d3=200)` is a series of 10 calls each morning for 72 days, but of
+200 calls three days ago; a call costs 0.50 USD:
+
+    calls   200 |                                            #
+             10 |  # # # # # # # # # # # # # # # # # # # # # # # # #
+                +--------------------------+-------------------------
+                 d71                    d30 d29              d3 d2 d1 d0
+                 before the requested days: the 30 days that are
+                 only usual values          searched; d0 is today, 09:30
+
+`d3=0` is a day without calls, and `days=5` a series that begins four days ago. Each value is compared with the values
+before it only. `Use` gives a series hour by hour where the hour, the failures or the price matter.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -35,7 +49,7 @@ COLUMNS = (
 
 
 class Use(NamedTuple):
-    """Calls of 1,000 and 100 tokens in an hour, so many days ago, at a price for each."""
+    """Calls of 1,000 input and 100 output tokens in one hour of a day, each at a price in USD."""
 
     days_ago: int
     hour: int
@@ -45,6 +59,7 @@ class Use(NamedTuple):
 
 
 def grid(days: int = 30, at: datetime = NOW, tz: str = "UTC") -> Grid:
+    """The days of a request, and 42 days before them."""
     today = at.astimezone(ZoneInfo(tz)).date()
     first = today - timedelta(days=days + 41)
     return Grid(first, first, today - timedelta(days=days - 1), at, tz)
@@ -81,7 +96,7 @@ def anomalies(uses: dict[str, list[Use]], threshold: float = 3, of: Grid | None 
     return causes.with_causes(find(leaves, of, threshold), leaves, of, PRICES)
 
 
-# What is usual
+# Usual values
 
 
 def test_medians_ignore_missing_values() -> None:
@@ -182,7 +197,7 @@ def test_a_day_far_above_the_usual() -> None:
     (found,) = anomalies({"bot: openai/gpt-4o": daily(10, d3=200)})
     assert (found.date, found.kind, found.scope) == (TODAY - timedelta(days=3), "spike", "model")
     assert (found.project, found.provider, found.model) == ("bot", "openai", "gpt-4o")
-    # At eight in the morning is when it all happens, so it is that hour.
+    # All calls are made in one hour, so the anomaly is that hour.
     assert (found.hour, found.start) == (8, datetime(2026, 11, 18, 8, tzinfo=UTC))
     assert (found.cost, found.calls) == (Decimal(100), 200)
     assert found.expected_cost == pytest.approx(Decimal(5))
@@ -272,7 +287,7 @@ def test_failures_are_reported_instead_of_low_costs() -> None:
     )
 
 
-def test_longer_prompts_and_higher_prices_are_distinguished() -> None:
+def test_a_higher_price_is_named_as_the_cause() -> None:
     at_5_dollars = [use._replace(price=Decimal(5)) if use.days_ago == 3 else use for use in daily(100)]
     (found,) = anomalies({"openai/gpt-4o": at_5_dollars})
     assert found.cause == "higher prices of gpt-4o (+450.00 USD)."
@@ -298,7 +313,7 @@ def test_days_and_hours_are_those_of_the_time_zone() -> None:
     assert anomalies({"openai/gpt-4o": always}, 2, berlin) == []
 
 
-# Whatever the numbers
+# Properties
 
 
 def noisy(seed: int, price: Decimal) -> dict[str, list[Use]]:

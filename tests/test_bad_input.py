@@ -1,4 +1,4 @@
-"""Bad input: each gets a clear error, nothing is stored, nothing is a 500."""
+"""Bad input gets a clear error, is never a 500, and is not stored."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def deep(levels: int) -> dict[str, Any]:
-    """An object that holds an object that holds ..."""
+    """Nested objects."""
     inner: dict[str, Any] = {}
     for _ in range(levels):
         inner = {"a": inner}

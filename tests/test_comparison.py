@@ -1,4 +1,4 @@
-"""Why spend changed: the split adds up to the last digit, and each cause by itself is called by its name."""
+"""Causes of a change in spend: they add up to the last digit, and each is recognised alone."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ RATES = Rates(
 
 
 def used(**changes: Any) -> Cell:
-    """10 calls of 1,000 uncached and 100 output tokens each, 0.004 USD a call, or what is said instead."""
+    """10 calls of 1,000 uncached and 100 output tokens each, 0.004 USD a call, with these changes."""
     usual: dict[str, Any] = {
         "project": "search",
         "provider": "openai",
@@ -63,7 +63,7 @@ def total(split: CostEffects) -> Decimal:
         return sum(vars(split).values(), Decimal(0))
 
 
-# Each cause by itself
+# Single causes
 
 
 def test_more_calls_are_a_volume_effect() -> None:
@@ -134,7 +134,7 @@ def test_new_and_ended_projects_are_named() -> None:
 
 
 def test_a_missing_price_is_not_a_saving() -> None:
-    # Half of the calls are not priced any more: what is missing from the total is no cheaper price.
+    # Half of the calls have no price any more, which is not a lower price.
     explained = explain([used()], [used(unpriced_calls=5, cost=Decimal("0.02"))])
     assert explained.effects.priced_share == explained.difference == Decimal("-0.02")
     assert "5 calls without a known price (gpt-4o) are in neither total" in explained.summary
@@ -169,7 +169,7 @@ def test_the_rounding_error_goes_to_the_largest_effect() -> None:
     assert total(model.effects) == model.difference == Decimal("0.1865432109876544")
 
 
-# Whatever the periods hold
+# Properties
 
 
 @st.composite
@@ -239,12 +239,12 @@ def test_scaling_all_prices_scales_all_dollars(before: list[Cell], after: list[C
 
     once, often = explain(before, after), explain(scaled(before), scaled(after))
     assert often.difference == once.difference * factor
-    # But for what rounding to a millionth of a millionth leaves in every cell.
+    # Except for the rounding error of 1e-12 in each cell.
     for name, effect in vars(once.effects).items():
         assert abs(effect * factor - getattr(often.effects, name)) < Decimal("1e-10") * factor
 
 
-# The demo, by name
+# The demo
 
 
 def usages(first_day: int, last_day: int) -> list[Cell]:

@@ -38,13 +38,13 @@ def clears(response: httpx.Response) -> bool:
 
 
 async def ask_with(browser: httpx.AsyncClient, value: str) -> httpx.Response:
-    """Asks for the next token with this value of the cookie."""
+    """Requests the next token with this value of the cookie."""
     browser.cookies.clear()
     return await browser.post("/api/auth/refresh", headers={**COOKIE, "Cookie": f"{NAME}={value}"})
 
 
 async def log_in(client: httpx.AsyncClient, who: Member) -> httpx.Response:
-    """Signs somebody in as a browser does: the client then has the cookie."""
+    """Signs a user in as a browser does: the client then has the cookie."""
     client.cookies.clear()
     response = await client.post("/api/auth/login", headers=COOKIE, json={"email": who.email, "password": PASSWORD})
     assert response.status_code == 200, response.text
@@ -123,7 +123,7 @@ async def test_a_browser_reloaded_before_the_answer_stays_signed_in(browser: htt
     at_once = await asyncio.gather(*(ask_with(browser, lost) for _ in range(4)))
     again = [*at_once, await ask_with(browser, lost)]
     assert {response.status_code for response in again} == {200}
-    # All of them hold the one token that comes next, so that whichever cookie is kept goes on.
+    # All of them have the same next token, so that the session continues with any of the cookies.
     for response in (again[0], again[-1]):
         assert (await ask_with(browser, cookie_of(response).value)).status_code == 200
     assert_problem(await ask_with(browser, lost), 401, "The session is over; sign in again")
@@ -144,7 +144,7 @@ async def test_a_cookie_used_again_later_ends_the_session_and_is_dropped(
 
 async def test_without_the_header_the_cookie_is_ignored(browser: httpx.AsyncClient, ada: Member) -> None:
     await log_in(browser, ada)
-    # What a form of another site could send.
+    # A request that a form of another site could send.
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     for body, headers in ((b"", {}), (b"{}", {"Content-Type": "application/json"}), (b"a=b", form)):
         refused = await browser.post("/api/auth/refresh", headers=headers, content=body)

@@ -1,4 +1,4 @@
-"""The dashboard's files are public, nothing beside them is served, and it is built for the current API."""
+"""The files of the dashboard are public, no others are served, and they are built for the current API."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The demo: a story that can be found in the data, and accounts that are nowhere else."""
+"""The demo: its story is visible in the data, and its accounts exist only there."""
 
 import subprocess
 import sys

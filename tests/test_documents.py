@@ -61,7 +61,7 @@ def test_the_settings_in_the_documents_have_these_defaults() -> None:
         assert default == ("" if value in (None, []) else str(value)), name
 
 
-# What is named exists
+# Names exist
 
 
 def name_of(path: Path) -> str:
@@ -220,7 +220,7 @@ def exactly(text: str) -> Any:
 
 
 def shortened(came: Any, printed: Any) -> Any:
-    """What came, shortened to `...` where what is printed is, so that the rest can be compared."""
+    """The answer, abbreviated to `...` where the document does, so that the rest can be compared."""
     if isinstance(came, dict) and isinstance(printed, dict):
         return {key: shortened(value, printed.get(key)) for key, value in came.items()}
     if isinstance(came, list) and isinstance(printed, list) and len(came) == len(printed):
@@ -232,7 +232,7 @@ def shortened(came: Any, printed: Any) -> Any:
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under a heading, up to the next one of its level or a higher one."""
+    """The text under a heading, up to the next one of its level or a higher one."""
     level = heading.split(" ")[0]
     _, rest = text.split(f"\n{heading}\n", 1)
     return re.split(rf"^#{{1,{len(level)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
@@ -243,7 +243,7 @@ async def test_the_examples_print_what_the_documents_show(path: Path, visitor: h
     at = datetime.now(UTC)
     left = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - at
     if left < timedelta(minutes=2):
-        # The examples speak of today.
+        # The examples use the current date.
         await asyncio.sleep(left.total_seconds() + 1)
     text, shell, compared = TEXTS[path], Shell(visitor), 0
     for example in examples(text):

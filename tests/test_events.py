@@ -1,4 +1,4 @@
-"""Tracking calls: what is stored, what it cost, and that once is once."""
+"""Tracking calls: what is stored, its cost, and that it is stored once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -255,7 +255,7 @@ async def test_a_batch_has_at_most_a_thousand_events(ada: Member) -> None:
 @pytest.mark.both_roads
 async def test_events_are_listed_newest_first_page_by_page(ada: Member) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    # Three share a moment, so that a page can end inside it.
+    # Three have the same timestamp, so that a page can end between them.
     moments = [start + timedelta(minutes=minute) for minute in (0, 1, 2, 2, 2, 3, 4)]
     await ada.batch(*[call(timestamp=moment.isoformat()) for moment in moments])
     seen: list[Any] = []

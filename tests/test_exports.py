@@ -1,4 +1,4 @@
-"""Exports: files of any length that hold what the API shows, to the last digit, and nothing of others."""
+"""Exports: files of any length with the rows and digits of the API, of one workspace only."""
 
 import asyncio
 import csv
@@ -39,14 +39,14 @@ MANY = 100_000
 
 
 async def export(somebody: Member, path: str, format: str, **query: Any) -> bytes:
-    """A file; it must come."""
+    """Downloads a file; it must succeed."""
     response = await somebody.request("GET", f"/api/export/{path}", params={**query, "format": format})
     assert response.status_code == 200, response.text
     return response.content
 
 
 def read(content: bytes, format: str) -> list[dict[str, Any]]:
-    """The rows of a file as its own reader has them."""
+    """The rows of a file as a reader of its format returns them."""
     if format == "csv":
         return list(csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True))
     if format == "jsonl":
@@ -56,7 +56,7 @@ def read(content: bytes, format: str) -> list[dict[str, Any]]:
 
 
 def meant(column: Column, value: Any) -> Any:
-    """What a value of any file stands for."""
+    """A value of any format in the types of Python."""
     if value in (None, ""):
         return None
     read_text: dict[str, Callable[[Any], Any]] = {
@@ -75,7 +75,7 @@ def meant(column: Column, value: Any) -> Any:
 
 
 async def rows(somebody: Member, path: str, format: str, **query: Any) -> list[dict[str, Any]]:
-    """What the rows of an export stand for, whatever its format."""
+    """The rows of an export of any format, in the types of Python."""
     found = read(await export(somebody, path, format, **query), format)
     assert all(row.keys() == {column.name for column in COLUMNS[path]} for row in found)
     return [{column.name: meant(column, row[column.name]) for column in COLUMNS[path]} for row in found]
@@ -153,7 +153,7 @@ async def test_json_lines_are_the_events_of_the_api(spent: Member) -> None:
 
 @pytest.mark.both_roads
 async def test_an_export_of_many_pages_has_every_event_once(ada: Member) -> None:
-    # Many at the same moment, so that pages end between events of one.
+    # Many have the same timestamp, so that pages end between them.
     for batch in range(3):
         await ada.batch(
             *[call(id=f"{batch}-{n}", timestamp=f"2026-01-0{1 + n % 2}T00:00:00Z", latency_ms=n) for n in range(501)]
@@ -258,7 +258,7 @@ async def test_a_day_of_many_pages_is_complete(ada: Member) -> None:
     assert exported == recount(await listed(ada), "UTC")
 
 
-# What a spreadsheet makes of it
+# Spreadsheets
 
 
 async def test_text_that_looks_like_a_formula_is_escaped_only_in_csv(ada: Member) -> None:
@@ -336,7 +336,7 @@ async def test_charges_agree_with_the_costs(spent: Member) -> None:
     projects = {p["name"]: p["id"] for p in (await spent.get("/api/projects"))["projects"]}
     for charge, cost in zip(found, costs, strict=True):
         assert charge["EffectiveCost"] == charge["ContractedCost"] == charge["ListCost"] == cost["total_cost"]
-        # Somebody else invoices: CAU-BilledCost-C-005-C.
+        # Another party invoices: CAU-BilledCost-C-005-C.
         assert charge["BilledCost"] == 0
         assert charge["ChargePeriodStart"].date() == cost["date"]
         assert charge["ChargePeriodEnd"] - charge["ChargePeriodStart"] == timedelta(days=1)
@@ -397,7 +397,7 @@ async def test_parquet_holds_exact_money_and_times(spent: Member) -> None:
     assert costs.field("date").type == pyarrow.date32()
 
 
-# Who gets what
+# Permissions
 
 
 async def test_an_empty_workspace_gives_an_empty_file(ada: Member) -> None:
@@ -421,7 +421,7 @@ async def test_nothing_of_another_workspace_is_exported(spent: Member, bob: Memb
         assert_problem(await bob.request("GET", f"/api/export/{path}", headers=elsewhere), 404)
 
 
-# When something goes wrong
+# Errors
 
 
 async def test_an_invalid_export_gets_the_usual_errors(ada: Member) -> None:
@@ -511,7 +511,7 @@ async def large(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: P
 async def test_memory_does_not_grow_with_the_file(large: Large, format: str) -> None:
     assert large.server.process is not None
     worker = psutil.Process(large.server.process.pid)
-    # A fifth of it loads what is needed and lets buffers reach their size.
+    # The first fifth loads modules and fills buffers.
     await export(large.admin, "events", format, end="2026-01-01T05:33:20Z")
     before = worker.memory_info().rss
     content = io.BytesIO()

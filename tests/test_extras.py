@@ -1,4 +1,4 @@
-"""What a server without its optional packages does, and what it answers where one of them is needed."""
+"""A server without its optional packages: what works, and the errors where a package is needed."""
 
 import subprocess
 import sys
@@ -71,7 +71,7 @@ async def test_parquet_is_refused_before_anything_is_sent(admin: Member, path: s
     ("kind", "address"),
     [
         ("other", TELEGRAM),
-        # Whom only Apprise looks up, and what only it encrypts.
+        # Addresses that only Apprise resolves, and encryption that only it supports.
         ("slack", "slack://xoxb-1234-1234-abc/somebody@example.com"),
         ("email", "mailto://user:password@nowhere.invalid?pgp=encrypt"),
     ],
@@ -101,7 +101,7 @@ async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkey
         }
         for kind, address in addresses.items():
             await add_channel(admin, address, kind, name=kind)
-        # As it was stored under the kind for everything else.
+        # As it was stored with the kind "other".
         await add_channel(admin, "discord://987/zyx", "other", name="other")
         await set_budget(admin, name="<Team> & co")
         await admin.track(**CENT_SPENT)

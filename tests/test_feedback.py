@@ -1,4 +1,4 @@
-"""What people think of the answers: one rating of a call by each of them, and what of it remains."""
+"""Feedback: one rating of a call by each member, and what remains after deletions."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from utils.ids import event_uuid
 
 
 async def rate(caller: Caller, event_id: str, rating: int, **more: Any) -> dict[str, Any]:
-    """A rating that is given."""
+    """Creates a rating."""
     response = await caller.request("POST", "/feedback", json={"event_id": event_id, "rating": rating, **more})
     assert response.status_code == 201, response.text
     given: dict[str, Any] = response.json()

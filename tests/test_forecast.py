@@ -1,4 +1,4 @@
-"""What will be spent: patterns go on, intervals hold what they promise, and too little data is called so."""
+"""Forecasts: patterns continue, intervals have their coverage, and too little data is reported."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -137,7 +137,7 @@ def test_intervals_have_their_coverage_on_the_demo() -> None:
     assert abs(found.days_95 - 95) <= 5
 
 
-# What is answered
+# Answers
 
 
 def test_today_is_the_spend_so_far_and_the_rest_of_a_usual_day() -> None:
@@ -264,7 +264,7 @@ async def test_a_forecast_of_stored_calls_and_budgets(ada: Member, bob: Member) 
         assert (await ada.request("POST", "/api/budgets", json=body)).status_code == 201
     keyed = {"limit": 1, "scope": {"api_key": (await new_api_key(ada)).id}}
     assert (await ada.request("POST", "/api/budgets", json=keyed)).status_code == 201
-    # By the day it is in Kolkata, where tomorrow begins at 18:30: up to then, no day there is without calls.
+    # By the calendar of Kolkata, where the next day begins at 18:30: until then every day has calls.
     noon = datetime.combine(datetime.now(ZoneInfo("Asia/Kolkata")), time(0, 5), UTC)
     days = [noon - timedelta(days=day) for day in range(1, 41)]
     await ada.batch(
@@ -284,7 +284,7 @@ async def test_a_forecast_of_stored_calls_and_budgets(ada: Member, bob: Member) 
     usual = [budget["total"] and budget["probability"] for budget in found["budgets"]]
     assert usual == [0, 0, 0, 0, None, None]
     assert "know neither API keys nor tags together" in found["budgets"][4]["missing"]
-    # Every day of November, in Kolkata as elsewhere, costs the same again and again.
+    # Every day of November, in Kolkata as elsewhere, costs the same.
     _, search, tagged, mini = found["budgets"][:4]
     assert search["total"] == tagged["total"]
     assert mini["total"]["expected"] == pytest.approx(2 * search["total"]["expected"])

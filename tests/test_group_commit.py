@@ -1,4 +1,4 @@
-"""Group commit: gathered while a write is under way, answered when committed, never mixed up."""
+"""Group commit: items are collected during a write, answered after the commit, each to its caller."""
 
 import asyncio
 from collections.abc import Sequence
@@ -162,6 +162,6 @@ async def test_closing_after_a_writer_has_just_ended_returns() -> None:
     group: GroupCommit[str, int, int] = GroupCommit(Writer())
     ended = asyncio.create_task(asyncio.sleep(0))
     await ended
-    # Ended, and not yet taken out of the set, as between the end of a task and its callbacks.
+    # The task has ended and is still in the set, as before its callbacks run.
     group._writers.add(ended)
     await group.close()

@@ -38,7 +38,7 @@ async def set_budget(admin: Member, **budget: Any) -> dict[str, Any]:
 
 
 async def spend(admin: Member) -> dict[str, float]:
-    """What each budget has spent, by its name."""
+    """The current spend of each budget, by name."""
     return {budget["name"]: budget["current_spend"] for budget in (await admin.get("/api/budgets"))["budgets"]}
 
 
@@ -47,7 +47,7 @@ async def reserve(caller: Caller, **planned: Any) -> httpx.Response:
 
 
 async def the_budget(admin: Member) -> tuple[float, float, float]:
-    """What the only budget has spent, holds and has left."""
+    """The spend, the reserved and the remaining amount of the only budget."""
     (budget,) = (await admin.get("/api/budgets"))["budgets"]
     return budget["current_spend"], budget["reserved"], budget["remaining"]
 
@@ -202,7 +202,7 @@ async def test_a_reservation_holds_until_it_is_settled_or_released(ada: Member) 
     assert held.json()["estimated_cost"] == 0.01
     other = (await reserve(ada)).json()
     assert await the_budget(ada) == (0, 0.02, 0.98)
-    # The call turned out cheaper than it might have.
+    # The call was cheaper than the reservation.
     settled = await ada.track(**call(input_tokens=1000, output_tokens=0), reservation_id=held.json()["id"])
     assert settled.status_code == 201
     assert await the_budget(ada) == (0.0025, 0.01, 0.9875)
@@ -220,7 +220,7 @@ async def test_a_batch_settles_too_and_an_event_sent_again_does_not(ada: Member)
     assert await the_budget(ada) == (0.01, 0.01, 0.98)
     await ada.batch({**CENT_SPENT, "id": "x", "reservation_id": second})
     assert await the_budget(ada) == (0.01, 0.01, 0.98)
-    # One that is not there, or not there any more, harms nothing.
+    # An unknown or expired reservation has no effect.
     assert (await ada.track(**CENT_SPENT, reservation_id=str(uuid4()))).status_code == 201
 
 
@@ -233,7 +233,7 @@ async def test_a_refused_reservation_names_the_budget(ada: Member, bob: Member) 
     refused = assert_problem(await reserve(ada), 402)
     assert (refused["budget_id"], refused["budget"], refused["remaining"]) == (narrow["id"], "narrow", 0.005)
     assert refused["detail"].startswith("The budget 'narrow' has 0.005 USD left until ")
-    # All or nothing: the wide one holds no more than before.
+    # All or nothing: the wider budget has no new reservation.
     assert {b["name"]: b["reserved"] for b in (await ada.get("/api/budgets"))["budgets"]} == {
         "wide": 0.01, "narrow": 0.01, "soft": 0,
     }  # fmt: skip
@@ -269,7 +269,7 @@ async def test_an_application_reserves_within_its_own_budget(ada: Member) -> Non
 
 
 async def test_reservations_of_crashed_callers_expire(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A clock that stands in the middle of a month, however long the requests take.
+    # A clock that stays in the middle of a month during all requests.
     at = datetime.now(UTC).replace(day=15)
     monkeypatch.setattr(engines.budgets, "now", lambda: at)
     await set_budget(ada, limit="0.5", hard=True)
@@ -280,7 +280,7 @@ async def test_reservations_of_crashed_callers_expire(ada: Member, monkeypatch: 
     at += timedelta(seconds=5)
     assert await the_budget(ada) == (0, 0, 0.5)
     assert (await reserve(ada)).status_code == 201
-    # Who was late is counted all the same.
+    # Late calls are counted as well.
     await ada.track(**CENT_SPENT, reservation_id=held[0].json()["id"], timestamp=at.isoformat())
     assert await the_budget(ada) == (0.01, 0.01, 0.48)
 

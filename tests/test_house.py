@@ -1,4 +1,4 @@
-"""The house stands: imports go down only, and no room imports one on its own floor."""
+"""The layers of the program: imports go down only, and no package imports another of its own layer."""
 
 import ast
 import importlib

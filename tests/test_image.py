@@ -52,7 +52,7 @@ def test_the_files_of_the_image_agree() -> None:
     assert health in dockerfile
     assert "RUN rm -r dashboard\nCOPY --from=dashboard /dashboard/dist dashboard/dist\n" in dockerfile
     assert config.DASHBOARD == ROOT / "dashboard" / "dist"
-    # What is built, installed or kept secret on this machine stays out of it.
+    # Builds, installed packages and secrets of this machine are left out.
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {f"dashboard/{name}" for name in (".env*", "dist", "node_modules")} <= {*ignored}
     assert f'healthcheckPath = "{health}"' in (ROOT / "railway.toml").read_text()

@@ -1,4 +1,4 @@
-"""Rate limits: exactly so many requests in any minute, and the headers that say so."""
+"""Rate limits: the exact number of requests in any minute, and the headers that report it."""
 
 import asyncio
 import shutil
@@ -51,7 +51,7 @@ async def test_workers_that_share_redis_share_the_limit(url: str, tmp_path: Path
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    """A Redis server of the test's own."""
+    """A Redis server for the test."""
     program = shutil.which("redis-server")
     assert program, "./run.sh test installs redis-server where it can"
     port = free_port()

@@ -27,7 +27,7 @@ def payload(**changes: Any) -> dict[str, Any]:
 
 
 async def post(caller: Caller, body: Any, **headers: str) -> Any:
-    """What the door for LiteLLM answers; it must succeed."""
+    """The answer of the endpoint for LiteLLM; it must succeed."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", **headers}
     response = await caller.request("POST", "/api/ingest/litellm", content=content, headers=headers)

@@ -31,7 +31,7 @@ from tests.support.team import Caller, Member, assert_problem, call, new_api_key
 from tests.support.threads import ThreadServer, two_servers
 from utils.errors import Unavailable
 
-# Far more than anything here takes.
+# Seconds, far more than any step needs.
 LISTENER = "llmlab live updates"
 LISTENERS = (
     f"select count(*) from pg_stat_activity where application_name = '{LISTENER}' and datname = current_database()"
@@ -48,7 +48,7 @@ class Heard(NamedTuple):
 
 
 class Stream:
-    """What somebody hears who watches their workspace."""
+    """The messages to a client that watches its workspace."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -80,14 +80,14 @@ class Stream:
                 return message
 
     async def end(self) -> None:
-        """Returns when the stream has ended as it should, without another message."""
+        """Waits for the end of the stream, without another message."""
         async with asyncio.timeout(PATIENCE):
             assert [line async for line in self._lines if line and not line.startswith(":")] == []
 
 
 @asynccontextmanager
 async def watching(somebody: Caller, last_event_id: str | None = None) -> AsyncIterator[Stream]:
-    """A stream of theirs."""
+    """A stream of a member."""
     headers = somebody.headers | ({} if last_event_id is None else {"Last-Event-ID": last_event_id})
     async with somebody._client.stream("GET", "/api/stream", headers=headers) as response:
         assert response.status_code == 200, await response.aread()
@@ -95,7 +95,7 @@ async def watching(somebody: Caller, last_event_id: str | None = None) -> AsyncI
 
 
 async def eventually(holds: Callable[[], Awaitable[object]]) -> None:
-    """Returns when it does."""
+    """Waits until the condition holds."""
     async with asyncio.timeout(PATIENCE):
         while not await holds():
             await asyncio.sleep(0.02)
@@ -112,14 +112,14 @@ async def client_at(server: Server | ThreadServer) -> AsyncIterator[httpx.AsyncC
 def pair(
     request: pytest.FixtureRequest, url: str, tmp_path: Path, quick_passwords: None
 ) -> Iterator[tuple[ThreadServer, ThreadServer]]:
-    """Two running servers over one database, on each road to it; straight to it if the test does not say."""
+    """Two running servers over one database, on each road to it; the direct one by default."""
     road = getattr(request, "param", "direct")
     if road == "supabase":
         supabase: SupabaseServer = request.getfixturevalue("supabase")
         settings = settings_for(tmp_path, supabase_url=supabase.url, supabase_key=SECRET_KEY)
     else:
         if road == "pooled":
-            # The port tells that it is a transaction pooler.
+            # The port identifies a transaction pooler.
             (folder,) = parse_qs(urlsplit(url).query)["host"]
             (tmp_path / ".s.PGSQL.6543").symlink_to(Path(folder) / ".s.PGSQL.5432")
             url = f"postgresql://postgres@{quote(str(tmp_path), safe='')}:6543{urlsplit(url).path}"
@@ -226,7 +226,7 @@ async def test_a_stream_that_is_closed_makes_room_for_another(pair: tuple[Thread
                 await stack.enter_async_context(watching(ada))
             problem = assert_problem(await ada.request("GET", "/api/stream"), 429)
             assert problem["detail"] == "A caller has at most 20 streams at a time; close one of them"
-            # Somebody else has streams of their own.
+            # Another member has their own streams.
             async with watching(await sign_up(client, "Bob")):
                 pass
 
@@ -283,7 +283,7 @@ async def test_the_number_of_streams_is_limited(
     assert (await bob.request("GET", "/api/stream?limit=1")).status_code == 200
 
 
-# One server, looked at from inside
+# Inside one server
 
 
 async def watch_of(app: FastAPI, somebody: Caller) -> Watch:
@@ -296,13 +296,13 @@ async def watch_of(app: FastAPI, somebody: Caller) -> Watch:
 
 
 async def messages_of(watch: Watch) -> list[LiveMessage | None]:
-    """All messages, until there will be no more."""
+    """All messages, until the stream ends."""
     async with asyncio.timeout(PATIENCE):
         return [message async for message in watch.messages()]
 
 
 class Ending(NamedTuple):
-    """Somebody who watches, and the request of an admin or of their own that ends it."""
+    """A client that watches, and the request of an admin or of its own that ends the stream."""
 
     watcher: Caller
     by: Caller
@@ -311,7 +311,7 @@ class Ending(NamedTuple):
 
 
 async def endings(ada: Member, bob: Member) -> list[Ending]:
-    """Every way to lose one's stream."""
+    """Every way in which a stream can end."""
     key = await new_api_key(ada, scopes=["read"])
     invitation = (await ada.request("POST", "/api/workspaces/invitations", json={"email": bob.email})).json()
     joined = await bob.request("POST", "/api/workspaces/invitations/accept", json={"token": invitation["token"]})
@@ -326,7 +326,7 @@ async def endings(ada: Member, bob: Member) -> list[Ending]:
 async def test_a_stream_ends_when_its_caller_loses_access(
     ada: Member, bob: Member, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # It does not wait for the next sign of life.
+    # The stream does not wait for the next heartbeat.
     monkeypatch.setattr(engines.live, "_SIGN_OF_LIFE_SECONDS", 3600.0)
     for ending in await endings(ada, bob):
         reading = asyncio.create_task(messages_of(await watch_of(app, ending.watcher)))
@@ -410,7 +410,7 @@ async def test_the_last_changes_are_counted_when_the_server_stops(
         await anext(messages)
         await ada.track()
         await anext(messages)
-        # What was counted a moment ago is not counted again so soon.
+        # A recent count is not repeated.
         assert (await ada.request("POST", "/api/budgets", json={"limit": 1})).status_code == 201
     assert json.loads(await sql.fetchval("select kinds from public.changes")).keys() == {"events", "budgets"}
 
@@ -428,7 +428,7 @@ async def test_a_deleted_workspace_does_not_prevent_counting_others(bob: Member,
 
 
 def change(version: int, **kinds: int) -> Change:
-    """A change of some workspace; the later, the higher its version."""
+    """A change of a workspace; later changes have higher versions."""
     return Change(
         workspace_id=UUID(int=1),
         version=version,
@@ -441,7 +441,7 @@ async def test_a_slow_reader_receives_many_changes_as_one() -> None:
     watch = Watch(uuid4(), 10, may_watch, lambda: None)
     for version in range(11, 1000):
         watch.notify(change(version, events=version, budgets=700, prices=9))
-    # What comes late, or twice, is no news.
+    # Late and repeated changes are ignored.
     watch.notify(change(999, events=999))
     watch.notify(change(500, prices=500))
     messages = watch.messages()

@@ -1,4 +1,4 @@
-"""Calls as an application saw them: the same events, by another door."""
+"""Calls logged by an application: the same events, by another endpoint."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ BOOK = PriceBook()
 
 
 def observed(**changes: Any) -> dict[str, Any]:
-    """A call to gpt-4o of 1,000 and 500 tokens, which costs 0.0075 USD, or what is said instead."""
+    """A call to gpt-4o of 1,000 and 500 tokens, which costs 0.0075 USD, with these changes."""
     named = {} if "model" in changes else {"model_id": "openai/gpt-4o"}
     return {
         **named, "prompt_tokens": 1000, "completion_tokens": 500, "latency_ms": 840.5, "status": "success", **changes,
@@ -143,7 +143,7 @@ def test_every_listed_model_has_its_own_price() -> None:
         assert price.pricing.endswith(f":{listed.id}") or price.pricing == "unpriced"
         rates = BOOK.rates(listed.provider, listed.model, 0, at)
         assert rates is not None
-        # A price that is not by the token is in no rate.
+        # Rates contain only prices by the token.
         assert price.cost is None or rates.cost(Usage(10, output_tokens=10)) == price.cost
 
 

@@ -1,4 +1,4 @@
-"""How the calls went: every metric against a recount of the events, and percentiles against exact ones."""
+"""Metrics compared with a recount of the events, and percentiles with exact ones."""
 
 import math
 import random
@@ -147,7 +147,7 @@ async def test_both_paths_answer_the_same_and_only_to_members(
     assert (await bob.get("/metrics/summary", **JANUARY))["call_count"] == 1
 
 
-# What good answers cost
+# The cost of good answers
 
 
 @pytest.mark.both_roads
@@ -191,7 +191,7 @@ LATENCIES = st.one_of(
     st.floats(0, 5000),
 )
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Los_Angeles", "Australia/Adelaide", "Pacific/Kiritimati"]
-# Some calls are made on the stroke of a midnight, or just before.
+# Some calls are made exactly at midnight, or just before.
 MOMENTS = st.one_of(
     st.datetimes(datetime(2026, 3, 20), datetime(2026, 4, 8)),
     st.builds(
@@ -233,7 +233,7 @@ QUESTIONS = st.fixed_dictionaries(
 )
 RATINGS = st.lists(st.tuples(st.integers(0, 39), st.sampled_from(["admin", "key"]), st.integers(1, 5)), max_size=20)
 
-# The calls a question is about. $1 is the workspace; $2 and $3 are the first day and the one behind the last.
+# The calls of a query. $1 is the workspace; $2 and $3 are the first day and the one behind the last.
 CHOSEN = """
 with chosen as (
   select e.*, (e."timestamp" at time zone $4)::date as day,
@@ -292,7 +292,7 @@ RECOUNTS = {
 
 
 def is_close(found: Decimal | None, exact: float | None) -> bool:
-    """Whether a latency is the exact one but for 2 %; 0 counts as a microsecond."""
+    """Whether a latency is within 2% of the exact one; 0 counts as a microsecond."""
     if found is None or exact is None:
         return found is None and exact is None
     return abs(float(found) - max(exact, 0.001)) <= 0.02 * max(exact, 0.001)
@@ -307,7 +307,7 @@ async def check_everything(member: Member, sql: "asyncpg.Connection[asyncpg.Reco
     workspace = UUID(member.session["workspace_id"])
 
     async def recount(name: str) -> list[dict[str, Any]]:
-        # A day begins where the database's own calendar says.
+        # A day begins as in the calendar of the database.
         given = (workspace, start, end + timedelta(days=1), question["tz"], *filters.values())
         return [dict(row) for row in await sql.fetch(CHOSEN + RECOUNTS[name], *given)]
 
@@ -385,7 +385,7 @@ DISTRIBUTIONS: dict[str, Callable[[random.Random], float]] = {
 
 
 def percentile(latencies: Sequence[float], percent: int) -> float:
-    """The least latency that so many percent of the calls do not exceed."""
+    """The smallest latency that this percentage of the calls does not exceed."""
     return sorted(latencies)[math.ceil(percent * len(latencies) / 100) - 1]
 
 

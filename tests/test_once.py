@@ -1,4 +1,4 @@
-"""Exactly once: under concurrency, and when the server is killed in the middle."""
+"""Events are stored exactly once: under concurrency, and when the server is killed."""
 
 import asyncio
 import random
@@ -116,7 +116,7 @@ async def test_a_server_killed_under_load_loses_nothing_it_acknowledged(
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
         again = Member(client, ada.session, ada.email)
         stored = (await again.get("/api/costs/summary", start="2026-01-01", end="2026-01-31"))["call_count"]
-        # What was being written when the server died may be there unacknowledged; sending it again settles it.
+        # A write in progress when the server died may be stored unacknowledged; sending it again is safe.
         assert len(acknowledged) <= stored <= len(acknowledged) + 16
         for number in sorted(acknowledged):
             assert (await again.request("GET", f"/api/events/call-{number}")).status_code == 200

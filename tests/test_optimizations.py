@@ -1,4 +1,4 @@
-"""Avoidable cost: every claim with its dollars and the numbers it rests on, and silence without evidence."""
+"""Avoidable cost: each recommendation with its amount and evidence, and none without evidence."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,12 +18,12 @@ LUNA: dict[str, Any] = {"provider": "openai", "model": "gpt-6-luna"}
 
 
 def of(kind: str, *given: Any, **parts: Any) -> list[Optimization]:
-    """What is said of that type."""
+    """The recommendations of that type."""
     return [one for one in optimizations(window(*given, **parts)) if one.type == kind]
 
 
 def hashed(seconds: float, prompt_hash: str = "h", **changes: Any) -> dict[str, Any]:
-    """One of the newest calls, so many seconds after noon."""
+    """One of the newest calls, at this number of seconds after noon."""
     return {
         **GPT_4O,
         "project": "",

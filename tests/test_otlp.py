@@ -34,7 +34,7 @@ ATTRIBUTES = cases("otlp_attributes.json")
 
 
 async def send(caller: Caller, request: dict[str, Any]) -> Any:
-    """What a request in JSON is answered; it must succeed."""
+    """The answer to a request in JSON; it must succeed."""
     response = await caller.request("POST", "/v1/traces", json=request)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "application/json"
@@ -198,11 +198,11 @@ async def test_other_requests_are_answered_while_a_large_one_is_read(ada: Member
     assert (summary["call_count"], summary["total_cost"]) == (5_000, 28.075)
 
 
-# What is a call, and which
+# Which spans are calls
 
 
 def parsed(scope: str = "", **attributes: Any) -> Any:
-    """What we make of attributes; dots in their names are written as two underscores."""
+    """The call in a span with these attributes; dots in their names may be written as two underscores."""
     named = {key.replace("__", "."): value for key, value in attributes.items()}
     assert all(wanted(key) for key in named), "attributes that are not read"
     return parse_call(Span(TRACE, "0" * 15 + "1", "", "name", 0, 0, False, None, scope, named, {}))
@@ -272,7 +272,7 @@ async def test_a_call_reported_by_several_libraries_is_counted_once(ada: Member)
         span(1, {**CHAT, "gen_ai.response.id": id}),
         span(2, {**vercel, "ai.response.id": id, "ai.usage.inputTokens": 1000, "ai.usage.outputTokens": 500}),
         span(3, {**openinference, "output.value": f'{{"id":"{id}","choices":[]}}', "llm.token_count.prompt": 1000}),
-        # OpenInference puts the pieces of a stream together so; the answer and its tool calls have ids of their own.
+        # OpenInference joins the chunks of a stream like this; the answer and its tool calls have ids of their own.
         span(6, {**openinference, "llm.token_count.prompt": 1000,
                  "output.value": '{"choices": [{"message": {"content": "], \\"id\\": \\"chatcmpl-0000000000000000\\"", '
                  '"tool_calls": [{"id": "call_0000000000000000"}]}}], "id": "' + id + '", "model": "gpt-4o"}'}),
@@ -280,7 +280,7 @@ async def test_a_call_reported_by_several_libraries_is_counted_once(ada: Member)
     assert await send(ada, request) == {}
     (event,) = await ada.events()
     assert event["cost"] == 0.0075
-    # An id that is no vendor's, being too short, does not stand for a call.
+    # An id that is too short to be a vendor's does not identify a call.
     await send(
         ada, request_of(span(4, {**CHAT, "gen_ai.response.id": "1"}), span(5, {**CHAT, "gen_ai.response.id": "1"}))
     )

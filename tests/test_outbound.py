@@ -1,4 +1,4 @@
-"""Addresses of Slack, Discord and e-mail lead where they say, and messages arrive there as they were written."""
+"""Messages to Slack, Discord and e-mail: how addresses are parsed, and how messages arrive."""
 
 import asyncio
 import email.policy
@@ -123,7 +123,7 @@ async def test_an_error_in_the_answer_of_the_slack_api_is_reported(monkeypatch: 
             else:
                 with pytest.raises(Undelivered, match=f"^{fault}$"):
                     await notify("slack://xoxb-1-2-abc/#a/#b")
-        # One channel that is not there keeps no message from the other.
+        # A missing channel does not prevent the message to the other.
         assert [request.payload["channel"] for request in receiver.requests] == ["#a", "#b"]
         assert {request.headers["authorization"] for request in receiver.requests} == {"Bearer xoxb-1-2-abc"}
 
@@ -326,7 +326,7 @@ def parsed(content: bytes) -> EmailMessage:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for this machine that only itself vouches for."""
+    """A key and a self-signed certificate for this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -351,7 +351,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class MailServer:
-    """A mail server that wants a login, over TLS from the start or from the command STARTTLS on."""
+    """A mail server that requires a login, over TLS from the start or after STARTTLS."""
 
     def __init__(self, certificate: Path, *, at_once: bool) -> None:
         self.received: list[Envelope] = []
@@ -361,13 +361,13 @@ class MailServer:
         self._context.load_cert_chain(certificate)
 
     async def start(self) -> None:
-        """Begins to listen, on a port of its own."""
+        """Starts to listen on a free port."""
         context = self._context if self.at_once else None
         self._server = await asyncio.get_running_loop().create_server(self._session, "127.0.0.1", 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Ends it."""
+        """Stops the server."""
         self._server.close()
         await self._server.wait_closed()
 
@@ -379,7 +379,7 @@ class MailServer:
             auth_required=not self.at_once,
             auth_require_tls=not self.at_once,
             authenticator=self._authenticate,
-            # One way to log in, which is tried once.
+            # One mechanism to log in, which is tried once.
             auth_exclude_mechanism=["LOGIN"],
         )
 
@@ -438,7 +438,7 @@ async def test_an_untrusted_certificate_is_refused(
     with pytest.raises(Undelivered, match=r"The mail server localhost failed: .*certificate verify failed"):
         await notify(address(verify="yes"))
     assert (server.received, server.logins) == ([], [])
-    # One that the machine trusts is enough, for the name in the address.
+    # A certificate that the machine trusts is enough, for the name in the address.
     trusting = ssl.create_default_context(cafile=str(certificate))
     monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
     await notify(address(verify="yes"))
@@ -454,7 +454,7 @@ async def test_a_refusal_by_a_mail_server_is_reported_in_its_words(
         await notify(address(password="wrong"))
     with pytest.raises(Undelivered, match=r"^The mail server answered 550 No such user$"):
         await notify(address(to="unknown@example.com,cfo@example.com"))
-    # The others get theirs.
+    # The other recipients get the message.
     assert [envelope.rcpt_tos for envelope in server.received] == [["cfo@example.com"]]
     with pytest.raises(Undelivered, match="must be ASCII"):
         await notify(address(password="%C3%A9"))
@@ -512,7 +512,7 @@ async def test_an_accepted_mail_is_not_sent_again_when_quit_fails() -> None:
     await server.wait_closed()
 
 
-# What no address may say
+# Forbidden parameters
 
 
 @pytest.mark.parametrize("option", ["template", "keyfile", "PGPpub", "pgp%70rv", "%20subfile"])

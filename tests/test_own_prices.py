@@ -1,4 +1,4 @@
-"""A workspace's own prices: which one is used, from when to when, and to the last digit."""
+"""Own prices of a workspace: which one applies, in which period, and with every digit."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ BOOK = PriceBook()
 
 
 def own(**changes: Any) -> OwnPrice:
-    """A price of openai's gpt-4o* of 2 and 8 USD per million tokens from 2026 on, or what is said instead."""
+    """A price of openai's gpt-4o* of 2 and 8 USD per million tokens from 2026 on, with these changes."""
     absolute = {"input": 2, "output": 8} if changes.get("percent_of_list") is None else {}
     return OwnPrice.model_validate(
         {

@@ -58,7 +58,7 @@ def usages(model: ModelInfo) -> Iterator[Usage]:
 
 
 def reported(usage: Usage) -> dict[str, int]:
-    """The usage in the price list's words, where input and cache_write_tokens hold their parts."""
+    """The usage in the fields of the price list, where input and cache_write_tokens include their parts."""
     return {
         "input_tokens": usage.prompt_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
@@ -75,7 +75,7 @@ def priced_kinds(model: ModelInfo, at: datetime) -> set[str]:
 
 
 def expected(model: ModelInfo, provider: Provider, usage: Usage, at: datetime) -> Decimal | None:
-    """What the price list's own calculation says, but None where it has no price for anything that was used."""
+    """The result of the price list's own calculation; None where it has no price for a part of the usage."""
     kinds = priced_kinds(model, at)
     tokens = {"input_mtok", "output_mtok"} | ({"cache_read_mtok"} if usage.cache_read_tokens else set())
     price = model.calc_price(genai_prices.Usage(**reported(usage)), provider, genai_request_timestamp=at)

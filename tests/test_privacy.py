@@ -1,4 +1,4 @@
-"""What a workspace holds can be taken along, and no prompt is ever held."""
+"""The archive of a workspace is complete, and no prompt is ever stored."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ async def test_the_texts_of_a_response_are_not_stored(
     tracked = await ada.request("POST", "/api/events/track", json=event)
     assert tracked.status_code == 201, tracked.text
     assert (await ada.batch(event))["recorded"] == 1
-    # What cannot be read is refused, and is not repeated either.
+    # An unreadable response is refused without repeating it.
     unreadable = {key: value for key, value in event["response"].items() if "usage" not in key}
     broken = {"provider": event["provider"], "response": unreadable}
     refused = await ada.request("POST", "/api/events/track", json=broken)

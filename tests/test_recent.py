@@ -1,4 +1,4 @@
-"""What was looked up a moment ago."""
+"""The cache of recent lookups."""
 
 import asyncio
 
@@ -10,13 +10,13 @@ SECONDS = 10.0
 
 
 async def turns() -> None:
-    """Lets every task that can run do so."""
+    """Lets every ready task run."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 class Source:
-    """Answers with how often it was asked, when it is let."""
+    """Returns the number of lookups so far, once `open` is set."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -29,7 +29,7 @@ class Source:
         return self.seconds
 
     async def later(self, seconds: float) -> None:
-        """Moves the clock, and lets what was begun go on."""
+        """Moves the clock, and lets started tasks continue."""
         self.seconds += seconds
         await turns()
 
@@ -72,7 +72,7 @@ async def test_frequent_requests_wait_only_for_the_first_lookup() -> None:
     await recent.get("a")
     answers = set()
     for _ in range(40):
-        # One turn of the loop is enough for an answer that is there.
+        # One turn of the loop is enough for a cached answer.
         asking = asyncio.create_task(recent.get("a"))
         await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What stands out, and silence where the data says nothing."""
+"""Recommendations, and none without enough data."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What all routes share: they say what they need, old paths are new ones, and the fast ones answer as the others do."""
+"""All routes: they declare permissions, old paths lead to new ones, and fast paths answer like the others."""
 
 import json
 import logging
@@ -163,7 +163,7 @@ async def asked(settings: Settings, path: str) -> list[tuple[int, Any]]:
 
 
 def comparable(answer: httpx.Response) -> Any:
-    """The body without what differs each time."""
+    """The body without the parts that differ each time."""
     if not answer.content:
         return None
     differs = ("request_id", "event_id", "user_id", "tracked_at")
@@ -178,7 +178,7 @@ def without(value: Any, names: tuple[str, ...]) -> Any:
 
 
 async def counted(client: httpx.AsyncClient, route: str) -> int:
-    """How many requests for a route the server has counted."""
+    """The number of requests for a route that the server has counted."""
     text = (await client.get("/metrics/prometheus", headers={"Host": "127.0.0.1"})).text
     label = f'route="{route}"'
     lines: Iterator[str] = (line for line in text.splitlines() if "_count{" in line and label in line)
@@ -191,5 +191,5 @@ def names(spans: InMemorySpanExporter) -> list[str]:
 
 
 def route_of(span: ReadableSpan) -> Any:
-    """The route that a span says it is of."""
+    """The route of a span."""
     return (span.attributes or {})["http.route"]

@@ -1,4 +1,4 @@
-"""The server as a whole: what it says of itself, what it logs, and what it refuses to start with."""
+"""The server as a whole: health, logs, and settings that it refuses."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Settings: what a workspace decided for its calls, and where it bites."""
+"""Settings of a workspace, and the policy for its calls."""
 
 import asyncio
 import re
@@ -66,7 +66,7 @@ def breaks(rules: Policy, model: str, tokens: int = 1) -> list[str]:
     return [breach.reason for breach in rules.breaches(model, tokens)]
 
 
-# What is kept
+# Stored settings
 
 
 async def test_only_admins_see_and_change_settings(ada: Member, bob: Member, client: httpx.AsyncClient) -> None:
@@ -331,7 +331,7 @@ async def test_an_event_that_violates_the_policy_is_stored_and_marked(ada: Membe
         assert (await ada.get(f"/api/events/{event}"))["policy_violations"] == violations
     listed = (await ada.get("/api/events"))["events"]
     assert sorted(event["policy_violations"] for event in listed) == sorted(expected.values())
-    # What is stored stands, whatever is allowed now.
+    # Later settings do not change stored events.
     await put(ada, disabled_models=[], max_tokens_per_request=None)
     again = await ada.track(id="disabled")
     assert (again.status_code, again.json()) == (200, disabled.json())

@@ -1,4 +1,4 @@
-"""Models that could do the job: what the same calls would have cost there, never on a more expensive one."""
+"""Cheaper models: the cost of the same calls there, and never a more expensive suggestion."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -222,7 +222,7 @@ def test_calls_move_to_a_newer_model_and_at_most_one_tier_down(current: Capabili
 
 
 def anything(random: Random) -> list[dict[str, Any]]:
-    """Days of a few models, as they may come."""
+    """Random days of a few models."""
     used = []
     for able in random.sample(sorted(CAPABILITIES), 4):
         for ago in random.sample(range(1, 29), random.randint(1, 12)):

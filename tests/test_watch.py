@@ -27,7 +27,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> "Clock":
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.time = NOON
@@ -44,7 +44,7 @@ async def quiet_days(admin: Member, model: str = "gpt-4o") -> None:
 
 
 async def look(app: FastAPI) -> None:
-    """Looks at everybody who is due."""
+    """Checks every workspace that is due."""
     while await app.state.engines.watch.look():
         pass
 
@@ -200,7 +200,7 @@ async def test_the_digest_of_a_channel_can_be_changed(app: FastAPI, ada: Member,
     path = f"/api/alert-channels/{channel['id']}"
     changed = (await ada.request("PATCH", path, json={"digest": "weekly"})).json()
     assert changed == {**{key: channel[key] for key in changed}, "digest": "weekly"}
-    # It does not wait for the next hour.
+    # The digest does not wait for the next hour.
     await look(app)
     assert len(await alerts_of(ada, "digest")) == 1
     assert (await ada.request("PATCH", path, json={"digest": None})).json()["digest"] is None
@@ -211,7 +211,7 @@ async def test_the_digest_of_a_channel_can_be_changed(app: FastAPI, ada: Member,
     assert_problem(await ada.request("PATCH", path, json={"digest": "hourly"}), 422)
 
 
-# Words
+# Texts
 
 
 def due(alert: dict[str, Any]) -> DueDelivery:

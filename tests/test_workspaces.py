@@ -12,7 +12,7 @@ from tests.support.team import Member, accept, assert_problem, call, invite, joi
 
 
 async def actions(admin: Member) -> list[tuple[str, str]]:
-    """What the audit log holds, oldest first."""
+    """The entries of the audit log, oldest first."""
     entries = (await admin.get("/api/audit"))["entries"]
     return [(entry["action"], entry["target"]) for entry in reversed(entries)]
 
@@ -77,7 +77,7 @@ async def test_the_last_admin_cannot_leave(ada: Member, bob: Member) -> None:
     assert promoted.json()["role"] == "admin"
     assert (await ada.request("POST", "/api/workspaces/leave")).status_code == 204
     assert_problem(await bob.request("POST", "/api/workspaces/leave"), 409, last)
-    # Who belongs nowhere any more has a workspace of their own.
+    # A user without a workspace gets a new one.
     (workspace,) = (await ada.get("/api/workspaces"))["workspaces"]
     assert workspace["role"] == "admin"
     assert workspace["id"] != ada.session["workspace_id"]

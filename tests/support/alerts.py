@@ -13,7 +13,7 @@ CENT_SPENT = call(input_tokens=4000, output_tokens=0)
 
 
 def hurry(app: FastAPI) -> None:
-    """Has it look and try again much sooner than it would."""
+    """Shortens the intervals of deliveries and retries."""
     app.state.engines.alerts.delivering.every_seconds = 0.05
     app.state.engines.alerts.backoff = (0.05,) * len(BACKOFF)
 
@@ -31,7 +31,7 @@ async def set_budget(admin: Member, **budget: Any) -> None:
 
 
 async def cross(admin: Member) -> None:
-    """Makes one alert of a budget."""
+    """Creates one alert of a budget."""
     await set_budget(admin, name="Team")
     await admin.track(**CENT_SPENT)
 

@@ -1,4 +1,4 @@
-"""The calls of the demo, which several tests look at."""
+"""The calls of the demo."""
 
 from datetime import UTC, datetime
 from functools import cache

@@ -9,7 +9,7 @@ from tests.support.team import call
 
 
 def varied(number: int) -> dict[str, Any]:
-    """One of many different calls, always the same for the same number."""
+    """One of many different calls; a number always gives the same one."""
     chance = random.Random(number)
     return call(
         id=f"call-{number}",
@@ -25,7 +25,7 @@ def varied(number: int) -> dict[str, Any]:
 
 
 async def recount(sql: "asyncpg.Connection[asyncpg.Record]", workspace_id: str) -> tuple[int, Any]:
-    """Events and their cost by plain SQL; the rollups must say the same, in every row."""
+    """The number of events and their cost, by plain SQL; every row of the rollups must agree."""
     assert await sql.fetchval("select public.rollup_differences($1, '-infinity')", workspace_id) == 0
     events, cost = await sql.fetchrow(
         "select count(*), coalesce(sum(cost), 0) from public.events where workspace_id = $1", workspace_id

@@ -1,4 +1,4 @@
-"""People of the tests, and what they send."""
+"""Callers of the API, and the requests that they send."""
 
 from typing import Any
 from uuid import uuid4
@@ -16,26 +16,26 @@ class Caller:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What makes a request theirs."""
+        """The headers of their requests."""
         raise NotImplementedError
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Sends a request of theirs."""
+        """Sends a request with their headers."""
         headers = {**self.headers, **options.pop("headers", {})}
         return await self._client.request(method, path, headers=headers, **options)
 
     async def get(self, path: str, **query: Any) -> Any:
-        """What a GET answers; it must succeed."""
+        """The answer of a GET; it must succeed."""
         response = await self.request("GET", path, params=query)
         assert response.status_code == 200, response.text
         return response.json()
 
     async def track(self, **event: Any) -> httpx.Response:
-        """Tracks a call to gpt-4o of 1,000 and 500 tokens (0.0075 USD), or what is said instead."""
+        """Tracks a call to gpt-4o of 1,000 and 500 tokens (0.0075 USD) with these changes."""
         return await self.request("POST", "/api/events/track", json={**call(), **event})
 
     async def batch(self, *events: Any) -> Any:
-        """What a batch of events answers; it must succeed."""
+        """The answer to a batch of events; it must succeed."""
         response = await self.request("POST", "/api/events/batch", json={"events": list(events)})
         assert response.status_code == 200, response.text
         return response.json()
@@ -47,7 +47,7 @@ class Caller:
 
 
 class Member(Caller):
-    """Somebody signed in: their requests carry their token, and name the workspace if they have picked one."""
+    """A user who is signed in; their requests have their token, and the workspace if one is selected."""
 
     def __init__(self, client: httpx.AsyncClient, session: dict[str, Any], email: str) -> None:
         super().__init__(client)
@@ -75,14 +75,14 @@ class Application(Caller):
 
 
 async def new_api_key(admin: Member, **wanted: Any) -> Application:
-    """A new API key of the admin's workspace that sends events, or what is said instead."""
+    """A new API key of the admin's workspace, which may send events unless changed."""
     response = await admin.request("POST", "/api/keys", json={"name": "application", **wanted})
     assert response.status_code == 201, response.text
     return Application(admin._client, response.json()["key"], response.json()["id"])
 
 
 def call(**changes: Any) -> dict[str, Any]:
-    """A call to gpt-4o of 1,000 and 500 tokens, which costs 0.0075 USD, or what is said instead."""
+    """A call to gpt-4o of 1,000 and 500 tokens, which costs 0.0075 USD, with these changes."""
     return {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 500, **changes}
 
 
@@ -126,7 +126,7 @@ async def join(admin: Member, member: Member, role: str = "viewer") -> None:
 
 
 def assert_problem(response: httpx.Response, status: int, detail: str | None = None) -> dict[str, Any]:
-    """Every error has one shape; returns its body."""
+    """Checks the shape that all errors share, and returns the body."""
     assert response.status_code == status, f"{response.status_code}: {response.text}"
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()

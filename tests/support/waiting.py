@@ -1,4 +1,4 @@
-"""Waiting for what happens at another time."""
+"""Waiting for a condition."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from tests.support.product import PATIENCE
 
 
 async def until(happened: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Waits for something, and fails when it does not come."""
+    """Waits until the condition holds, and fails after a timeout."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         answer = happened()
