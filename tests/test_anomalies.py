@@ -3,15 +3,14 @@
 The tests describe usage as calls per day. `daily(10, d3=200)` is a series of 10 calls each morning for 72 days, but of
 200 calls three days ago; a call costs 0.50 USD:
 
-    calls   200 |                                            #
-             10 |  # # # # # # # # # # # # # # # # # # # # # # # # #
-                +--------------------------+-------------------------
-                 d71                    d30 d29              d3 d2 d1 d0
-                 before the requested days: the 30 days that are
-                 only usual values          searched; d0 is today, 09:30
+      200                             |                        #
+       10    #    #   ...   #    #    |    #    #   ...   #    #    #    #    #
+            d71  d70  ...  d31  d30   |   d29  d28  ...   d4   d3   d2   d1   d0
+           42 earlier days            |  the 30 days that are searched
 
-`d3=0` is a day without calls, and `days=5` a series that begins four days ago. Each value is compared with the values
-before it only. `Use` gives a series hour by hour where the hour, the failures or the price matter.
+Today is `d0`, at 09:30. `d3=0` is a day without calls, and `days=5` a series that begins four days ago. The usual
+level of a day comes only from the days before it. `Use` gives a series hour by hour where the hour, the failures or
+the price matter.
 """
 
 from collections import defaultdict
