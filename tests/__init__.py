@@ -1,1 +1,1 @@
-"""The tests: claims in small stories, on real Postgres."""
+"""The tests, on a real Postgres."""

@@ -1,9 +1,8 @@
 """The application for every test of it.
 
 A test that takes `client` or `app` runs straight to Postgres. Mark it `both_roads` if the road can make a difference:
-in the type or the digits of an answer, in how an error arrives, in a limit on rows or sizes, or in what happens at
-once. It then runs through Supabase's REST server as well. `test_roads.py` shows that each SQL function answers alike
-on both.
+in the type or the digits of an answer, in errors, in limits on rows or sizes, or under concurrency. It then runs
+through Supabase's REST server as well. `test_roads.py` shows that each SQL function returns the same on both.
 """
 
 import asyncio
@@ -11,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -23,6 +23,7 @@ import utils.outbound
 import utils.passwords
 from config import Settings
 from main import create_app
+from tests.support.ledger import Ledger, fill, furnish
 from tests.support.plugin import drop_database, new_database
 from tests.support.product import Server
 from tests.support.supabase_server import SECRET_KEY, SupabaseServer
@@ -41,17 +42,17 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashing slowly is the point of bcrypt, but not here."""
+    """Makes hashing passwords fast."""
     hasher = bcrypt_sha256.using(rounds=4)  # type: ignore[no-untyped-call]
     monkeypatch.setattr(utils.passwords, "hasher", hasher)
 
 
 @pytest.fixture
 def no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Alerts stay where they are, and no host is looked up."""
+    """Alerts are not delivered, and no host is looked up."""
 
     async def rest(_: Background) -> None:
-        """Ends at once."""
+        """Returns immediately."""
 
     async def unknown(host: str, port: int, *, allow_private: bool) -> list[str]:
         raise Unresolved(f"The host {host} has no address")
@@ -70,7 +71,7 @@ def url(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture
 async def sql(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-    """A connection to the test's database, to look behind the API."""
+    """A connection to the test's database, for what the API does not show."""
     connection = await asyncpg.connect(url)
     yield connection
     await connection.close()
@@ -92,7 +93,7 @@ def settings_for(data_dir: Path, **changes: Any) -> Settings:
             "data_dir": data_dir,
             "secret_key": SecretStr(SIGNING_KEY),
             "rate_limit_per_minute": 0,
-            # Whether somebody has built it must not change a test.
+            # A built dashboard must not change a test.
             "dashboard": "off",
             **changes,
         }
@@ -101,7 +102,7 @@ def settings_for(data_dir: Path, **changes: Any) -> Settings:
 
 @pytest.fixture(scope="session")
 def shared_url(postgres_url: str) -> str:
-    """The connection string of a migrated database of many tests, each of which has its own workspaces."""
+    """The connection string of a migrated database that tests share; each has its own workspaces."""
     return asyncio.run(new_database(postgres_url))
 
 
@@ -117,7 +118,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if getattr(request, "param", "postgres") == "supabase":
         server: SupabaseServer = request.getfixturevalue("supabase")
         return settings_for(tmp_path, supabase_url=server.url, supabase_key=SECRET_KEY)
-    # A test that looks behind the API has a database of its own.
+    # A test that reads the database has its own.
     url = request.getfixturevalue("url" if "url" in request.fixturenames else "shared_url")
     return settings_for(tmp_path, database_url=url)
 
@@ -131,7 +132,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
-    """Somebody nobody knows yet, who can call the application."""
+    """A client of the application that is not signed in."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
 
@@ -144,7 +145,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who is not signed in."""
+    """A client that is not signed in."""
     async with client_of(app) as client:
         yield client
 
@@ -159,6 +160,17 @@ async def ada(client: httpx.AsyncClient) -> Member:
 async def bob(client: httpx.AsyncClient) -> Member:
     """The admin of another workspace."""
     return await sign_up(client, "Bob")
+
+
+@pytest.fixture
+async def ledger(url: str, no_deliveries: None, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path) -> Ledger:
+    """The workspaces Alpha and Bravo, and copies of Alpha's rows."""
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        # The oldest workspaces also come first in every index.
+        third = UUID((await sign_up(client, "Third")).session["workspace_id"])
+        bravo = await furnish(client, "bravo", "weekly", days=7)
+        alpha = await furnish(client, "alpha", "monthly", days=5)
+    return await fill(sql, alpha, bravo, third)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the API, asked for by everybody there is."""
+"""Permissions: every operation of the API, requested by every kind of caller."""
 
 import re
 from collections.abc import AsyncIterator
@@ -15,13 +15,13 @@ from fastapi.routing import APIRoute
 from main import create_app
 from routes import OLD_PATHS
 from tests.conftest import client_of, running, settings_for
-from tests.support.team import PASSWORD, Member, assert_problem, call, new_api_key, sign_up
-from tests.test_otlp import CHAT, message_of, request_of, span
+from tests.support.otlp import CHAT, message_of, request_of, span
+from tests.support.team import PASSWORD, assert_problem, call, create, join, new_api_key, sign_up
 
 # What each caller is answered. The viewer, the admin and the keys belong to one workspace. The stranger is the admin of
 # another, and names things of this one by their ids, or where there is no id the workspace itself by X-Workspace-Id.
 ACCESS = """
-                                                   nobody viewer admin writes reads admin_key expired revoked stranger
+                                                   anyone viewer admin writes reads admin_key expired revoked stranger
 GET    /                                            200    200    200   200    200     200      200     200     200
 GET    /health                                      200    200    200   200    200     200      200     200     200
 GET    /api/health                                  200    200    200   200    200     200      200     200     200
@@ -148,7 +148,7 @@ GET    /api/audit                                   401    403    200   403    4
 
 @dataclass
 class World:
-    """A workspace with one of everything, and everybody who asks for it."""
+    """A workspace with one row of each kind, and every kind of caller."""
 
     client: httpx.AsyncClient
     sql: "asyncpg.Connection[asyncpg.Record]"
@@ -175,7 +175,7 @@ class World:
         )
 
     async def rows(self) -> Any:
-        """Every row there is, but for when somebody last used a session or a key, and the count of changes."""
+        """Every row, except for the last use of sessions and keys and the count of changes."""
         tables = ", ".join(
             f"'{table}', (select array_agg(r order by r)"
             f" from (select (to_jsonb(t) - 'last_used_at')::text as r from public.{table} t) rows)"
@@ -184,13 +184,13 @@ class World:
         return await self.sql.fetchval(f"select jsonb_pretty(jsonb_build_object({tables}))")
 
     async def keep(self) -> None:
-        """Remembers every row as it is now."""
+        """Copies every row."""
         await self.sql.execute("create schema kept")
         for table in await self._tables():
             await self.sql.execute(f"create table kept.{table} as table public.{table}")
 
     async def put_back(self) -> None:
-        """Makes every row again what it was."""
+        """Restores every row from the copy."""
         async with self.sql.transaction():
             # Without the foreign keys.
             await self.sql.execute("set local session_replication_role = replica")
@@ -203,21 +203,6 @@ class World:
             "select tablename from pg_tables where schemaname = 'public' and tablename <> 'changes' order by tablename"
         )
         return [row["tablename"] for row in found]
-
-
-async def made(somebody: Member, path: str, **body: Any) -> Any:
-    """What somebody has just made."""
-    response = await somebody.request("POST", path, json=body)
-    assert response.status_code == 201, response.text
-    return response.json()
-
-
-async def join(admin: Member, member: Member, role: str) -> None:
-    """Makes somebody a member; from then on their requests are about that workspace."""
-    invitation = await made(admin, "/api/workspaces/invitations", email=member.email, role=role)
-    accepted = await member.request("POST", "/api/workspaces/invitations/accept", json={"token": invitation["token"]})
-    assert accepted.status_code == 200, accepted.text
-    member.workspace_id = accepted.json()["id"]
 
 
 @pytest.fixture
@@ -240,21 +225,21 @@ async def world(
         await sql.execute("update public.api_keys set expires_at = now() where id = $1", expired.id)
         assert (await ada.request("DELETE", f"/api/keys/{revoked.id}")).status_code == 204
         hook = {"kind": "webhook", "url": "https://hooks.example.com/llmlab"}
-        channel = await made(ada, "/api/alert-channels", name="hook", **hook)
-        await ada.track(model="nobody-knows-it")
+        channel = await create(ada, "/api/alert-channels", name="hook", **hook)
+        await ada.track(model="no-such-model")
         (alert,) = (await ada.get("/api/alerts"))["alerts"]
         event = (await ada.track(project="search", tags={"team": "blue"})).json()["event_id"]
-        project = await made(ada, "/api/projects", name="chat")
-        budget = await made(ada, "/api/budgets", limit=100, hard=True)
+        project = await create(ada, "/api/projects", name="chat")
+        budget = await create(ada, "/api/budgets", limit=100, hard=True)
         planned = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "max_output_tokens": 500}
-        reservation = await made(ada, "/api/budgets/reservations", **planned)
-        provider_key = await made(ada, "/api/provider-keys", provider="openai", key="sk-0123456789")
-        price = await made(ada, "/api/prices", provider="openai", model="gpt-4o", percent_of_list=80)
-        invitation = await made(ada, "/api/workspaces/invitations", email="new@example.com")
-        second = await made(ada, "/api/workspaces", name="Second")
+        reservation = await create(ada, "/api/budgets/reservations", **planned)
+        provider_key = await create(ada, "/api/provider-keys", provider="openai", key="sk-0123456789")
+        price = await create(ada, "/api/prices", provider="openai", model="gpt-4o", percent_of_list=80)
+        invitation = await create(ada, "/api/workspaces/invitations", email="new@example.com")
+        second = await create(ada, "/api/workspaces", name="Second")
         ada.workspace_id = second["id"]
         # The keys are hers too, and still cannot accept it.
-        to_admin = await made(ada, "/api/workspaces/invitations", email=admin.email)
+        to_admin = await create(ada, "/api/workspaces/invitations", email=admin.email)
         record = {"id": "chatcmpl-9f8c2a44d2f34f0a", "model": "gpt-4o", "prompt_tokens": 1, "status": "success"}
         observed = {"model": "gpt-4o", "prompt_tokens": 1, "completion_tokens": 1, "latency_ms": 1, "status": "success"}
         newcomer = {"email": "somebody@example.com", "password": PASSWORD, "name": "Somebody"}
@@ -262,7 +247,7 @@ async def world(
             client,
             sql,
             callers={
-                "nobody": {},
+                "anyone": {},
                 "viewer": viewer.headers,
                 "admin": admin.headers,
                 "writes": writes.headers,
@@ -349,9 +334,9 @@ def operations(app: FastAPI) -> set[str]:
     return {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
 
 
-def test_the_table_has_every_operation_and_no_other(tmp_path: Path) -> None:
+def test_the_table_lists_exactly_the_operations_of_the_api(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path))
-    # An old path is one of another operation's.
+    # An old path belongs to another operation.
     current = {operation for operation in expected() if operation.split()[1] not in OLD_PATHS}
     assert operations(app) == current
     # An operation that the description hides would be missed.
@@ -361,7 +346,7 @@ def test_the_table_has_every_operation_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_everybody_is_answered_as_the_table_says_and_who_is_refused_changes_nothing(world: World) -> None:
+async def test_every_caller_gets_the_status_in_the_table_and_a_refusal_changes_nothing(world: World) -> None:
     before = await world.rows()
     wrong = []
     for operation, statuses in expected().items():

@@ -1,11 +1,11 @@
-"""Alerts reach people: once, signed, through failures and crashes, and no private address unless that is wanted."""
+"""Delivery of alerts: once, signed, after failures and crashes, and to private addresses only if allowed."""
 
 import asyncio
 import email
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,31 +22,25 @@ from pydantic import SecretStr
 
 from config import Settings
 from database import Database
-from engines.alerts import BACKOFF, AlertEngine
+from engines.alerts import AlertEngine
 from engines.changes import Changes
 from maintenance import reencrypt
 from roads.postgres import PostgresRoad
 from schemas.alerts import DueDelivery
 from tests.conftest import client_of, running, settings_for
+from tests.support.alerts import CENT_SPENT, add_channel, cross, delivery, has_status, hurry, set_budget
 from tests.support.product import PATIENCE, Server
 from tests.support.receiver import Receiver
-from tests.support.team import Member, assert_problem, call, sign_up
+from tests.support.team import Member, assert_problem, sign_up
+from tests.support.waiting import until
 from utils.addresses import is_public
 from utils.cipher import Cipher
 from utils.errors import Unavailable
 from utils.outbound import Outbound
 from utils.refusals import Undelivered
 
-# 4,000 tokens into gpt-4o cost exactly a cent.
-CENT_SPENT = call(input_tokens=4000, output_tokens=0)
 SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 DISCORD = "https://discord.com/api/webhooks/123456789/abcdefg_hijklmnop"
-
-
-def hurry(app: FastAPI) -> None:
-    """Has it look and try again much sooner than it would."""
-    app.state.engines.alerts.delivering.every_seconds = 0.05
-    app.state.engines.alerts.backoff = (0.05,) * len(BACKOFF)
 
 
 @pytest.fixture
@@ -57,54 +51,11 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
         yield app
 
 
-async def add_channel(admin: Member, url: str, kind: str = "webhook", name: str = "channel") -> dict[str, Any]:
-    response = await admin.request("POST", "/api/alert-channels", json={"kind": kind, "name": name, "url": url})
-    assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    return made
-
-
-async def set_budget(admin: Member, **budget: Any) -> None:
-    response = await admin.request("POST", "/api/budgets", json={"limit": "0.01", "thresholds": [100], **budget})
-    assert response.status_code == 201, response.text
-
-
-async def cross(admin: Member) -> None:
-    """Makes one alert of a budget."""
-    await set_budget(admin, name="Team")
-    await admin.track(**CENT_SPENT)
-
-
-async def delivery(admin: Member) -> dict[str, Any]:
-    """The only delivery of the newest alert."""
-    alert = (await admin.get("/api/alerts", limit=1))["alerts"][0]
-    (found,) = alert["deliveries"]
-    return dict(found)
-
-
-async def until(happened: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Waits for something, and fails when it does not come."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        answer = happened()
-        if answer if isinstance(answer, bool) else await answer:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
-def has_status(admin: Member, status: str) -> Callable[[], Awaitable[bool]]:
-    async def check() -> bool:
-        return bool((await delivery(admin))["status"] == status)
-
-    return check
-
-
 # Webhooks
 
 
 @pytest.mark.both_roads
-async def test_a_webhook_is_signed_and_says_what_is_the_matter(ada: Member) -> None:
+async def test_a_webhook_is_signed_and_describes_the_alert(ada: Member) -> None:
     async with Receiver() as receiver:
         channel = await add_channel(ada, receiver.url)
         assert channel["signing_secret"].startswith("llmlab_whsec_")
@@ -123,10 +74,10 @@ async def test_a_webhook_is_signed_and_says_what_is_the_matter(ada: Member) -> N
     assert not request.is_signed_with("llmlab_whsec_another")
     assert abs(int(request.headers["x-llmlab-signature"].split(",")[0][2:]) - time.time()) < 60
     assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
-    told = request.payload
-    assert request.headers["x-llmlab-delivery"] == told["delivery_id"]
-    budget = told["budget"]
-    assert (told["kind"], budget["name"], budget["period"]) == ("budget", "Team", "daily")
+    payload = request.payload
+    assert request.headers["x-llmlab-delivery"] == payload["delivery_id"]
+    budget = payload["budget"]
+    assert (payload["kind"], budget["name"], budget["period"]) == ("budget", "Team", "daily")
     assert {name: budget[name] for name in ("limit", "spend", "percent", "threshold")} == {
         "limit": Decimal("0.04"), "spend": Decimal("0.034"), "percent": 85, "threshold": 80,
     }  # fmt: skip
@@ -135,16 +86,16 @@ async def test_a_webhook_is_signed_and_says_what_is_the_matter(ada: Member) -> N
         ("anthropic", "one", Decimal("0.01")),
         ("anthropic", "two", Decimal("0.003")),
     ]
-    assert told["link"] == "http://127.0.0.1:8000"
+    assert payload["link"] == "http://127.0.0.1:8000"
     for words in ("Budget Team: 85% spent", "$0.034 of $0.04 spent", "- openai/gpt-4o: $0.02"):
-        assert words in told["text"]
-    assert budget["period_start"][:10] in told["text"]
+        assert words in payload["text"]
+    assert budget["period_start"][:10] in payload["text"]
     done = await delivery(ada)
     assert (done["channel"], done["attempts"], done["last_error"]) == ("channel", 1, None)
     assert done["delivered_at"] is not None
 
 
-async def test_who_contributed_is_told_within_the_budget_s_scope(ada: Member) -> None:
+async def test_contributors_are_listed_within_the_scope_of_the_budget(ada: Member) -> None:
     async with Receiver() as receiver:
         await set_budget(ada, scope={"tag": "team=a"})
         await set_budget(ada, scope={"model": "gpt-4o-mini"})
@@ -153,11 +104,13 @@ async def test_who_contributed_is_told_within_the_budget_s_scope(ada: Member) ->
         await ada.track(**CENT_SPENT, cost="0.5", tags={"team": "a"})
         await ada.track(**{**CENT_SPENT, "model": "gpt-4o-mini"}, cost="0.25")
         await until(lambda: len(receiver.requests) == 2)
-        told = sorted([(c["model"], c["cost"]) for c in r.payload["budget"]["contributors"]] for r in receiver.requests)
-    assert told == [[("gpt-4o", Decimal("0.5"))], [("gpt-4o-mini", Decimal("0.25"))]]
+        listed = sorted(
+            [(c["model"], c["cost"]) for c in r.payload["budget"]["contributors"]] for r in receiver.requests
+        )
+    assert listed == [[("gpt-4o", Decimal("0.5"))], [("gpt-4o-mini", Decimal("0.25"))]]
 
 
-async def test_eight_writers_make_exactly_three_requests(url: str, tmp_path: Path) -> None:
+async def test_eight_writers_cause_exactly_three_requests(url: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, database_url=url, allow_private_webhooks=True)
     async with (
         Receiver() as receiver,
@@ -179,7 +132,7 @@ async def test_eight_writers_make_exactly_three_requests(url: str, tmp_path: Pat
 
         await asyncio.gather(*[write(number) for number in range(8)])
         await until(lambda: len(receiver.requests) >= 3)
-        # Both workers look again and again, and find nothing more to send.
+        # Both workers continue to look, and find nothing more to send.
         await asyncio.sleep(1)
         assert sorted(request.payload["budget"]["threshold"] for request in receiver.requests) == [50, 80, 100]
         alerts = (await ada.get("/api/alerts"))["alerts"]
@@ -194,12 +147,12 @@ async def test_a_receiver_that_fails_twice_gets_it_on_the_third_try(ada: Member)
         await until(has_status(ada, "delivered"))
         await asyncio.sleep(0.5)
         assert len(receiver.requests) == 3
-        # It is the same delivery each time, so that who did take it can tell.
+        # The id of the delivery stays the same, so that a receiver recognises it.
         assert len({request.headers["x-llmlab-delivery"] for request in receiver.requests}) == 1
     assert (await delivery(ada))["attempts"] == 3
 
 
-async def test_after_the_last_attempt_it_is_dead_until_it_is_sent_again(
+async def test_a_delivery_is_dead_after_the_last_attempt_until_it_is_resent(
     ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Settings
 ) -> None:
     async with Receiver(*[500] * 6) as receiver:
@@ -219,11 +172,11 @@ async def test_after_the_last_attempt_it_is_dead_until_it_is_sent_again(
         assert again.status_code == 202
         assert again.json()["deliveries"][0]["status"] == "pending"
         await until(has_status(ada, "delivered"))
-        # A receiver that drops what it knows must not drop this.
+        # A receiver that drops repeated ids must not drop this one.
         assert len({request.headers["x-llmlab-delivery"] for request in receiver.requests}) == 2
 
 
-async def test_an_alert_is_not_sent_again_to_nobody(ada: Member) -> None:
+async def test_an_alert_without_channels_is_not_resent(ada: Member) -> None:
     await cross(ada)
     (alert,) = (await ada.get("/api/alerts"))["alerts"]
     assert alert["deliveries"] == []
@@ -241,7 +194,7 @@ async def test_a_redirect_is_not_followed(ada: Member) -> None:
         assert secret.requests == []
 
 
-async def test_a_test_goes_to_its_channel_only(ada: Member) -> None:
+async def test_a_test_message_goes_only_to_its_channel(ada: Member) -> None:
     async with Receiver() as receiver, Receiver() as other:
         channel = await add_channel(ada, receiver.url, name="on call")
         await add_channel(ada, other.url, name="other")
@@ -255,12 +208,12 @@ async def test_a_test_goes_to_its_channel_only(ada: Member) -> None:
         assert other.requests == []
 
 
-async def test_a_model_without_a_price_is_told(ada: Member) -> None:
+async def test_a_model_without_a_price_is_reported(ada: Member) -> None:
     async with Receiver() as receiver:
         await add_channel(ada, receiver.url)
-        await ada.track(model="nobody-knows-it")
+        await ada.track(model="no-such-model")
         await until(has_status(ada, "delivered"))
-        assert receiver.requests[0].payload["text"].startswith("openai/nobody-knows-it has no known price\n")
+        assert receiver.requests[0].payload["text"].startswith("openai/no-such-model has no known price\n")
 
 
 @pytest.mark.long
@@ -274,7 +227,7 @@ async def test_a_killed_server_delivers_after_its_restart(tmp_path: Path) -> Non
         channel = await add_channel(ada, f"http://127.0.0.1:{port}/hook")
         await set_budget(ada)
         assert (await ada.track(**CENT_SPENT)).status_code == 201
-        # Committed, and nobody has been told: no one listens there yet.
+        # Committed but not delivered: the receiver does not listen yet.
         server.stop(signal.SIGKILL)
     # Its Postgres lives on. Whether it had begun to deliver or not, the next attempt is due now.
     connection = await asyncpg.connect(server.database)
@@ -292,7 +245,7 @@ async def test_a_killed_server_delivers_after_its_restart(tmp_path: Path) -> Non
         assert request.is_signed_with(channel["signing_secret"])
 
 
-async def test_two_workers_never_take_the_same_delivery(
+async def test_two_workers_never_claim_the_same_delivery(
     url: str, no_deliveries: None, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
@@ -312,7 +265,7 @@ async def test_two_workers_never_take_the_same_delivery(
         while more := await claim(at):
             taken += more
         assert len({due.id for due in taken}) == len(taken) == 10
-        # Who died in between is followed by somebody else, and whoever was only slow must not undo what that one did.
+        # When a claim expires, another worker takes it, and a late report of the first one changes nothing.
         (late, *_) = await claim(at + lease)
         assert late.attempt == 2
         first = next(due for due in taken if due.id == late.id)
@@ -328,7 +281,7 @@ async def test_two_workers_never_take_the_same_delivery(
 
 @pytest.fixture
 def letters() -> Iterator[tuple[int, list[Envelope]]]:
-    """The port of a mail server, and what it was brought."""
+    """The port of a mail server, and the messages it received."""
     received: list[Envelope] = []
 
     class Keep:
@@ -346,7 +299,7 @@ def letters() -> Iterator[tuple[int, list[Envelope]]]:
     server.stop()
 
 
-async def test_a_mail_arrives_with_the_numbers(letters: tuple[int, list[Envelope]], ada: Member) -> None:
+async def test_a_mail_contains_the_numbers(letters: tuple[int, list[Envelope]], ada: Member) -> None:
     port, received = letters
     url = f"mailto://127.0.0.1:{port}?from=llmlab@example.com&to=cfo@example.com"
     channel = await add_channel(ada, url, "email")
@@ -365,7 +318,7 @@ async def test_a_mail_arrives_with_the_numbers(letters: tuple[int, list[Envelope
         assert words in text
 
 
-async def test_a_mail_server_that_is_away_is_tried_again(ada: Member) -> None:
+async def test_an_unavailable_mail_server_is_retried(ada: Member) -> None:
     async with Receiver() as receiver:
         port = receiver.port
     await add_channel(ada, f"mailto://127.0.0.1:{port}?from=llmlab@example.com&to=cfo@example.com", "email")
@@ -411,7 +364,7 @@ async def test_private_addresses_are_refused(careful: Member) -> None:
     assert (await careful.get("/api/alert-channels"))["channels"] == []
 
 
-async def test_a_name_that_comes_to_lead_elsewhere_is_not_followed(
+async def test_a_host_that_moves_to_a_private_address_is_refused(
     url: str, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     trusting = settings_for(tmp_path, database_url=url, allow_private_webhooks=True)
@@ -451,7 +404,7 @@ async def test_a_name_that_comes_to_lead_elsewhere_is_not_followed(
         ("email", "mailto://u:p@example.com?pgppub=/etc/passwd", "The URL must not name files on the server"),
     ],
 )
-async def test_what_no_message_can_be_sent_to_is_refused(careful: Member, kind: str, address: str, why: str) -> None:
+async def test_an_invalid_channel_is_refused(careful: Member, kind: str, address: str, why: str) -> None:
     response = await careful.request("POST", "/api/alert-channels", json={"kind": kind, "name": "x", "url": address})
     refused = assert_problem(response, 422)
     assert refused["detail"] in (why, "This service acts on the server itself, which is not allowed")
@@ -473,7 +426,7 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
 
 
 @pytest.mark.both_roads
-async def test_a_channel_is_kept_and_its_secrets_never_shown(
+async def test_a_channel_is_stored_and_its_secrets_never_shown(
     ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Settings
 ) -> None:
     hidden = "s3cret-path-of-mine"
@@ -503,7 +456,7 @@ async def test_a_channel_is_kept_and_its_secrets_never_shown(
 
 
 @pytest.mark.both_roads
-async def test_another_workspace_s_channels_and_alerts_are_not_there(ada: Member, bob: Member) -> None:
+async def test_channels_and_alerts_of_another_workspace_are_not_found(ada: Member, bob: Member) -> None:
     async with Receiver() as receiver:
         channel = await add_channel(ada, receiver.url)
         await cross(ada)
@@ -527,7 +480,7 @@ async def test_a_workspace_has_at_most_fifty_channels(careful: Member) -> None:
     assert_problem(refused, 409, "A workspace has at most 50 alert channels")
 
 
-async def test_channels_are_encrypted_anew_with_the_keys(
+async def test_channels_are_reencrypted_with_the_keys(
     url: str, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]", capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new = "o" * 32, "n" * 32
@@ -544,7 +497,7 @@ async def test_channels_are_encrypted_anew_with_the_keys(
 # The task
 
 
-async def test_a_database_that_is_away_is_waited_for_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unavailable_database_is_awaited_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     asked = 0
 
     class Away:
@@ -567,7 +520,7 @@ async def test_a_database_that_is_away_is_waited_for_and_said_once(caplog: pytes
     assert len(caplog.records) == 2
 
 
-async def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_receiver_that_does_not_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("utils.outbound.TIMEOUT_SECONDS", 0.2)
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

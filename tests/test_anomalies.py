@@ -1,4 +1,17 @@
-"""Anomalies: what is usual and how far off something is, by hand; one telling for each; the demo's story, by name."""
+"""Anomalies: usual values calculated by hand, one report for each anomaly, and the anomalies of the demo.
+
+The tests describe usage as calls per day. `daily(10, d3=200)` is a series of 10 calls each morning for 72 days, but of
+200 calls three days ago; a call costs 0.50 USD:
+
+      200                             |                        #
+       10    #    #   ...   #    #    |    #    #   ...   #    #    #    #    #
+            d71  d70  ...  d31  d30   |   d29  d28  ...   d4   d3   d2   d1   d0
+           42 earlier days            |  the 30 days that are searched
+
+Today is `d0`, at 09:30. `d3=0` is a day without calls, and `days=5` a series that begins four days ago. The usual
+level of a day comes only from the days before it. `Use` gives a series hour by hour where the hour, the failures or
+the price matter.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -35,7 +48,7 @@ COLUMNS = (
 
 
 class Use(NamedTuple):
-    """Calls of 1,000 and 100 tokens in an hour, so many days ago, at a price for each."""
+    """Calls of 1,000 input and 100 output tokens in one hour of a day, each at a price in USD."""
 
     days_ago: int
     hour: int
@@ -45,6 +58,7 @@ class Use(NamedTuple):
 
 
 def grid(days: int = 30, at: datetime = NOW, tz: str = "UTC") -> Grid:
+    """The days of a request, and 42 days before them."""
     today = at.astimezone(ZoneInfo(tz)).date()
     first = today - timedelta(days=days + 41)
     return Grid(first, first, today - timedelta(days=days - 1), at, tz)
@@ -71,20 +85,20 @@ def columns(rows: Sequence[Sequence[Any]]) -> dict[str, str]:
 
 
 def daily(calls: int, days: int = 72, hour: int = 8, **changes: int) -> list[Use]:
-    """So many calls each day at an hour that is over; `d3=50` is another number of them three days ago."""
+    """The number of calls each day, at an hour that is over; `d3=50` changes it to 50 three days ago."""
     return [Use(ago, hour, changes.get(f"d{ago}", calls)) for ago in range(days) if changes.get(f"d{ago}", calls)]
 
 
-def told(uses: dict[str, list[Use]], threshold: float = 3, of: Grid | None = None) -> list[Anomaly]:
+def anomalies(uses: dict[str, list[Use]], threshold: float = 3, of: Grid | None = None) -> list[Anomaly]:
     of = of or grid()
     leaves = [Leaf(series(name, use, of), of) for name, use in uses.items()]
     return causes.with_causes(find(leaves, of, threshold), leaves, of, PRICES)
 
 
-# What is usual
+# Usual values
 
 
-def test_medians_leave_out_what_is_unknown() -> None:
+def test_medians_ignore_missing_values() -> None:
     values = np.array([[3, 1, np.nan, 2], [4, np.nan, np.nan, 1], [np.nan] * 4])
     assert median(values)[:2].tolist() == [2, 2.5]
     assert np.isnan(median(values)[2])
@@ -96,7 +110,7 @@ def test_the_stabilised_scale() -> None:
     assert restored(stabilised(np.array([0.0, 7.0, 12345.0]))) == pytest.approx([0, 7, 12345])
 
 
-def test_z_is_in_medians_of_the_deviations() -> None:
+def test_z_is_in_units_of_the_median_deviation() -> None:
     # Residuals -4, -2, 0, 2, 4 and 40 around a median of 1: deviations 5, 3, 1, 1, 3, 39, of which the median is 3.
     calls = restored(stabilised(np.array([[199.625]])) + np.array([[-4, -2, 0, 2, 4, 40]]))
     usual = judged(calls, np.full((1, 6), 199.625))
@@ -106,7 +120,7 @@ def test_z_is_in_medians_of_the_deviations() -> None:
     assert usual.expected[0, 0] == pytest.approx(229.458, abs=1e-3)
 
 
-def test_chance_is_the_floor_of_the_spread() -> None:
+def test_the_spread_is_at_least_that_of_chance() -> None:
     calls = np.full((1, 40), 10.0)
     calls[0, -1] = 200
     usual = usual_days(calls)
@@ -143,7 +157,7 @@ def test_earlier_anomalies_do_not_hide_a_later_one() -> None:
     assert usual_days(calls).z[0, 50] == pytest.approx(usual_days(calls).z[0, 30])
 
 
-def test_a_young_series_is_not_called_low() -> None:
+def test_a_new_series_is_never_low() -> None:
     calls = np.array([[100.0] * 5 + [20, 20] + [100] * 5])
     z = usual_days(calls).z[0]
     assert np.isnan(z[:5]).all()
@@ -175,14 +189,14 @@ def test_an_hour_must_be_as_unlikely_as_a_day_divided_by_24() -> None:
     assert hourly_threshold(5) == pytest.approx(5.5812, abs=1e-4)
 
 
-# What is told
+# Reported anomalies
 
 
 def test_a_day_far_above_the_usual() -> None:
-    (found,) = told({"bot: openai/gpt-4o": daily(10, d3=200)})
+    (found,) = anomalies({"bot: openai/gpt-4o": daily(10, d3=200)})
     assert (found.date, found.kind, found.scope) == (TODAY - timedelta(days=3), "spike", "model")
     assert (found.project, found.provider, found.model) == ("bot", "openai", "gpt-4o")
-    # At eight in the morning is when it all happens, so it is that hour.
+    # All calls are made in one hour, so the anomaly is that hour.
     assert (found.hour, found.start) == (8, datetime(2026, 11, 18, 8, tzinfo=UTC))
     assert (found.cost, found.calls) == (Decimal(100), 200)
     assert found.expected_cost == pytest.approx(Decimal(5))
@@ -194,30 +208,32 @@ def test_a_day_far_above_the_usual() -> None:
     assert (part.cause, part.effect) == ("calls", Decimal(95))
 
 
-def test_few_and_equal_days_say_nothing() -> None:
-    assert told({"openai/gpt-4o": daily(10, days=5, d0=500)}, 1) == []
-    assert told({"openai/gpt-4o": daily(10)}, 1) == []
-    assert told({}) == []
+def test_few_or_equal_days_give_no_anomaly() -> None:
+    assert anomalies({"openai/gpt-4o": daily(10, days=5, d0=500)}, 1) == []
+    assert anomalies({"openai/gpt-4o": daily(10)}, 1) == []
+    assert anomalies({}) == []
 
 
-def test_what_is_not_over_is_not_low() -> None:
-    assert told({"openai/gpt-4o": daily(100, hour=20)}) == []
-    assert told({"openai/gpt-4o": daily(100, hour=9, d0=10)}) == []
-    (found,) = told({"openai/gpt-4o": daily(100, hour=9, d0=900)})
+def test_an_unfinished_day_is_not_low() -> None:
+    assert anomalies({"openai/gpt-4o": daily(100, hour=20)}) == []
+    assert anomalies({"openai/gpt-4o": daily(100, hour=9, d0=10)}) == []
+    (found,) = anomalies({"openai/gpt-4o": daily(100, hour=9, d0=900)})
     assert found.end == NOW
 
 
-def test_a_new_level_is_told_once() -> None:
-    (found,) = told(
+def test_a_new_level_is_reported_once() -> None:
+    (found,) = anomalies(
         {"openai/gpt-4o": [Use(ago, hour, 60 if ago < 5 else 20) for ago in range(72) for hour in range(9)]}
     )
     assert (found.kind, found.date, found.hour) == ("level_shift", TODAY - timedelta(days=4), None)
     assert found.cause == "3 times the usual calls of gpt-4o (+$900.00)."
 
 
-def test_a_stop_and_what_took_over() -> None:
+def test_a_stopped_series_names_its_replacement() -> None:
     old = {f"d{ago}": 0 for ago in range(10)}
-    found = told({"search: openai/gpt-4o": daily(100, **old), "search: google/gemini-2.5-flash": daily(100, days=10)})
+    found = anomalies(
+        {"search: openai/gpt-4o": daily(100, **old), "search: google/gemini-2.5-flash": daily(100, days=10)}
+    )
     stop, new = sorted(found, key=lambda one: one.kind == "new_model")
     assert (stop.kind, stop.model, stop.date) == ("stop", "gpt-4o", TODAY - timedelta(days=9))
     assert stop.excess_cost < -300
@@ -234,8 +250,8 @@ def test_a_stop_and_what_took_over() -> None:
     )
 
 
-def test_a_new_project_is_told_and_not_its_models() -> None:
-    (found,) = told(
+def test_a_new_project_is_reported_instead_of_its_models() -> None:
+    (found,) = anomalies(
         {
             "bot: openai/gpt-4o": daily(100),
             "lab: openai/gpt-4o": daily(50, days=5),
@@ -246,20 +262,22 @@ def test_a_new_project_is_told_and_not_its_models() -> None:
     assert [(part.cause, part.model) for part in found.contributors] == [("new", "gemini-2.5-pro"), ("new", "gpt-4o")]
 
 
-def test_models_that_rise_together_are_told_once_where_they_meet() -> None:
+def test_models_that_rise_together_are_reported_once_for_their_common_parent() -> None:
     uses = {f"bot: openai/{name}": daily(100, d3=300) for name in ("gpt-4o", "gpt-4o-mini", "o3")}
-    (found,) = told({**uses, "search: google/gemini-2.5-pro": daily(100)})
+    (found,) = anomalies({**uses, "search: google/gemini-2.5-pro": daily(100)})
     assert (found.scope, found.about) == ("project", "bot")
     assert found.cause.count("3 times the usual calls of") == 3
     # One of them alone is named.
-    (found,) = told({**{name: daily(100) for name in uses}, "bot: openai/gpt-4o": daily(100, d3=3000)})
+    (found,) = anomalies({**{name: daily(100) for name in uses}, "bot: openai/gpt-4o": daily(100, d3=3000)})
     assert found.about == "bot: openai/gpt-4o"
 
 
-def test_failures_are_told_and_not_that_they_cost_little() -> None:
+def test_failures_are_reported_instead_of_low_costs() -> None:
     bad = [Use(3, 8, 100, 70, Decimal("0.1"))]
     fine = [use for use in daily(100) if use.days_ago != 3]
-    (found,) = told({"a: openai/gpt-4o": fine + bad, "b: openai/gpt-4o-mini": fine + bad, "b: google/x": daily(100)})
+    (found,) = anomalies(
+        {"a: openai/gpt-4o": fine + bad, "b: openai/gpt-4o-mini": fine + bad, "b: google/x": daily(100)}
+    )
     assert (found.measure, found.kind, found.about) == ("errors", "outage", "openai")
     assert (found.calls, found.errors, found.expected_errors) == (200, 140, 2)
     assert found.cause == (
@@ -268,15 +286,15 @@ def test_failures_are_told_and_not_that_they_cost_little() -> None:
     )
 
 
-def test_longer_prompts_and_a_dearer_price_are_told_apart() -> None:
-    dearer = [use._replace(price=Decimal(5)) if use.days_ago == 3 else use for use in daily(100)]
-    (found,) = told({"openai/gpt-4o": dearer})
+def test_a_higher_price_is_named_as_the_cause() -> None:
+    at_5_dollars = [use._replace(price=Decimal(5)) if use.days_ago == 3 else use for use in daily(100)]
+    (found,) = anomalies({"openai/gpt-4o": at_5_dollars})
     assert found.cause == "higher prices of gpt-4o (+$450.00)."
 
 
-def test_a_model_without_a_price_is_only_told_when_it_comes_or_goes() -> None:
+def test_a_model_without_a_price_is_reported_only_as_new_or_stopped() -> None:
     free = [use._replace(price=Decimal(0)) for use in daily(100, d3=900, d0=0, d1=0, d2=0)]
-    (found,) = told({"in-house/llm": free, "openai/gpt-4o": daily(100)})
+    (found,) = anomalies({"in-house/llm": free, "openai/gpt-4o": daily(100)})
     assert (found.kind, found.about, found.excess_cost) == ("stop", "in-house/llm", Decimal(0))
     assert (found.start, found.end) == (datetime(2026, 11, 19, 8, tzinfo=UTC), NOW)
     assert found.cause == "no calls of in-house/llm."
@@ -291,10 +309,10 @@ def test_days_and_hours_are_those_of_the_time_zone() -> None:
     jump = berlin.day(date(2026, 10, 25))
     assert (berlin.hours(jump), berlin.hours(jump + 1)) == (25, 24)
     always = [Use(ago, hour, 10) for ago in range(72) for hour in range(24 if ago else 10)]
-    assert told({"openai/gpt-4o": always}, 2, berlin) == []
+    assert anomalies({"openai/gpt-4o": always}, 2, berlin) == []
 
 
-# Whatever the numbers
+# Properties
 
 
 def noisy(seed: int, price: Decimal) -> dict[str, list[Use]]:
@@ -315,8 +333,8 @@ def places(found: Iterable[Anomaly]) -> list[tuple[Any, ...]]:
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 1000), st.decimals("0.001", "1000", places=3), st.sampled_from([2.0, 3.0]))
-def test_dearer_prices_scale_the_dollars_and_nothing_else(seed: int, factor: Decimal, threshold: float) -> None:
-    before, after = (told(noisy(seed, price), threshold) for price in (Decimal("0.01"), Decimal("0.01") * factor))
+def test_higher_prices_scale_only_the_dollars(seed: int, factor: Decimal, threshold: float) -> None:
+    before, after = (anomalies(noisy(seed, price), threshold) for price in (Decimal("0.01"), Decimal("0.01") * factor))
     assert before
     for old, new in zip(before, after, strict=True):
         assert (old.start, old.about, old.kind, old.calls) == (new.start, new.about, new.kind, new.calls)
@@ -332,7 +350,7 @@ def test_the_order_of_the_series_changes_nothing(seed: int, random: Any) -> None
     uses = noisy(seed, Decimal(1))
     shuffled = list(uses)
     random.shuffle(shuffled)
-    assert told({name: uses[name] for name in shuffled}, 2) == told(uses, 2)
+    assert anomalies({name: uses[name] for name in shuffled}, 2) == anomalies(uses, 2)
 
 
 # The demo
@@ -376,14 +394,14 @@ def test_the_demo_s_story_is_found_and_explained(story: tuple[list[UsageSeries],
     all_series, of = story
     leaves = [Leaf(one, of) for one in all_series]
     found: list[Found] = find(leaves, of, 2)
-    anomalies = causes.with_causes(found, leaves, of, PRICES)
-    (spike,) = [one for one in anomalies if one.date == spike_day(TODAY)]
+    explained = causes.with_causes(found, leaves, of, PRICES)
+    (spike,) = [one for one in explained if one.date == spike_day(TODAY)]
     assert (spike.about, spike.hour, spike.kind) == ("code assistant: anthropic/claude-sonnet-4-5", 10, "spike")
     assert spike.end - spike.start == timedelta(hours=5)
     assert spike.cause.startswith("code assistant: ")
     assert " times the usual calls of claude-sonnet-4-5 (+" in spike.cause
     outage, fallback = sorted(
-        (one for one in anomalies if one.date == outage_day(TODAY)), key=lambda one: one.measure, reverse=True
+        (one for one in explained if one.date == outage_day(TODAY)), key=lambda one: one.measure, reverse=True
     )
     assert (outage.about, outage.hour, outage.measure, outage.kind) == ("openai", 13, "errors", "outage")
     assert "% of the calls of openai failed (" in outage.cause
@@ -391,14 +409,14 @@ def test_the_demo_s_story_is_found_and_explained(story: tuple[list[UsageSeries],
     assert (fallback.project, fallback.hour) == ("support bot", 13)
     assert "times the usual calls of claude-haiku-4-5" in fallback.cause
     assert fallback.cause.endswith("; at the same time calls of openai failed.")
-    switched = [one for one in anomalies if one.date == TODAY - timedelta(days=25)]
+    switched = [one for one in explained if one.date == TODAY - timedelta(days=25)]
     assert {(one.kind, one.about) for one in switched} == {
         ("new_model", "search: google/gemini-2.5-flash"),
         ("stop", "search: openai/gpt-4o"),
     }
     # That support grows by half each month is usual, and there is hardly anything else.
-    assert [one.date for one in anomalies if one.project == "support bot"] == [outage_day(TODAY)]
-    assert len(anomalies) <= 7
+    assert [one.date for one in explained if one.project == "support bot"] == [outage_day(TODAY)]
+    assert len(explained) <= 7
 
 
 # The endpoint
@@ -409,7 +427,7 @@ async def anomalies_of(member: Member, **query: Any) -> Any:
 
 
 @pytest.mark.both_roads
-async def test_nothing_one_and_five_events_say_nothing(ada: Member) -> None:
+async def test_five_events_or_fewer_give_no_anomaly(ada: Member) -> None:
     noon = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     for known in range(6):
         if known:
@@ -444,7 +462,7 @@ async def test_a_day_that_stands_out(ada: Member, bob: Member) -> None:
         assert (elsewhere["cost"], elsewhere["excess_cost"]) == (33, pytest.approx(32))
     assert (await anomalies_of(ada, threshold=5, days=365))["count"] == 1
     assert (await anomalies_of(ada, threshold=5, days=2))["count"] == 0
-    # The order in which events come changes nothing, and nobody else sees them.
+    # The order in which events come changes nothing, and other workspaces do not see them.
     assert (await anomalies_of(bob))["count"] == 0
     Random(3).shuffle(events)
     await bob.request("POST", "/api/projects", json={"name": "Bot"})

@@ -14,7 +14,7 @@ from tests.support.team import PASSWORD, Member, assert_problem, new_email, sign
 
 
 @pytest.mark.both_roads
-async def test_signing_up_makes_an_account_and_a_workspace(client: httpx.AsyncClient) -> None:
+async def test_signing_up_creates_an_account_and_a_workspace(client: httpx.AsyncClient) -> None:
     email = new_email()
     response = await client.post("/api/auth/signup", json={"email": email, "password": PASSWORD, "name": "Ada"})
     assert response.status_code == 200
@@ -29,7 +29,7 @@ async def test_signing_up_makes_an_account_and_a_workspace(client: httpx.AsyncCl
 
 
 @pytest.mark.both_roads
-async def test_an_address_is_one_account_whatever_its_case(client: httpx.AsyncClient) -> None:
+async def test_the_case_of_an_email_address_is_ignored(client: httpx.AsyncClient) -> None:
     email = new_email()
     first = {"email": email, "password": PASSWORD, "name": "Ada"}
     assert (await client.post("/api/auth/signup", json=first)).status_code == 200
@@ -37,7 +37,7 @@ async def test_an_address_is_one_account_whatever_its_case(client: httpx.AsyncCl
     assert_problem(again, 400, "Email already registered")
 
 
-async def test_the_older_paths_register_and_log_in_too(client: httpx.AsyncClient) -> None:
+async def test_the_old_paths_register_and_log_in(client: httpx.AsyncClient) -> None:
     email = new_email()
     registered = await client.post("/auth/register", json={"email": email, "password": PASSWORD})
     assert registered.status_code == 201
@@ -48,7 +48,7 @@ async def test_the_older_paths_register_and_log_in_too(client: httpx.AsyncClient
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"email": "nobody"},
+        {"email": "no-address"},
         {"email": "a b@example.com"},
         {"password": "short"},
         {"password": "x" * 129},
@@ -70,12 +70,12 @@ async def test_logging_in_needs_the_right_password(client: httpx.AsyncClient, ad
     assert right.status_code == 200
     assert right.json()["user_id"] == ada.session["user_id"]
     wrong = await client.post("/api/auth/login", json={"email": ada.email, "password": "wrong"})
-    nobody = await client.post("/api/auth/login", json={"email": new_email(), "password": "wrong"})
+    unknown = await client.post("/api/auth/login", json={"email": new_email(), "password": "wrong"})
     assert_problem(wrong, 401, "Invalid email or password")
-    assert_problem(nobody, 401, "Invalid email or password")
+    assert_problem(unknown, 401, "Invalid email or password")
 
 
-async def test_a_long_password_counts_to_its_last_character(client: httpx.AsyncClient) -> None:
+async def test_every_character_of_a_long_password_counts(client: httpx.AsyncClient) -> None:
     email, password = new_email(), "p" * 128
     await client.post("/api/auth/signup", json={"email": email, "password": password, "name": "Ada"})
     shorter = await client.post("/api/auth/login", json={"email": email, "password": password[:-1] + "q"})
@@ -90,7 +90,7 @@ async def test_repeated_failures_are_throttled(client: httpx.AsyncClient, ada: M
     assert_problem(await client.post("/api/auth/login", json=wrong), 429)
 
 
-async def test_a_login_that_succeeds_forgets_the_failures(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_a_successful_login_resets_the_throttle(client: httpx.AsyncClient, ada: Member) -> None:
     for _ in range(3):
         for _ in range(5):
             await client.post("/api/auth/login", json={"email": ada.email, "password": "wrong"})
@@ -98,16 +98,16 @@ async def test_a_login_that_succeeds_forgets_the_failures(client: httpx.AsyncCli
         assert right.status_code == 200
 
 
-async def test_me_is_the_one_who_asks(ada: Member) -> None:
+async def test_me_is_the_caller(ada: Member) -> None:
     assert await ada.get("/api/auth/me") == ada.session["user"]
 
 
-async def test_without_a_token_nothing_is_shown(client: httpx.AsyncClient) -> None:
+async def test_a_request_without_a_token_is_refused(client: httpx.AsyncClient) -> None:
     for path in ("/api/auth/me", "/api/events", "/api/costs/summary", "/api/budgets", "/api/recommendations"):
         assert_problem(await client.get(path), 401)
 
 
-async def test_a_session_that_was_logged_out_is_over(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_logging_out_ends_the_session(client: httpx.AsyncClient, ada: Member) -> None:
     other = await client.post("/api/auth/login", json={"email": ada.email, "password": PASSWORD})
     assert (await ada.request("POST", "/api/auth/logout")).json() == {"message": "Signed out"}
     assert_problem(await ada.request("GET", "/api/auth/me"), 401)
@@ -138,9 +138,7 @@ def forged(session: dict[str, Any], **changes: Any) -> str:
     return str(jwt.encode({**claims, **changes}, SIGNING_KEY, algorithm="HS256"))
 
 
-async def test_a_token_of_ours_with_another_expiry_passes_only_until_then(
-    client: httpx.AsyncClient, ada: Member
-) -> None:
+async def test_a_token_is_accepted_until_its_own_expiry(client: httpx.AsyncClient, ada: Member) -> None:
     later = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
     good = {"Authorization": f"Bearer {forged(ada.session, exp=later)}"}
     assert (await client.get("/api/auth/me", headers=good)).status_code == 200
@@ -148,7 +146,7 @@ async def test_a_token_of_ours_with_another_expiry_passes_only_until_then(
     assert_problem(await client.get("/api/auth/me", headers=past), 401)
 
 
-async def test_tokens_that_are_not_ours_are_refused(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_tokens_signed_by_others_are_refused(client: httpx.AsyncClient, ada: Member) -> None:
     claims = jwt.get_unverified_claims(ada.session["access_token"])
     header, payload, signature = ada.session["access_token"].split(".")
     none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"
@@ -173,7 +171,7 @@ async def test_tokens_that_are_not_ours_are_refused(client: httpx.AsyncClient, a
     assert_problem(await client.get("/api/auth/me", headers=wrong_scheme), 401)
 
 
-async def test_an_access_token_refreshes_nothing(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_an_access_token_is_refused_as_a_refresh_token(client: httpx.AsyncClient, ada: Member) -> None:
     wrong = await client.post("/api/auth/refresh", json={"refresh_token": ada.session["access_token"]})
     assert_problem(wrong, 401)
     assert await ada.get("/api/auth/me")
@@ -196,9 +194,7 @@ async def test_changing_the_password_ends_the_other_sessions(client: httpx.Async
 
 
 @pytest.mark.both_roads
-async def test_a_deleted_account_is_gone_with_its_workspace(
-    client: httpx.AsyncClient, ada: Member, bob: Member
-) -> None:
+async def test_deleting_an_account_deletes_its_workspace(client: httpx.AsyncClient, ada: Member, bob: Member) -> None:
     await ada.track()
     await bob.track()
     assert (await ada.request("DELETE", "/api/auth/me")).status_code == 204
@@ -226,14 +222,14 @@ async def test_sessions_are_listed_and_ended_one_by_one(ada: Member, client: htt
     assert (await ada.request("GET", "/api/auth/me")).status_code == 200
 
 
-async def test_a_session_of_somebody_else_is_not_there(ada: Member, bob: Member) -> None:
+async def test_a_session_of_another_user_is_not_found(ada: Member, bob: Member) -> None:
     (theirs,) = (await bob.get("/api/auth/sessions"))["sessions"]
     assert_problem(await ada.request("DELETE", f"/api/auth/sessions/{theirs['id']}"), 404, "Session not found")
     assert (await bob.request("GET", "/api/auth/me")).status_code == 200
 
 
 @pytest.mark.both_roads
-async def test_all_sessions_end_at_once(ada: Member, client: httpx.AsyncClient) -> None:
+async def test_all_sessions_can_be_ended_together(ada: Member, client: httpx.AsyncClient) -> None:
     phone = await log_in(client, ada.email)
     ended = await ada.request("DELETE", "/api/auth/sessions")
     assert ended.json() == {"ended": 2}

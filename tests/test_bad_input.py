@@ -1,4 +1,4 @@
-"""Bad input: each gets a clear error, nothing is stored, nothing is a 500."""
+"""Bad input gets a clear error, is never a 500, and is not stored."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def deep(levels: int) -> dict[str, Any]:
-    """An object that holds an object that holds ..."""
+    """Nested objects."""
     inner: dict[str, Any] = {}
     for _ in range(levels):
         inner = {"a": inner}
@@ -114,7 +114,7 @@ async def test_an_event_with_bad_input_is_refused_and_nothing_stored(ada: Member
     ],
     ids=lambda body: repr(body[:30]),
 )
-async def test_a_body_that_is_no_json_object_is_refused(ada: Member, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_refused(ada: Member, body: bytes) -> None:
     assert_problem(await ada.request("POST", "/api/events/track", content=body, headers=JSON), 422)
     assert (await ada.get("/api/costs/summary"))["call_count"] == 0
 
@@ -126,7 +126,7 @@ async def test_metadata_may_be_nested_a_hundred_deep(ada: Member) -> None:
     assert (await ada.get(f"/api/events/{tracked.json()['event_id']}"))["metadata"] == deep(100)
 
 
-async def test_only_where_calls_are_reported_a_body_may_be_large(ada: Member, client: httpx.AsyncClient) -> None:
+async def test_large_bodies_are_accepted_only_for_events(ada: Member, client: httpx.AsyncClient) -> None:
     for length, status in ((64 * 1024, 422), (64 * 1024 + 1, 413)):
         body = b'{"email":"a@example.com"}'.ljust(length)
         assert_problem(await client.post("/api/auth/login", content=body, headers=JSON), status)
@@ -137,17 +137,17 @@ async def test_only_where_calls_are_reported_a_body_may_be_large(ada: Member, cl
 
 @pytest.mark.parametrize("dense", [b"[" + b"[]," * 65_535 + b"1]", b"{" + b'"\\"":1,' * 65_536 + b'"b":1}'])
 @pytest.mark.parametrize("path", ["/api/events/track", "/api/events/batch"])
-async def test_a_body_with_more_values_than_anybody_needs_is_not_read(ada: Member, path: str, dense: bytes) -> None:
+async def test_a_body_with_too_many_values_is_not_parsed(ada: Member, path: str, dense: bytes) -> None:
     refused = await ada.request("POST", path, content=dense, headers=JSON)
     assert_problem(refused, 413, "The request body is too large: it has more than 65536 values")
 
 
-async def test_what_stands_in_texts_does_not_count_as_values(ada: Member) -> None:
+async def test_brackets_and_commas_in_strings_are_not_counted_as_values(ada: Member) -> None:
     prose = [{**call(), "metadata": {"text": '[{,"\\' * 1_900}} for _ in range(50)]
     assert (await ada.batch(*prose))["recorded"] == 50
 
 
-def test_every_value_may_be_a_text_with_a_name() -> None:
+def test_a_body_of_only_names_and_strings_is_within_the_limit() -> None:
     assert len(json.loads(json.dumps({f"{n}": ",," for n in range(65_535)}))) == 65_535
 
 
@@ -164,7 +164,7 @@ async def test_metadata_of_too_many_values_is_refused_as_too_large(ada: Member) 
     assert (await ada.track(metadata={"a": [1] * 8_188})).status_code == 201
 
 
-async def test_faults_beyond_number_are_told_in_one_sentence(ada: Member) -> None:
+async def test_too_many_errors_are_summarised_in_one_sentence(ada: Member) -> None:
     few = (await ada.track(**{f"unknown{n}": 1 for n in range(999)})).json()
     assert len(few["errors"]) == 999
     many = await ada.track(**{f"unknown{n}": 1 for n in range(1_001)})
@@ -192,7 +192,7 @@ async def test_another_content_type_is_refused(ada: Member) -> None:
     assert_problem(form, 422)
 
 
-async def test_a_clock_may_be_a_day_ahead_and_no_more(ada: Member) -> None:
+async def test_a_timestamp_may_be_at_most_a_day_ahead(ada: Member) -> None:
     now = datetime.now(UTC)
     assert (await ada.track(timestamp=(now + timedelta(hours=23)).isoformat())).status_code == 201
     assert_problem(await ada.track(timestamp=(now + timedelta(hours=25)).isoformat()), 422)
@@ -225,7 +225,7 @@ async def test_sql_in_every_string_is_only_text(ada: Member) -> None:
 
 
 @pytest.mark.both_roads
-async def test_unicode_comes_back_as_it_went(ada: Member) -> None:
+async def test_unicode_is_stored_unchanged(ada: Member) -> None:
     text = "žluťoučký 漢字 🎉 \u200f\u2028"
     tracked = await ada.track(project=text, tags={text: text}, metadata={text: [text]}, error_message=text)
     shown = await ada.get(f"/api/events/{tracked.json()['event_id']}")
@@ -253,7 +253,7 @@ async def test_unicode_comes_back_as_it_went(ada: Member) -> None:
     ],
     ids=str,
 )
-async def test_a_range_that_makes_no_sense_is_refused(ada: Member, query: dict[str, Any]) -> None:
+async def test_an_invalid_range_is_refused(ada: Member, query: dict[str, Any]) -> None:
     assert_problem(await ada.request("GET", "/api/costs/summary", params=query), 422)
 
 

@@ -21,14 +21,14 @@ async def set_budget(member: Member, **budget: Any) -> Any:
     return response.json()
 
 
-async def test_a_workspace_begins_without_budgets(ada: Member) -> None:
+async def test_a_new_workspace_has_no_budgets(ada: Member) -> None:
     assert await ada.get("/api/budgets") == {"budgets": [], "total_limits": 0, "total_spend": 0}
 
 
 @pytest.mark.both_roads
 async def test_a_budget_shows_what_its_period_spent(ada: Member) -> None:
     await ada.track()
-    await ada.track(provider="nobody")
+    await ada.track(provider="no-vendor")
     await ada.track(timestamp=(datetime.now(UTC) - timedelta(days=400)).isoformat())
     budget = await set_budget(ada, limit=0.01, name="Everything")
     assert budget["user_id"] == ada.session["user_id"]
@@ -55,7 +55,7 @@ async def test_a_budget_shows_what_its_period_spent(ada: Member) -> None:
         ("2.5", "exceeded", 250),
     ],
 )
-async def test_eighty_percent_warns_and_all_of_it_exceeds(
+async def test_a_budget_warns_at_80_percent_and_is_exceeded_at_100(
     ada: Member, spent: str, status: str, percentage: float
 ) -> None:
     await ada.track(cost=spent)
@@ -63,7 +63,7 @@ async def test_eighty_percent_warns_and_all_of_it_exceeds(
     assert (budget["status"], budget["percentage_used"]) == (status, percentage)
 
 
-async def test_setting_it_again_changes_it_and_keeps_its_id(ada: Member) -> None:
+async def test_setting_a_budget_again_updates_it(ada: Member) -> None:
     first = await set_budget(ada, limit=1)
     again = await set_budget(ada, limit=2, thresholds=[100, 90, 90], hard=True, tz="Asia/Tokyo")
     assert (again["id"], again["created_at"]) == (first["id"], first["created_at"])
@@ -75,7 +75,7 @@ async def test_setting_it_again_changes_it_and_keeps_its_id(ada: Member) -> None
 
 
 @pytest.mark.both_roads
-async def test_a_deleted_budget_is_gone(ada: Member, bob: Member) -> None:
+async def test_a_deleted_budget_is_not_listed(ada: Member, bob: Member) -> None:
     budget = await set_budget(ada)
     path = f"/api/budgets/{budget['id']}"
     assert_problem(await bob.request("DELETE", path), 404, "Budget not found")
@@ -134,7 +134,7 @@ async def test_a_budget_with_bad_input_is_refused(ada: Member, wrong: dict[str, 
         ("yearly", "Asia/Tokyo", "2025-12-31T15:00Z", "2025-12-31T15:00Z", "2026-12-31T15:00Z"),
     ],
 )
-async def test_periods_are_those_of_the_calendar_in_the_budgets_time_zone(
+async def test_periods_are_calendar_periods_in_the_time_zone_of_the_budget(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", period: str, tz: str, now: str, start: str, end: str
 ) -> None:
     workspace = uuid4()

@@ -1,4 +1,4 @@
-"""Why spend changed: the split adds up to the last digit, and each cause by itself is called by its name."""
+"""Causes of a change in spend: they add up to the last digit, and each is recognised alone."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ RATES = Rates(
 
 
 def used(**changes: Any) -> Cell:
-    """10 calls of 1,000 uncached and 100 output tokens each, 0.004 USD a call, or what is said instead."""
+    """10 calls of 1,000 uncached and 100 output tokens each, 0.004 USD a call, with these changes."""
     usual: dict[str, Any] = {
         "project": "search",
         "provider": "openai",
@@ -63,21 +63,21 @@ def total(split: CostEffects) -> Decimal:
         return sum(vars(split).values(), Decimal(0))
 
 
-# Each cause by itself
+# Single causes
 
 
-def test_more_calls_are_volume() -> None:
+def test_more_calls_are_a_volume_effect() -> None:
     after = used(calls=25, input_tokens=25_000, output_tokens=2_500, cost=Decimal("0.1"))
     assert effects([used()], [after]) == {"volume": Decimal("0.06")}
 
 
-def test_longer_calls_are_tokens_per_call() -> None:
+def test_longer_calls_are_a_tokens_per_call_effect() -> None:
     # 10 x (2,000 x 2 + 300 x 10) / 1e6 + 10 x 0.001
     after = used(input_tokens=20_000, output_tokens=3_000, cost=Decimal("0.08"))
     assert effects([used()], [after]) == {"tokens_per_call": Decimal("0.04")}
 
 
-def test_a_cached_prompt_is_the_cache_hit_rate() -> None:
+def test_a_cached_prompt_is_a_cache_effect() -> None:
     # Half of 10,000 tokens at 1 rather than 2 USD a million.
     after = used(input_tokens=5_000, cache_read_tokens=5_000, cost=Decimal("0.035"))
     assert effects([used()], [after]) == {"cache_hit_rate": Decimal("-0.005")}
@@ -88,17 +88,17 @@ def test_a_cache_that_is_only_written_costs_more() -> None:
     assert effects([used()], [after]) == {"cache_hit_rate": Decimal("0.016")}
 
 
-def test_dearer_rates_are_the_price() -> None:
+def test_higher_rates_are_a_price_effect() -> None:
     doubled = Rates._make(None if rate is None else rate * 2 for rate in RATES)
     assert effects([used()], [used(cost=Decimal("0.08"), rates=doubled)]) == {"price": Decimal("0.04")}
 
 
-def test_a_cost_that_the_rates_do_not_explain_is_the_price() -> None:
+def test_a_cost_that_the_rates_do_not_explain_is_a_price_effect() -> None:
     assert effects([used()], [used(cost=Decimal("0.05"))]) == {"price": Decimal("0.01")}
     assert effects([used(rates=None)], [used(cost=Decimal("0.05"), rates=None)]) == {"price": Decimal("0.01")}
 
 
-def test_another_model_is_the_mix_of_models() -> None:
+def test_another_model_is_a_mix_effect() -> None:
     other = used(model="gpt-4o-mini", cost=Decimal("0.01"))
     explained = explain([used()], [other])
     assert {name: effect for name, effect in vars(explained.effects).items() if effect} == {
@@ -110,7 +110,7 @@ def test_another_model_is_the_mix_of_models() -> None:
     }
 
 
-def test_a_shift_between_known_models_is_the_mix_of_models() -> None:
+def test_a_shift_between_known_models_is_a_mix_effect() -> None:
     small = used(model="gpt-4o-mini", cost=Decimal("0.01"))
     # From 10 and 10 calls to 5 and 15.
     fewer = used(calls=5, input_tokens=5_000, output_tokens=500, cost=Decimal("0.02"))
@@ -120,7 +120,7 @@ def test_a_shift_between_known_models_is_the_mix_of_models() -> None:
     assert effects([used(), small], [fewer, more]) == {"model_mix": Decimal("-0.015")}
 
 
-def test_new_and_vanished_projects_have_names_of_their_own() -> None:
+def test_new_and_ended_projects_are_named() -> None:
     explained = explain([used()], [used(project="chat", cost=Decimal("0.1"))])
     assert (explained.effects.new_projects, explained.effects.vanished_projects) == (Decimal("0.1"), Decimal("-0.04"))
     assert [(model.project, model.status) for model in explained.models] == [
@@ -133,8 +133,8 @@ def test_new_and_vanished_projects_have_names_of_their_own() -> None:
     )
 
 
-def test_losing_a_price_is_not_saving() -> None:
-    # Half of the calls are not priced any more: what is missing from the total is no cheaper price.
+def test_a_missing_price_is_not_a_saving() -> None:
+    # Half of the calls have no price any more, which is not a lower price.
     explained = explain([used()], [used(unpriced_calls=5, cost=Decimal("0.02"))])
     assert explained.effects.priced_share == explained.difference == Decimal("-0.02")
     assert "5 calls without a known price (gpt-4o) are not included in either total" in explained.summary
@@ -143,13 +143,13 @@ def test_losing_a_price_is_not_saving() -> None:
     }
 
 
-def test_two_causes_share_what_only_both_do() -> None:
+def test_two_causes_share_their_joint_effect() -> None:
     # Twice the calls at twice the price: from 0.04 to 0.16. Alone each adds 0.04, after the other 0.08.
     both = used(calls=20, input_tokens=20_000, output_tokens=2_000, cost=Decimal("0.16"))
     assert effects([used()], [both]) == {"volume": Decimal("0.06"), "price": Decimal("0.06")}
 
 
-def test_tokens_that_cost_nothing_by_any_rate_are_weighed_alike() -> None:
+def test_tokens_without_any_rate_are_weighted_equally() -> None:
     free = Rates(*[Decimal(0)] * 7)
     # 0.05 for 10 x 2,200 tokens, where 0.04 was paid for 10 x 1,100.
     before, after = used(rates=free), used(input_tokens=20_000, output_tokens=2_000, cost=Decimal("0.05"), rates=free)
@@ -159,7 +159,7 @@ def test_tokens_that_cost_nothing_by_any_rate_are_weighed_alike() -> None:
     assert effects([used(**nothing)], [used(**nothing, cost=Decimal("0.05"))]) == {"price": Decimal("0.01")}
 
 
-def test_what_rounding_leaves_is_put_on_the_largest_effect() -> None:
+def test_the_rounding_error_goes_to_the_largest_effect() -> None:
     before = used(calls=3, input_tokens=1, output_tokens=0, cost=Decimal("0.1234567890123456"))
     after = used(calls=7, input_tokens=2, output_tokens=1, cost=Decimal("0.31"))
     (model,) = explain([before], [after]).models
@@ -169,7 +169,7 @@ def test_what_rounding_leaves_is_put_on_the_largest_effect() -> None:
     assert total(model.effects) == model.difference == Decimal("0.1865432109876544")
 
 
-# Whatever the periods hold
+# Properties
 
 
 @st.composite
@@ -239,12 +239,12 @@ def test_scaling_all_prices_scales_all_dollars(before: list[Cell], after: list[C
 
     once, often = explain(before, after), explain(scaled(before), scaled(after))
     assert often.difference == once.difference * factor
-    # But for what rounding to a millionth of a millionth leaves in every cell.
+    # Except for the rounding error of 1e-12 in each cell.
     for name, effect in vars(once.effects).items():
         assert abs(effect * factor - getattr(often.effects, name)) < Decimal("1e-10") * factor
 
 
-# The demo, by name
+# The demo
 
 
 def usages(first_day: int, last_day: int) -> list[Cell]:
@@ -292,7 +292,7 @@ def test_the_demo_s_growth_and_change_of_model_are_found_by_name(demo: Explanati
     assert "calls moving from gpt-4o to gemini-2.5-flash in search (-" in demo.summary
     assert "more calls in support bot (+" in demo.summary
     assert [(one.provider, one.model) for one in demo.unpriced] == [("in-house", "support-7b-v3")]
-    # No price changed, and what is left of the long prompts' dearer rates is small.
+    # No price changed, and what is left of the long prompts' higher rates is small.
     assert abs(demo.effects.price) < abs(demo.difference) / 20
 
 
@@ -320,7 +320,7 @@ async def test_five_calls_of_two_months(ada: Member, bob: Member) -> None:
         call(timestamp="2026-01-10T12:00:00Z", project="search"),
         call(timestamp="2026-02-10T12:00:00Z", project="search"),
         call(timestamp="2026-02-11T12:00:00Z", project="search"),
-        call(timestamp="2026-02-11T12:00:00Z", provider="nobody", model="mystery"),
+        call(timestamp="2026-02-11T12:00:00Z", provider="no-vendor", model="mystery"),
     )
     await bob.batch(call(timestamp="2026-02-10T12:00:00Z", project="search"))
     found = await ada.get("/api/costs/compare", **{"to": "2026-02"})
@@ -328,7 +328,7 @@ async def test_five_calls_of_two_months(ada: Member, bob: Member) -> None:
     assert (found["before"]["call_count"], found["after"]["call_count"]) == (1, 3)
     assert (found["before_cost"], found["after_cost"], found["effects"]["volume"]) == (0.0075, 0.015, 0.0075)
     assert found["after"]["unpriced_calls"] == 1
-    assert found["unpriced"] == [{"provider": "nobody", "model": "mystery", "before_calls": 0, "after_calls": 1}]
+    assert found["unpriced"] == [{"provider": "no-vendor", "model": "mystery", "before_calls": 0, "after_calls": 1}]
     # In Berlin that call of December was one of January.
     berlin = await ada.get("/api/costs/compare", to="2026-02", tz="Europe/Berlin", limit=1)
     assert (berlin["before_cost"], berlin["difference"]) == (0.015, 0)
@@ -361,7 +361,7 @@ async def test_bad_periods_are_refused(ada: Member) -> None:
         assert_problem(await ada.request("GET", "/api/costs/compare", params=query), 422, detail)
 
 
-async def test_what_lies_beyond_the_dearest_is_told_and_not_split(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_costs_beyond_the_limit_are_one_sum_without_causes(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engines.costs._MOST_CELLS", 1)
     await ada.batch(
         call(timestamp="2026-01-10T12:00:00Z", cost=3),

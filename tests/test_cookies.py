@@ -1,4 +1,4 @@
-"""Sessions of browsers: the refresh token is in a cookie, for those who ask for it and nobody else."""
+"""Sessions of browsers: the refresh token is in a cookie for clients that request it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,22 +38,20 @@ def clears(response: httpx.Response) -> bool:
 
 
 async def ask_with(browser: httpx.AsyncClient, value: str) -> httpx.Response:
-    """Asks for the next token with this value of the cookie."""
+    """Requests the next token with this value of the cookie."""
     browser.cookies.clear()
     return await browser.post("/api/auth/refresh", headers={**COOKIE, "Cookie": f"{NAME}={value}"})
 
 
 async def log_in(client: httpx.AsyncClient, who: Member) -> httpx.Response:
-    """Signs somebody in as a browser does: the client then has the cookie."""
+    """Signs a user in as a browser does: the client then has the cookie."""
     client.cookies.clear()
     response = await client.post("/api/auth/login", headers=COOKIE, json={"email": who.email, "password": PASSWORD})
     assert response.status_code == 200, response.text
     return response
 
 
-async def test_whoever_asks_for_it_gets_the_refresh_token_in_a_cookie_only(
-    client: httpx.AsyncClient, ada: Member
-) -> None:
+async def test_the_refresh_token_is_only_in_a_cookie_when_requested(client: httpx.AsyncClient, ada: Member) -> None:
     for path, status in (("signup", 200), ("register", 201), ("login", 200)):
         new = {"email": new_email(), "password": PASSWORD, "name": "Ada"}
         body = {"email": ada.email, "password": PASSWORD} if path == "login" else new
@@ -72,7 +70,7 @@ async def test_whoever_asks_for_it_gets_the_refresh_token_in_a_cookie_only(
             assert (await client.get("/api/auth/me", headers=token)).status_code == 200
 
 
-async def test_nobody_else_gets_a_cookie(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_no_cookie_is_set_without_the_header(client: httpx.AsyncClient, ada: Member) -> None:
     credentials = {"email": ada.email, "password": PASSWORD}
     response = await client.post("/api/auth/login", json=credentials)
     assert response.json()["refresh_token"]
@@ -82,9 +80,7 @@ async def test_nobody_else_gets_a_cookie(client: httpx.AsyncClient, ada: Member)
     assert "set-cookie" not in refused.headers
 
 
-async def test_the_cookie_is_secure_but_for_plain_http_on_the_same_machine(
-    client: httpx.AsyncClient, ada: Member
-) -> None:
+async def test_the_cookie_is_secure_except_on_localhost(client: httpx.AsyncClient, ada: Member) -> None:
     credentials = {"email": ada.email, "password": PASSWORD}
     for address, secure in {
         "http://127.0.0.1:8000": False,
@@ -102,7 +98,7 @@ async def test_the_cookie_is_secure_but_for_plain_http_on_the_same_machine(
         assert bool(cookie_of(gone)["secure"]) is secure, address
 
 
-async def test_a_host_that_is_none_is_not_this_machine(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_an_invalid_host_is_not_localhost(client: httpx.AsyncClient, ada: Member) -> None:
     credentials = {"email": ada.email, "password": PASSWORD}
     response = await client.post("/api/auth/login", headers={**COOKIE, "Host": "["}, json=credentials)
     assert response.status_code == 200
@@ -110,7 +106,7 @@ async def test_a_host_that_is_none_is_not_this_machine(client: httpx.AsyncClient
     assert_problem(await client.get("/metrics/prometheus", headers={"Host": "["}), 404)
 
 
-async def test_a_refresh_with_the_cookie_exchanges_it(browser: httpx.AsyncClient, ada: Member) -> None:
+async def test_a_refresh_replaces_the_cookie(browser: httpx.AsyncClient, ada: Member) -> None:
     values = [cookie_of(await log_in(browser, ada)).value]
     for body in (b"", b"{}"):
         headers = {**COOKIE, "Content-Type": "application/json"} if body else COOKIE
@@ -127,7 +123,7 @@ async def test_a_browser_reloaded_before_the_answer_stays_signed_in(browser: htt
     at_once = await asyncio.gather(*(ask_with(browser, lost) for _ in range(4)))
     again = [*at_once, await ask_with(browser, lost)]
     assert {response.status_code for response in again} == {200}
-    # All of them hold the one token that comes next, so that whichever cookie is kept goes on.
+    # All of them have the same next token, so that the session continues with any of the cookies.
     for response in (again[0], again[-1]):
         assert (await ask_with(browser, cookie_of(response).value)).status_code == 200
     assert_problem(await ask_with(browser, lost), 401, "The session has ended; sign in again")
@@ -146,9 +142,9 @@ async def test_a_cookie_used_again_later_ends_the_session_and_is_dropped(
         assert clears(refused)
 
 
-async def test_without_the_header_the_cookie_is_not_looked_at(browser: httpx.AsyncClient, ada: Member) -> None:
+async def test_without_the_header_the_cookie_is_ignored(browser: httpx.AsyncClient, ada: Member) -> None:
     await log_in(browser, ada)
-    # What a form of another site could send.
+    # A request that a form of another site could send.
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     for body, headers in ((b"", {}), (b"{}", {"Content-Type": "application/json"}), (b"a=b", form)):
         refused = await browser.post("/api/auth/refresh", headers=headers, content=body)
@@ -167,12 +163,12 @@ async def test_without_a_cookie_there_is_no_session(client: httpx.AsyncClient) -
         assert clears(refused)
 
 
-async def test_an_access_token_is_no_refresh_token_in_a_cookie_either(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_an_access_token_in_the_cookie_is_refused(client: httpx.AsyncClient, ada: Member) -> None:
     cookie = f"{NAME}={ada.session['access_token']}"
     assert_problem(await client.post("/api/auth/refresh", headers={**COOKIE, "Cookie": cookie}), 401)
 
 
-async def test_a_token_is_sent_in_one_place(browser: httpx.AsyncClient, ada: Member) -> None:
+async def test_a_token_in_both_places_is_refused(browser: httpx.AsyncClient, ada: Member) -> None:
     await log_in(browser, ada)
     body = {"refresh_token": ada.session["refresh_token"]}
     assert_problem(await browser.post("/api/auth/refresh", headers=COOKIE, json=body), 422)
@@ -187,7 +183,7 @@ async def test_the_header_says_cookie_or_nothing(client: httpx.AsyncClient, ada:
         for value in ("", "Cookie", "token"):
             refused = await client.post(f"/api/auth/{path}", headers={"X-Session": value}, json=body)
             assert_problem(refused, 422)
-    assert (await client.post("/api/auth/signup", json=new)).status_code == 200, "nobody was signed up"
+    assert (await client.post("/api/auth/signup", json=new)).status_code == 200, "sign-up failed"
 
 
 async def test_signing_out_ends_the_session_of_the_cookie(browser: httpx.AsyncClient, ada: Member) -> None:
@@ -207,14 +203,14 @@ async def test_signing_out_ends_the_session_of_the_cookie(browser: httpx.AsyncCl
     assert clears(again)
 
 
-async def test_the_cookie_opens_nothing_but_its_own_paths(browser: httpx.AsyncClient, ada: Member) -> None:
+async def test_the_cookie_gives_access_to_its_own_paths_only(browser: httpx.AsyncClient, ada: Member) -> None:
     kept = cookie_of(await log_in(browser, ada)).value
     for path in ("/api/auth/me", "/api/events", "/api/keys"):
         assert_problem(await browser.get(path, headers={**COOKIE, "Cookie": f"{NAME}={kept}"}), 401)
 
 
 @pytest.mark.parametrize("origins", [["https://app.example.com"], ["*"]])
-async def test_a_dashboard_elsewhere_may_use_it_if_its_origin_is_named(
+async def test_a_dashboard_of_an_allowed_origin_may_use_the_cookie(
     url: str, tmp_path: Path, origins: list[str]
 ) -> None:
     settings = settings_for(tmp_path, database_url=url, cors_origins=origins)

@@ -22,7 +22,7 @@ async def spent(ada: Member, bob: Member) -> Member:
         call(timestamp="2026-01-11T00:30:00Z", project="search", tags={"team": "b"}),
         call(timestamp="2026-01-11T12:00:00Z", model="gpt-4o-mini", tags={"team": "a"}),
         call(timestamp="2026-01-12T12:00:00Z", provider="anthropic", model="claude-sonnet-4-5", status="timeout"),
-        call(timestamp="2026-01-12T13:00:00Z", provider="nobody", model="mystery"),
+        call(timestamp="2026-01-12T13:00:00Z", provider="no-vendor", model="mystery"),
     )
     await bob.batch(call(timestamp="2026-01-11T12:00:00Z"))
     return ada
@@ -54,7 +54,7 @@ async def test_a_summary_adds_up(spent: Member) -> None:
         ("gpt-4o", "openai", 2, 3000, 0.015),
         ("claude-sonnet-4-5", "anthropic", 1, 1500, 0.0105),
         ("gpt-4o-mini", "openai", 1, 1500, 0.00045),
-        ("mystery", "nobody", 1, 1500, 0),
+        ("mystery", "no-vendor", 1, 1500, 0),
     ]
     days = {row["date"]: (row["total_cost"], row["call_count"], row["unpriced_calls"]) for row in summary["by_date"]}
     assert len(days) == 31
@@ -64,7 +64,7 @@ async def test_a_summary_adds_up(spent: Member) -> None:
     assert days["2026-01-13"] == (0, 0, 0)
 
 
-async def test_days_are_those_of_the_callers_time_zone(spent: Member) -> None:
+async def test_days_are_in_the_requested_time_zone(spent: Member) -> None:
     berlin = await spent.get("/api/costs/summary", **JANUARY, tz="Europe/Berlin")
     days = {row["date"]: row["call_count"] for row in berlin["by_date"]}
     assert (days["2026-01-10"], days["2026-01-11"]) == (0, 3)
@@ -74,7 +74,7 @@ async def test_days_are_those_of_the_callers_time_zone(spent: Member) -> None:
     assert (days["2026-01-10"], days["2026-01-11"]) == (2, 1)
 
 
-async def test_midnight_inside_an_hour_cuts_exactly(ada: Member) -> None:
+async def test_a_midnight_within_an_hour_splits_it_exactly(ada: Member) -> None:
     # Midnight is at 18:30 UTC in Kolkata and at 18:15 UTC in Kathmandu.
     await ada.batch(*[call(timestamp=f"2026-03-05T18:{minute}:00Z") for minute in ("00", "14", "15", "29", "30", "59")])
     for tz, before, after in (("Asia/Kolkata", 4, 2), ("Asia/Kathmandu", 2, 4), ("UTC", 6, 0)):
@@ -91,7 +91,7 @@ async def test_a_day_of_23_or_25_hours_is_one_day(ada: Member) -> None:
     assert (summary["call_count"], len(summary["by_date"])) == (23, 1)
 
 
-async def test_times_are_widened_to_full_hours_and_the_answer_says_so(spent: Member) -> None:
+async def test_a_range_is_widened_to_full_hours_and_the_answer_shows_it(spent: Member) -> None:
     summary = await spent.get("/api/costs/summary", start="2026-01-10T23:59:00Z", end="2026-01-11T00:01:00Z")
     assert (summary["date_range_start"], summary["date_range_end"]) == ("2026-01-10T23:00:00Z", "2026-01-11T01:00:00Z")
     assert summary["call_count"] == 2
@@ -104,7 +104,7 @@ async def test_times_are_widened_to_full_hours_and_the_answer_says_so(spent: Mem
 async def test_costs_by_provider(spent: Member) -> None:
     answer = await spent.get("/api/costs/by-provider", **JANUARY)
     assert answer["date_range"] == {"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"}
-    openai, anthropic, nobody = answer["provider_costs"]
+    openai, anthropic, unknown = answer["provider_costs"]
     assert openai == {
         "provider": "openai",
         "total_cost": 0.01545,
@@ -115,10 +115,10 @@ async def test_costs_by_provider(spent: Member) -> None:
             "gpt-4o-mini": {"cost": 0.00045, "calls": 1, "unpriced_calls": 0},
         },
     }
-    assert (anthropic["provider"], nobody["unpriced_calls"]) == ("anthropic", 1)
+    assert (anthropic["provider"], unknown["unpriced_calls"]) == ("anthropic", 1)
 
 
-async def test_the_dearest_models(spent: Member) -> None:
+async def test_the_most_expensive_models(spent: Member) -> None:
     answer = await spent.get("/api/costs/top-models", **JANUARY, limit=2)
     assert answer["count"] == 2
     assert [row["model"] for row in answer["models"]] == ["gpt-4o", "claude-sonnet-4-5"]
@@ -193,20 +193,20 @@ async def test_a_timeseries_is_split_by_a_tag(spent: Member) -> None:
         assert_problem(await spent.request("GET", "/api/costs/timeseries", params=params), 422)
 
 
-async def test_a_timeseries_is_of_some_calls(spent: Member) -> None:
+async def test_a_timeseries_is_filtered(spent: Member) -> None:
     days = {"start": "2026-01-11", "end": "2026-01-12"}
     for filters, names in (
         ({"model": "gpt-4o"}, ["gpt-4o"]),
         ({"project": "search"}, ["gpt-4o"]),
         ({"provider": "openai"}, ["gpt-4o", "gpt-4o-mini"]),
-        ({"project": "nobody's"}, []),
+        ({"project": "no-such-project"}, []),
     ):
         series = await spent.get("/api/costs/timeseries", **days, by="model", **filters)
         assert [part["name"] for part in series["split"]] == names
         assert series["call_count"] == len(names)
 
 
-async def test_names_beyond_the_limit_are_one(spent: Member) -> None:
+async def test_groups_beyond_the_limit_are_combined(spent: Member) -> None:
     series = await spent.get("/api/costs/timeseries", **JANUARY, by="model", limit=1)
     every = await spent.get("/api/costs/timeseries", **JANUARY, by="model")
     first, others = series["split"]
@@ -225,14 +225,14 @@ async def test_one_workspace_never_sees_anothers_costs(spent: Member, bob: Membe
 
 
 @pytest.mark.both_roads
-async def test_thousands_of_rows_arrive_whole(ada: Member) -> None:
+async def test_thousands_of_rows_are_returned(ada: Member) -> None:
     for batch in range(2):
         await ada.batch(*[call(model=f"model-{batch}-{number}", cost=0.01) for number in range(750)])
     summary = await ada.get("/api/costs/summary")
     assert (len(summary["by_model"]), summary["total_cost"]) == (1500, 15)
 
 
-async def test_both_roads_answer_alike_to_the_last_digit(url: str, supabase: SupabaseServer, tmp_path: Path) -> None:
+async def test_both_roads_return_the_same_digits(url: str, supabase: SupabaseServer, tmp_path: Path) -> None:
     answers = []
     for settings in (
         settings_for(tmp_path, database_url=url),
@@ -251,7 +251,7 @@ async def test_both_roads_answer_alike_to_the_last_digit(url: str, supabase: Sup
     assert answers[0] == answers[1]
 
 
-async def test_every_time_zones_midnight_begins_a_bucket(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_bucket_begins_at_midnight_in_every_time_zone(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
     midnights = set()
     for zone in sorted(available_timezones() - {"localtime", "Factory"}):
         tz = ZoneInfo(zone)
@@ -265,7 +265,7 @@ async def test_every_time_zones_midnight_begins_a_bucket(sql: "asyncpg.Connectio
     assert wrong == []
 
 
-async def test_a_bucket_begins_at_or_before_its_moments_and_within_their_hour(
+async def test_a_bucket_begins_within_the_hour_of_its_times(
     sql: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     wrong = await sql.fetchval(

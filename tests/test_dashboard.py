@@ -1,4 +1,4 @@
-"""The dashboard's files are public, nothing beside them is served, and it is built for the current API."""
+"""The files of the dashboard are public, no others are served, and they are built for the current API."""
 
 import gzip
 import json
@@ -64,7 +64,7 @@ async def browser(dist: Path, settings: Settings) -> AsyncIterator[httpx.AsyncCl
 @pytest.mark.parametrize(
     "path", ["/", "/login", "/signup", "/join/a-token", "/app", "/app/", "/app/calls/01a1", "/app/x.js", "/index.html"]
 )
-async def test_every_address_of_the_dashboard_is_its_page(browser: httpx.AsyncClient, path: str) -> None:
+async def test_every_path_of_the_dashboard_serves_its_page(browser: httpx.AsyncClient, path: str) -> None:
     response = await browser.get(path, params={"days": "7"})
     assert (response.status_code, response.content) == (200, PAGE)
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -79,7 +79,7 @@ async def test_every_address_of_the_dashboard_is_its_page(browser: httpx.AsyncCl
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/app.js", "/application", "/join", "/logins", "/v1/nothing"])
-async def test_every_other_address_belongs_to_the_api(browser: httpx.AsyncClient, path: str) -> None:
+async def test_every_other_path_belongs_to_the_api(browser: httpx.AsyncClient, path: str) -> None:
     response = await browser.get(path)
     assert_problem(response, 401)
     assert response.headers.get_list("cache-control") == ["no-store"]
@@ -103,7 +103,7 @@ async def test_the_documentation_still_works(browser: httpx.AsyncClient) -> None
         ("/favicon.svg", b"<svg/>", "image/svg+xml", "no-cache"),
     ],
 )
-async def test_assets_are_cached_for_good_and_the_rest_is_revalidated(
+async def test_assets_are_cached_permanently_and_the_rest_is_revalidated(
     browser: httpx.AsyncClient, path: str, content: bytes, kind: str, caching: str
 ) -> None:
     response = await browser.get(path)
@@ -165,7 +165,7 @@ async def test_head_answers_like_get_without_a_body(browser: httpx.AsyncClient) 
             assert head.headers[name] == get.headers[name]
 
 
-async def test_a_part_of_a_file_can_be_asked_for(browser: httpx.AsyncClient) -> None:
+async def test_a_range_of_a_file_can_be_requested(browser: httpx.AsyncClient) -> None:
     part = await browser.get("/assets/index-B1a2.js", headers={"Range": "bytes=8-12"})
     assert (part.status_code, part.content) == (206, SCRIPT[8:13])
     assert part.headers["content-range"] == f"bytes 8-12/{len(SCRIPT)}"
@@ -197,7 +197,7 @@ async def test_a_part_of_a_file_can_be_asked_for(browser: httpx.AsyncClient) -> 
         "/assets/" + "a" * 5000,
     ],
 )
-async def test_nothing_else_is_found_among_the_assets(dist: Path, settings: Settings, path: str) -> None:
+async def test_an_unknown_asset_is_not_found(dist: Path, settings: Settings, path: str) -> None:
     status, headers, body = await raw_get(settings, path)
     assert status == (401 if path == "/assets/" else 404)
     assert b"secret" not in body
@@ -208,7 +208,7 @@ async def test_nothing_else_is_found_among_the_assets(dist: Path, settings: Sett
 @pytest.mark.parametrize(
     "path", ["/../secret.txt", "/.hidden", "/app/../../secret.txt", "//secret.txt", "/%2e%2e/secret.txt"]
 )
-async def test_nothing_else_is_found_beside_them(dist: Path, settings: Settings, path: str) -> None:
+async def test_other_files_are_not_served(dist: Path, settings: Settings, path: str) -> None:
     _, _, body = await raw_get(settings, path)
     assert b'"secret"' not in body
     assert body == PAGE or json.loads(body)["status"] == 401
@@ -240,7 +240,7 @@ async def raw_get(settings: Settings, path: str) -> tuple[int, dict[bytes, bytes
     return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
 
-async def test_files_need_no_token_and_count_against_no_limit(browser: httpx.AsyncClient) -> None:
+async def test_files_need_no_token_and_are_not_rate_limited(browser: httpx.AsyncClient) -> None:
     for _ in range(5):
         response = await browser.get("/assets/index-C3.css", headers={"Authorization": "Bearer wrong"})
         assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""The demo: a story that can be found in the data, and accounts that are nowhere else."""
+"""The demo: its story is visible in the data, and its accounts exist only there."""
 
 import subprocess
 import sys
@@ -50,12 +50,12 @@ def test_the_story_covers_ninety_days_up_to_now(events: list[dict[str, Any]]) ->
     assert len({event["id"] for event in events}) == len(events) > 50_000
 
 
-def test_only_the_model_made_in_house_has_no_price(events: list[dict[str, Any]]) -> None:
+def test_only_the_in_house_model_has_no_price(events: list[dict[str, Any]]) -> None:
     assert {event["model"] for event in events if cost(event) is None} == {"support-7b-v3"}
 
 
 @pytest.mark.parametrize("offset", range(7))
-def test_the_spike_stands_out_on_whatever_day_it_is(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spike_stands_out_on_any_weekday(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
     now = NOW + timedelta(days=offset)
     monkeypatch.setattr(story, "TRAFFIC", [traffic for traffic in story.TRAFFIC if traffic.project == SPIKE_PROJECT])
     calls = by_day(make_story(now, Random(2)).events, project=SPIKE_PROJECT)
@@ -77,7 +77,7 @@ def test_support_grows(events: list[dict[str, Any]]) -> None:
     assert last > 2.5 * first
 
 
-def test_only_a_folder_of_the_demo_is_made_anew(tmp_path: Path) -> None:
+def test_only_a_folder_of_the_demo_is_recreated(tmp_path: Path) -> None:
     folder, today = tmp_path / "demo", NOW.date()
     assert prepare(folder, today)
     (folder / "left over").touch()
@@ -117,7 +117,7 @@ def signed_in(demo: Server, who: dict[str, str]) -> httpx.Client:
 
 
 @pytest.mark.long
-def test_the_admin_and_the_viewer_see_the_same_workspace_which_is_served_as_a_demo_only(demo: Server) -> None:
+def test_the_demo_workspace_is_the_same_for_admin_and_viewer_and_served_only_as_a_demo(demo: Server) -> None:
     with signed_in(demo, ADMIN) as admin, signed_in(demo, VIEWER) as viewer:
         for who, role in ((admin, "admin"), (viewer, "viewer")):
             (workspace,) = who.get("/api/workspaces").json()["workspaces"]

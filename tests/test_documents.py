@@ -61,7 +61,7 @@ def test_the_settings_in_the_documents_have_these_defaults() -> None:
         assert default == ("" if value in (None, []) else str(value)), name
 
 
-# What is named exists
+# Names exist
 
 
 def name_of(path: Path) -> str:
@@ -69,13 +69,13 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=name_of)
-def test_verbs_that_are_named_exist(path: Path) -> None:
+def test_commands_in_the_documents_exist(path: Path) -> None:
     for verb in re.findall(r"\./run\.sh (\w+)", TEXTS[path]):
         assert f"\n  {verb})\n" in (ROOT / "run.sh").read_text(), verb
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=name_of)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_are_valid(path: Path) -> None:
     for target in re.findall(r"\]\((?!https://)([^)]+)\)", TEXTS[path]):
         name, _, fragment = target.partition("#")
         linked = (path.parent / name).resolve() if name else path
@@ -85,7 +85,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert [anchor(heading) for heading in headings].count(fragment) == 1, target
 
 
-def test_the_design_names_what_exists() -> None:
+def test_names_in_the_design_exist() -> None:
     """A name in code font is a path of the project, a request, or words of its sources."""
     rooms = ("engines", "providers", "queries", "roads", "routes", "schemas", "tests", "tools", "utils")
     paths = [*ROOT.glob("*.py"), *(ROOT / "supabase" / "schemas").glob("*.sql")]
@@ -110,7 +110,7 @@ async def test_the_generated_files_are_up_to_date(visitor: httpx.AsyncClient) ->
     assert [name_of(path) for path in outdated(openapi)] == [], "run ./run.sh docs"
 
 
-async def test_the_guide_leads_to_every_page_and_names_paths_that_exist(visitor: httpx.AsyncClient) -> None:
+async def test_the_guide_links_every_page_and_names_existing_paths(visitor: httpx.AsyncClient) -> None:
     openapi = (await visitor.get("/openapi.json")).json()
     pages = re.findall(r"^Reference: \[.+?\]\(docs/reference/(.+?)\)", GUIDE, re.MULTILINE)
     assert sorted([*pages, "README.md"]) == sorted(path.name for path in REFERENCE.glob("*.md"))
@@ -220,7 +220,7 @@ def exactly(text: str) -> Any:
 
 
 def shortened(came: Any, printed: Any) -> Any:
-    """What came, shortened to `...` where what is printed is, so that the rest can be compared."""
+    """The answer, abbreviated to `...` where the document does, so that the rest can be compared."""
     if isinstance(came, dict) and isinstance(printed, dict):
         return {key: shortened(value, printed.get(key)) for key, value in came.items()}
     if isinstance(came, list) and isinstance(printed, list) and len(came) == len(printed):
@@ -232,18 +232,18 @@ def shortened(came: Any, printed: Any) -> Any:
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under a heading, up to the next one of its level or a higher one."""
+    """The text under a heading, up to the next one of its level or a higher one."""
     level = heading.split(" ")[0]
     _, rest = text.split(f"\n{heading}\n", 1)
     return re.split(rf"^#{{1,{len(level)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 @pytest.mark.parametrize("path", [path for path in WRITTEN if "curl -s" in TEXTS[path]], ids=name_of)
-async def test_the_examples_answer_what_is_printed(path: Path, visitor: httpx.AsyncClient) -> None:
+async def test_the_examples_print_what_the_documents_show(path: Path, visitor: httpx.AsyncClient) -> None:
     at = datetime.now(UTC)
     left = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - at
     if left < timedelta(minutes=2):
-        # The examples speak of today.
+        # The examples use the current date.
         await asyncio.sleep(left.total_seconds() + 1)
     text, shell, compared = TEXTS[path], Shell(visitor), 0
     for example in examples(text):
@@ -262,7 +262,7 @@ async def test_the_examples_answer_what_is_printed(path: Path, visitor: httpx.As
     assert compared == len(re.findall(r"^```(?:json|text)\n(?!LLMLab)", text, re.MULTILINE))
 
 
-def test_only_text_may_be_shortened() -> None:
+def test_only_text_may_be_abbreviated() -> None:
     came = exactly('{"id": "01a1", "cost": 0.00036, "calls": [1, 2]}')
     assert shortened(came, {"id": "..."}) == {**came, "id": "..."}
     assert shortened(came, {"id": "01..."})["id"] == "01..."

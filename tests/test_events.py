@@ -1,4 +1,4 @@
-"""Tracking calls: what is stored, what it cost, and that once is once."""
+"""Tracking calls: what is stored, its cost, and that it is stored once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,54 +7,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from tests.support.data import cases
 from tests.support.team import Member, assert_problem, call
 
-OPENAI_CHAT = {
-    "model": "gpt-4o-2024-08-06",
-    "choices": [{"message": {"role": "assistant", "content": "a secret answer"}}],
-    "usage": {
-        "prompt_tokens": 1000,
-        "completion_tokens": 500,
-        "prompt_tokens_details": {"cached_tokens": 400},
-        "completion_tokens_details": {"reasoning_tokens": 100},
-    },
-}
-OPENAI_RESPONSES = {
-    "model": "gpt-4o",
-    "usage": {
-        "input_tokens": 1000,
-        "output_tokens": 500,
-        "input_tokens_details": {"cached_tokens": 400},
-        "output_tokens_details": {"reasoning_tokens": 0},
-    },
-}
-ANTHROPIC = {
-    "model": "claude-sonnet-4-5-20250929",
-    "usage": {
-        "input_tokens": 600,
-        "output_tokens": 500,
-        "cache_read_input_tokens": 300,
-        "cache_creation_input_tokens": 100,
-        "cache_creation": {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40},
-    },
-}
-GEMINI = {
-    "modelVersion": "gemini-2.5-flash",
-    "usageMetadata": {
-        "promptTokenCount": 1000,
-        "candidatesTokenCount": 400,
-        "thoughtsTokenCount": 100,
-        "cachedContentTokenCount": 400,
-        "totalTokenCount": 1500,
-    },
-}
-MISTRAL = {"model": "mistral-small-latest", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
-COHERE = {
-    "usage": {
-        "billed_units": {"input_tokens": 1000, "output_tokens": 500},
-        "tokens": {"input_tokens": 1200, "output_tokens": 520},
-    }
-}
+RESPONSES = cases("responses.json")
 
 
 @pytest.mark.both_roads
@@ -119,19 +75,19 @@ async def test_an_event_is_shown_with_its_rates(ada: Member) -> None:
     ("provider", "response", "model", "input_tokens", "output_tokens", "cost"),
     [
         # 600 x 2.50 + 400 x 1.25 + 500 x 10
-        ("openai", OPENAI_CHAT, "gpt-4o-2024-08-06", 1000, 500, 0.007),
-        ("openai", OPENAI_RESPONSES, "gpt-4o", 1000, 500, 0.007),
+        ("openai", RESPONSES["OpenAI chat"], "gpt-4o-2024-08-06", 1000, 500, 0.007),
+        ("openai", RESPONSES["OpenAI responses"], "gpt-4o", 1000, 500, 0.007),
         # 600 x 3 + 300 x 0.30 + 60 x 3.75 + 40 x 6 + 500 x 15
-        ("anthropic", ANTHROPIC, "claude-sonnet-4-5-20250929", 1000, 500, 0.009855),
+        ("anthropic", RESPONSES["Anthropic"], "claude-sonnet-4-5-20250929", 1000, 500, 0.009855),
         # 600 x 0.30 + 400 x 0.03 + 500 x 2.50
-        ("google", GEMINI, "gemini-2.5-flash", 1000, 500, 0.001442),
+        ("google", RESPONSES["Gemini"], "gemini-2.5-flash", 1000, 500, 0.001442),
         # 1000 x 0.15 + 500 x 0.60
-        ("mistral", MISTRAL, "mistral-small-latest", 1000, 500, 0.00045),
+        ("mistral", RESPONSES["Mistral"], "mistral-small-latest", 1000, 500, 0.00045),
         # 1000 x 2.50 + 500 x 10, of the billed units
-        ("cohere", COHERE, "command-a", 1000, 500, 0.0075),
+        ("cohere", RESPONSES["Cohere"], "command-a", 1000, 500, 0.0075),
     ],
 )
-async def test_a_providers_own_response_is_read(
+async def test_the_response_of_a_provider_is_read(
     ada: Member,
     provider: str,
     response: dict[str, Any],
@@ -173,11 +129,17 @@ async def test_tokens_of_other_kinds_are_kept_and_priced(ada: Member) -> None:
     ("event", "detail"),
     [
         ({"provider": "openai", "response": {"model": "gpt-4o"}}, "has no readable usage"),
-        ({"provider": "nobody", "response": OPENAI_CHAT}, "are not supported"),
-        ({"provider": "cohere", "response": COHERE}, "does not name a model"),
-        ({"provider": "openai", "response": OPENAI_CHAT, "input_tokens": 5}, "not both"),
-        ({"provider": "openai", "response": OPENAI_CHAT, "api_flavor": "smoke signals"}, "has no readable usage"),
-        ({"provider": "openai", "response": {"model": "m" * 300, "usage": MISTRAL["usage"]}}, "is not valid"),
+        ({"provider": "no-vendor", "response": RESPONSES["OpenAI chat"]}, "are not supported"),
+        ({"provider": "cohere", "response": RESPONSES["Cohere"]}, "does not name a model"),
+        ({"provider": "openai", "response": RESPONSES["OpenAI chat"], "input_tokens": 5}, "not both"),
+        (
+            {"provider": "openai", "response": RESPONSES["OpenAI chat"], "api_flavor": "smoke signals"},
+            "has no readable usage",
+        ),
+        (
+            {"provider": "openai", "response": {"model": "m" * 300, "usage": RESPONSES["Mistral"]["usage"]}},
+            "is not valid",
+        ),
         (
             {"provider": "openai", "response": {"model": "gpt-4o", "usage": {"prompt_tokens": 1.5}}},
             "must be an integer",
@@ -198,14 +160,14 @@ async def test_tokens_of_other_kinds_are_kept_and_priced(ada: Member) -> None:
         ),
     ],
 )
-async def test_a_response_that_makes_no_sense_is_refused(ada: Member, event: dict[str, Any], detail: str) -> None:
+async def test_an_invalid_response_is_refused(ada: Member, event: dict[str, Any], detail: str) -> None:
     problem = assert_problem(await ada.request("POST", "/api/events/track", json=event), 422)
     assert detail in problem["detail"]
 
 
-async def test_what_nobody_knows_the_price_of_is_unpriced_and_not_free(ada: Member) -> None:
+async def test_a_call_without_a_known_price_is_unpriced_and_not_free(ada: Member) -> None:
     for event in (
-        {"provider": "nobody", "model": "gpt-4o"},
+        {"provider": "no-vendor", "model": "gpt-4o"},
         {"model": "gpt-4o-banana"},
         {"provider": "github-copilot", "model": "gpt-4o"},
     ):
@@ -219,7 +181,7 @@ async def test_what_nobody_knows_the_price_of_is_unpriced_and_not_free(ada: Memb
 
 
 @pytest.mark.both_roads
-async def test_a_cost_the_caller_knows_is_believed_to_the_last_digit(ada: Member) -> None:
+async def test_a_cost_from_the_caller_is_stored_with_every_digit(ada: Member) -> None:
     body = b'{"provider":"openai","model":"gpt-4o","input_tokens":1,"output_tokens":1,"cost":1234567.123456789012}'
     response = await ada.request(
         "POST", "/api/events/track", content=body, headers={"Content-Type": "application/json"}
@@ -248,7 +210,7 @@ async def test_sending_again_changes_nothing(ada: Member) -> None:
     assert (await ada.get("/api/events/call-1"))["event_id"] == first.json()["event_id"]
 
 
-async def test_an_idempotency_key_does_the_same_for_a_request(ada: Member) -> None:
+async def test_an_idempotency_key_makes_a_request_repeatable(ada: Member) -> None:
     headers = {"Idempotency-Key": "request-1"}
     first = await ada.request("POST", "/api/events/track", json=call(), headers=headers)
     again = await ada.request("POST", "/api/events/track", json=call(), headers=headers)
@@ -262,7 +224,7 @@ async def test_an_idempotency_key_does_the_same_for_a_request(ada: Member) -> No
         assert_problem(wrong, 422)
 
 
-async def test_a_uuid_of_the_callers_own_is_the_events_id(ada: Member) -> None:
+async def test_a_uuid_from_the_caller_is_the_id_of_the_event(ada: Member) -> None:
     own = str(uuid4())
     assert (await ada.track(id=own)).json()["event_id"] == own
 
@@ -286,7 +248,7 @@ async def test_a_batch_keeps_the_good_events(ada: Member) -> None:
 
 
 @pytest.mark.both_roads
-async def test_a_batch_of_a_thousand_is_taken_and_no_more(ada: Member) -> None:
+async def test_a_batch_has_at_most_a_thousand_events(ada: Member) -> None:
     assert (await ada.batch(*[call()] * 1000))["recorded"] == 1000
     assert_problem(await ada.request("POST", "/api/events/batch", json={"events": [call()] * 1001}), 422)
     assert_problem(await ada.request("POST", "/api/events/batch", json={"events": []}), 422)
@@ -296,7 +258,7 @@ async def test_a_batch_of_a_thousand_is_taken_and_no_more(ada: Member) -> None:
 @pytest.mark.both_roads
 async def test_events_are_listed_newest_first_page_by_page(ada: Member) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    # Three share a moment, so that a page can end inside it.
+    # Three have the same timestamp, so that a page can end between them.
     moments = [start + timedelta(minutes=minute) for minute in (0, 1, 2, 2, 2, 3, 4)]
     await ada.batch(*[call(timestamp=moment.isoformat()) for moment in moments])
     seen: list[Any] = []
@@ -354,7 +316,7 @@ async def test_a_list_with_bad_parameters_is_refused(ada: Member, query: dict[st
 
 
 @pytest.mark.both_roads
-async def test_an_event_nobody_sent_is_not_found(ada: Member) -> None:
+async def test_an_unknown_event_is_not_found(ada: Member) -> None:
     assert_problem(await ada.request("GET", f"/api/events/{uuid4()}"), 404, "Event not found")
 
 

@@ -1,4 +1,4 @@
-"""Exports: files of any length that hold what the API shows, to the last digit, and nothing of others."""
+"""Exports: files of any length with the rows and digits of the API, of one workspace only."""
 
 import asyncio
 import csv
@@ -24,12 +24,13 @@ from fastapi import FastAPI
 
 from engines.exports import COSTS, EVENTS, FOCUS
 from tests.conftest import SIGNING_KEY, client_of, running, settings_for
+from tests.support.data import cases
 from tests.support.product import PATIENCE, Server
 from tests.support.team import Member, assert_problem, call, sign_up
 from utils.errors import Unavailable
 from utils.tables import Column, CsvWriter
 
-RULES = json.loads((Path(__file__).parent / "data" / "focus_1_4.json").read_text())
+RULES = cases("focus_1_4.json")
 FORMATS = ("csv", "jsonl", "parquet")
 COLUMNS = {"events": EVENTS, "costs": COSTS, "focus": FOCUS}
 FILES = [(path, format) for path in COLUMNS for format in FORMATS]
@@ -38,14 +39,14 @@ MANY = 100_000
 
 
 async def export(somebody: Member, path: str, format: str, **query: Any) -> bytes:
-    """A file; it must come."""
+    """Downloads a file; it must succeed."""
     response = await somebody.request("GET", f"/api/export/{path}", params={**query, "format": format})
     assert response.status_code == 200, response.text
     return response.content
 
 
 def read(content: bytes, format: str) -> list[dict[str, Any]]:
-    """The rows of a file as its own reader has them."""
+    """The rows of a file as a reader of its format returns them."""
     if format == "csv":
         return list(csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True))
     if format == "jsonl":
@@ -55,7 +56,7 @@ def read(content: bytes, format: str) -> list[dict[str, Any]]:
 
 
 def meant(column: Column, value: Any) -> Any:
-    """What a value of any file stands for."""
+    """A value of any format in the types of Python."""
     if value in (None, ""):
         return None
     read_text: dict[str, Callable[[Any], Any]] = {
@@ -74,7 +75,7 @@ def meant(column: Column, value: Any) -> Any:
 
 
 async def rows(somebody: Member, path: str, format: str, **query: Any) -> list[dict[str, Any]]:
-    """What the rows of an export stand for, whatever its format."""
+    """The rows of an export of any format, in the types of Python."""
     found = read(await export(somebody, path, format, **query), format)
     assert all(row.keys() == {column.name for column in COLUMNS[path]} for row in found)
     return [{column.name: meant(column, row[column.name]) for column in COLUMNS[path]} for row in found]
@@ -104,10 +105,10 @@ async def spent(ada: Member, bob: Member) -> Member:
         call(timestamp="2026-01-11T00:30:00Z", project="search", tags={"team": "b"}, metadata={"n": [1, {"x": None}]}),
         call(timestamp="2026-01-11T12:00:00Z", provider="anthropic", model="claude-sonnet-4-5", **cached),
         call(timestamp="2026-01-12T12:00:00Z", status="timeout", error_message="line one\r\nline \"two\"; ümlaut, 漢"),
-        call(timestamp="2026-01-12T12:00:00Z", provider="nobody", model="mystery", project="chat"),
-        call(timestamp="2026-01-12T13:00:00Z", provider="nobody", model="mystery", project="chat"),
-        call(timestamp="2026-01-12T13:00:00Z", provider="nobody", model="half", cost="0.000000000000123"),
-        call(timestamp="2026-01-12T13:00:00Z", provider="nobody", model="half", latency_ms=12),
+        call(timestamp="2026-01-12T12:00:00Z", provider="no-vendor", model="mystery", project="chat"),
+        call(timestamp="2026-01-12T13:00:00Z", provider="no-vendor", model="mystery", project="chat"),
+        call(timestamp="2026-01-12T13:00:00Z", provider="no-vendor", model="half", cost="0.000000000000123"),
+        call(timestamp="2026-01-12T13:00:00Z", provider="no-vendor", model="half", latency_ms=12),
         call(timestamp="2026-01-31T23:59:59.999999Z", cost="9999999.999999999999999", id="mine"),
         {"provider": "openai", "response": response, "timestamp": "2026-01-20T10:00:00Z"},
     )  # fmt: skip
@@ -131,7 +132,7 @@ async def test_events_are_exported_as_they_are_listed(spent: Member) -> None:
         assert await rows(spent, "events", format) == events
 
 
-async def test_an_export_is_a_file_to_be_saved(spent: Member) -> None:
+async def test_an_export_is_an_attachment(spent: Member) -> None:
     for path, format in FILES:
         response = await spent.request("GET", f"/api/export/{path}", params={"format": format})
         name = "focus-1.4" if path == "focus" else path
@@ -141,7 +142,7 @@ async def test_an_export_is_a_file_to_be_saved(spent: Member) -> None:
         }[format]  # fmt: skip
 
 
-async def test_lines_of_json_are_the_events_of_the_api(spent: Member) -> None:
+async def test_json_lines_are_the_events_of_the_api(spent: Member) -> None:
     lines = (await export(spent, "events", "jsonl")).decode().splitlines()
     for line, event in zip(lines, (await spent.get("/api/events"))["events"], strict=True):
         assert json.loads(line).keys() == event.keys()
@@ -152,7 +153,7 @@ async def test_lines_of_json_are_the_events_of_the_api(spent: Member) -> None:
 
 @pytest.mark.both_roads
 async def test_an_export_of_many_pages_has_every_event_once(ada: Member) -> None:
-    # Many at the same moment, so that pages end between events of one.
+    # Many have the same timestamp, so that pages end between them.
     for batch in range(3):
         await ada.batch(
             *[call(id=f"{batch}-{n}", timestamp=f"2026-01-0{1 + n % 2}T00:00:00Z", latency_ms=n) for n in range(501)]
@@ -163,7 +164,9 @@ async def test_an_export_of_many_pages_has_every_event_once(ada: Member) -> None
         assert await rows(ada, "events", format) == events
 
 
-async def test_what_arrives_meanwhile_moves_nothing(ada: Member, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_events_that_arrive_during_an_export_do_not_shift_it(
+    ada: Member, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await ada.batch(*[call(timestamp=f"2026-01-10T00:{n % 60:02}:{n // 60:02}Z") for n in range(1000)])
     await ada.batch(*[call(timestamp="2026-01-09T00:00:00Z") for _ in range(300)])
     before = {event["event_id"] for event in await listed(ada)}
@@ -237,7 +240,7 @@ async def test_daily_costs_equal_a_recount(spent: Member) -> None:
             assert await rows(spent, "costs", format, start="2025-12-31", end="2026-02-01", tz=tz) == counted
 
 
-async def test_costs_cover_the_range_that_is_asked_for(spent: Member) -> None:
+async def test_costs_cover_the_requested_range(spent: Member) -> None:
     events = [event for event in await listed(spent) if event["timestamp"].day in (11, 12)]
     assert await rows(spent, "costs", "jsonl", start="2026-01-11", end="2026-01-12") == recount(events, "UTC")
 
@@ -255,10 +258,10 @@ async def test_a_day_of_many_pages_is_complete(ada: Member) -> None:
     assert exported == recount(await listed(ada), "UTC")
 
 
-# What a spreadsheet makes of it
+# Spreadsheets
 
 
-async def test_text_that_looks_like_a_formula_is_defused_in_csv_and_only_there(ada: Member) -> None:
+async def test_text_that_looks_like_a_formula_is_escaped_only_in_csv(ada: Member) -> None:
     texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"]
     await ada.batch(
         *[
@@ -282,7 +285,7 @@ async def test_text_that_looks_like_a_formula_is_defused_in_csv_and_only_there(a
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
 
 
-def test_numbers_are_not_taken_for_formulas() -> None:
+def test_numbers_are_not_escaped_as_formulas() -> None:
     writer = CsvWriter([Column("n", "integer"), Column("x", "float"), Column("d", "decimal"), Column("t", "text")])
     written = writer.write({"n": [-1], "x": [-0.5], "d": ["-0.25"], "t": ["-1"]})
     assert written + writer.end() == b"n,x,d,t\r\n-1,-0.5,-0.25,'-1\r\n"
@@ -291,7 +294,7 @@ def test_numbers_are_not_taken_for_formulas() -> None:
 # FOCUS
 
 
-async def test_charges_keep_the_rules_of_focus(spent: Member) -> None:
+async def test_charges_conform_to_focus(spent: Member) -> None:
     for format in FORMATS:
         found = read(await export(spent, "focus", format, **JANUARY), format)
         assert len(found) == 7
@@ -326,14 +329,14 @@ def assert_type(kind: str, value: Any, format: str) -> None:
 
 
 @pytest.mark.both_roads
-async def test_charges_say_the_same_as_the_costs(spent: Member) -> None:
+async def test_charges_agree_with_the_costs(spent: Member) -> None:
     workspace = spent.session["workspace_id"]
     costs = [row for row in await rows(spent, "costs", "jsonl", **JANUARY) if row["total_cost"] is not None]
     found = await rows(spent, "focus", "jsonl", **JANUARY)
     projects = {p["name"]: p["id"] for p in (await spent.get("/api/projects"))["projects"]}
     for charge, cost in zip(found, costs, strict=True):
         assert charge["EffectiveCost"] == charge["ContractedCost"] == charge["ListCost"] == cost["total_cost"]
-        # Somebody else invoices: CAU-BilledCost-C-005-C.
+        # Another party invoices: CAU-BilledCost-C-005-C.
         assert charge["BilledCost"] == 0
         assert charge["ChargePeriodStart"].date() == cost["date"]
         assert charge["ChargePeriodEnd"] - charge["ChargePeriodStart"] == timedelta(days=1)
@@ -357,7 +360,7 @@ async def test_charges_say_the_same_as_the_costs(spent: Member) -> None:
         assert [charge[f"x_{name}"] for name in own] == [cost[name] for name in ours]
 
 
-async def test_what_has_no_price_is_no_charge_and_what_has_it_in_part_says_so(spent: Member) -> None:
+async def test_unpriced_calls_are_not_charged_and_partly_priced_ones_are_marked(spent: Member) -> None:
     found = await rows(spent, "focus", "csv", **JANUARY)
     assert not [row for row in found if row["ServiceName"] == "mystery"]
     (half,) = [row for row in found if row["ServiceName"] == "half"]
@@ -365,7 +368,7 @@ async def test_what_has_no_price_is_no_charge_and_what_has_it_in_part_says_so(sp
     assert half["ChargeDescription"] == "2 calls of half, 1 without a known price and not included in the cost"
 
 
-async def test_days_and_months_of_charges_begin_in_the_time_zone_asked_for(spent: Member) -> None:
+async def test_charges_use_the_requested_time_zone(spent: Member) -> None:
     found = await rows(spent, "focus", "jsonl", start="2026-01-11", end="2026-01-11", tz="Europe/Berlin")
     assert {(row["ChargePeriodStart"], row["ChargePeriodEnd"]) for row in found} == {
         (datetime(2026, 1, 10, 23, tzinfo=UTC), datetime(2026, 1, 11, 23, tzinfo=UTC))
@@ -394,7 +397,7 @@ async def test_parquet_holds_exact_money_and_times(spent: Member) -> None:
     assert costs.field("date").type == pyarrow.date32()
 
 
-# Who gets what
+# Permissions
 
 
 async def test_an_empty_workspace_gives_an_empty_file(ada: Member) -> None:
@@ -418,10 +421,10 @@ async def test_nothing_of_another_workspace_is_exported(spent: Member, bob: Memb
         assert_problem(await bob.request("GET", f"/api/export/{path}", headers=elsewhere), 404)
 
 
-# When something goes wrong
+# Errors
 
 
-async def test_a_wrong_request_is_answered_as_everywhere(ada: Member) -> None:
+async def test_an_invalid_export_gets_the_usual_errors(ada: Member) -> None:
     for path in COLUMNS:
         late = {"start": "yesterday"} if path == "events" else {"start": "2026-02-01", "end": "2026-01-01"}
         for wrong in ({"format": "xlsx"}, {"limit": "3"}, late):
@@ -430,7 +433,7 @@ async def test_a_wrong_request_is_answered_as_everywhere(ada: Member) -> None:
 
 
 @pytest.mark.both_roads
-async def test_a_database_that_cannot_be_reached_is_said_before_the_first_byte(
+async def test_an_unavailable_database_is_reported_before_the_first_byte(
     ada: Member, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: Any) -> None:
@@ -444,7 +447,7 @@ async def test_a_database_that_cannot_be_reached_is_said_before_the_first_byte(
         assert "content-disposition" not in response.headers
 
 
-async def test_others_are_answered_while_a_file_is_made(
+async def test_other_requests_are_answered_during_an_export(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writing, others_were_answered = threading.Event(), threading.Event()
@@ -452,7 +455,7 @@ async def test_others_are_answered_while_a_file_is_made(
 
     def write_after_the_others(self: CsvWriter, page: Any) -> bytes:
         writing.set()
-        assert others_were_answered.wait(PATIENCE), "nobody was answered while a page was written"
+        assert others_were_answered.wait(PATIENCE), "no other request was answered while a page was written"
         return write(self, page)
 
     monkeypatch.setattr(CsvWriter, "write", write_after_the_others)
@@ -508,7 +511,7 @@ async def large(url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: P
 async def test_memory_does_not_grow_with_the_file(large: Large, format: str) -> None:
     assert large.server.process is not None
     worker = psutil.Process(large.server.process.pid)
-    # A fifth of it loads what is needed and lets buffers reach their size.
+    # The first fifth loads modules and fills buffers.
     await export(large.admin, "events", format, end="2026-01-01T05:33:20Z")
     before = worker.memory_info().rss
     content = io.BytesIO()
@@ -528,7 +531,7 @@ async def test_memory_does_not_grow_with_the_file(large: Large, format: str) -> 
 
 
 @pytest.mark.parametrize("format", FORMATS)
-async def test_a_file_that_cannot_be_finished_has_no_valid_end(large: Large, postgres_url: str, format: str) -> None:
+async def test_an_aborted_export_is_recognisably_incomplete(large: Large, postgres_url: str, format: str) -> None:
     name = await large.sql.fetchval("select current_database()")
     outside = await asyncpg.connect(postgres_url)
     content = b""

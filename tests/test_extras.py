@@ -1,4 +1,4 @@
-"""What a server without its optional packages does, and what it answers where one of them is needed."""
+"""A server without its optional packages: what works, and the errors where a package is needed."""
 
 import subprocess
 import sys
@@ -11,9 +11,10 @@ import pytest
 
 import utils
 from tests.conftest import client_of, running, settings_for
+from tests.support.alerts import CENT_SPENT, add_channel, has_status, hurry, set_budget
 from tests.support.receiver import Receiver
 from tests.support.team import Member, assert_problem, sign_up
-from tests.test_alerts import CENT_SPENT, add_channel, has_status, hurry, set_budget, until
+from tests.support.waiting import until
 from utils import chats
 from utils.extras import _PACKAGES
 
@@ -49,7 +50,7 @@ async def admin(bare: None, url: str, tmp_path: Path) -> AsyncIterator[Member]:
         yield await sign_up(client, "Ada")
 
 
-async def test_health_says_which_extras_there_are(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_health_lists_the_installed_extras(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await client.get("/api/health")).json()["extras"] == ["parquet", "apprise"]
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert (await client.get("/api/health")).json()["extras"] == ["apprise"]
@@ -70,7 +71,7 @@ async def test_parquet_is_refused_before_anything_is_sent(admin: Member, path: s
     ("kind", "address"),
     [
         ("other", TELEGRAM),
-        # Whom only Apprise looks up, and what only it encrypts.
+        # Addresses that only Apprise resolves, and encryption that only it supports.
         ("slack", "slack://xoxb-1234-1234-abc/somebody@example.com"),
         ("email", "mailto://user:password@nowhere.invalid?pgp=encrypt"),
     ],
@@ -84,9 +85,7 @@ async def test_a_service_of_apprise_is_refused_when_the_channel_is_made(admin: M
 @pytest.mark.parametrize(
     ("kind", "address"), [("slack", TELEGRAM), ("discord", "json://example.com/"), ("email", "slack://a/b/c")]
 )
-async def test_what_is_no_address_of_its_kind_is_refused_as_with_apprise(
-    admin: Member, kind: str, address: str
-) -> None:
+async def test_an_invalid_address_is_refused_as_with_apprise(admin: Member, kind: str, address: str) -> None:
     refused = await admin.request("POST", "/api/alert-channels", json={"kind": kind, "name": "x", "url": address})
     name = {"slack": "a Slack", "discord": "a Discord", "email": "an e-mail"}[kind]
     assert assert_problem(refused, 422)["detail"] == f"This is not {name} URL"
@@ -103,7 +102,7 @@ async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkey
         }
         for kind, address in addresses.items():
             await add_channel(admin, address, kind, name=kind)
-        # As it was stored under the kind for everything else.
+        # As it was stored with the kind "other".
         await add_channel(admin, "discord://987/zyx", "other", name="other")
         await set_budget(admin, name="<Team> & co")
         await admin.track(**CENT_SPENT)
@@ -125,7 +124,9 @@ async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkey
         assert text.endswith("\nhttp://127.0.0.1:8000")
 
 
-async def test_a_channel_of_apprise_waits_for_it(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_deliveries_by_apprise_wait_until_it_is_installed(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = settings_for(tmp_path, database_url=url, allow_private_webhooks=True)
     async with Receiver() as receiver:
         async with running(settings) as app, client_of(app) as client:
@@ -158,7 +159,7 @@ def test_no_module_of_the_program_needs_an_extra() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_files_of_the_extras_hold_what_is_looked_for() -> None:
+def test_the_requirements_of_each_extra_name_its_package() -> None:
     root = Path(__file__).parent.parent
     found: dict[str, Any] = {}
     for extra in _PACKAGES:

@@ -1,4 +1,4 @@
-"""What people think of the answers: one rating of a call by each of them, and what of it remains."""
+"""Feedback: one rating of a call by each member, and what remains after deletions."""
 
 from pathlib import Path
 from typing import Any
@@ -8,24 +8,16 @@ import httpx
 import pytest
 
 from tests.conftest import client_of, running, settings_for
-from tests.support.team import PASSWORD, Caller, Member, assert_problem, new_api_key, sign_up
+from tests.support.team import PASSWORD, Caller, Member, assert_problem, join, new_api_key, sign_up
 from utils.ids import event_uuid
 
 
 async def rate(caller: Caller, event_id: str, rating: int, **more: Any) -> dict[str, Any]:
-    """A rating that is given."""
+    """Creates a rating."""
     response = await caller.request("POST", "/feedback", json={"event_id": event_id, "rating": rating, **more})
     assert response.status_code == 201, response.text
     given: dict[str, Any] = response.json()
     return given
-
-
-async def join(admin: Member, member: Member) -> None:
-    """Makes somebody a viewer; from then on their requests are about that workspace."""
-    wanted = {"email": member.email, "role": "viewer"}
-    invitation = (await admin.request("POST", "/api/workspaces/invitations", json=wanted)).json()
-    accepted = await member.request("POST", "/api/workspaces/invitations/accept", json={"token": invitation["token"]})
-    member.workspace_id = accepted.json()["id"]
 
 
 @pytest.mark.both_roads
@@ -42,7 +34,7 @@ async def test_a_rating_keeps_what_matters_of_the_call(ada: Member) -> None:
     assert listed == {"count": 1, "feedback": [given], "next_cursor": None} == await ada.get("/api/feedback")
 
 
-async def test_a_call_is_named_by_either_id(ada: Member) -> None:
+async def test_a_call_is_found_by_either_id(ada: Member) -> None:
     event_id = (await ada.track(id="mine")).json()["event_id"]
     for named in ({"event_id": "mine"}, {"llm_call_id": "mine"}, {"llm_call_id": event_id}):
         response = await ada.request("POST", "/api/feedback", json={**named, "rating": 4})
@@ -59,7 +51,7 @@ async def test_an_unknown_call_is_not_found(ada: Member, bob: Member) -> None:
     assert (await ada.get("/feedback"))["count"] == (await bob.get("/feedback"))["count"] == 0
 
 
-async def test_rating_again_takes_the_place_of_the_rating(ada: Member) -> None:
+async def test_rating_again_replaces_the_rating(ada: Member) -> None:
     await ada.track(id="mine")
     application, other = await new_api_key(ada), await new_api_key(ada)
     first = await rate(ada, "mine", 5, comment="Great")
@@ -72,7 +64,7 @@ async def test_rating_again_takes_the_place_of_the_rating(ada: Member) -> None:
     assert [row["rating"] for row in (await ada.get("/feedback"))["feedback"]] == [3, 3, 1]
 
 
-async def test_impossible_ratings_are_refused(ada: Member) -> None:
+async def test_invalid_ratings_are_refused(ada: Member) -> None:
     await ada.track(id="mine")
     for wrong in (
         {"rating": 0}, {"rating": 6}, {"rating": 4.5}, {"rating": "5"}, {"rating": None}, {"comment": "x" * 2001},
@@ -84,7 +76,7 @@ async def test_impossible_ratings_are_refused(ada: Member) -> None:
     assert (await ada.get("/feedback"))["count"] == 0
 
 
-async def test_everybody_rates_and_admins_read(ada: Member, client: httpx.AsyncClient) -> None:
+async def test_every_member_rates_and_admins_read_ratings(ada: Member, client: httpx.AsyncClient) -> None:
     await ada.track(id="mine")
     viewer = await sign_up(client, "Vera")
     await join(ada, viewer)
@@ -141,7 +133,7 @@ async def test_a_rating_outlives_its_event(url: str, sql: "asyncpg.Connection[as
         assert await sql.fetchval("select count(*) from public.feedback") == 0
 
 
-async def test_who_deletes_their_account_takes_their_words_along(ada: Member, client: httpx.AsyncClient) -> None:
+async def test_deleting_an_account_deletes_its_comments(ada: Member, client: httpx.AsyncClient) -> None:
     await ada.track(id="mine")
     viewer = await sign_up(client, "Vera")
     await join(ada, viewer)

@@ -1,4 +1,4 @@
-"""What will be spent: patterns go on, intervals hold what they promise, and too little data is called so."""
+"""Forecasts: patterns continue, intervals have their coverage, and too little data is reported."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -71,14 +71,14 @@ def look(
 # The models
 
 
-def test_a_weekly_pattern_goes_on() -> None:
+def test_a_weekly_pattern_continues() -> None:
     (found,) = simulate([WEEK * 6], [21])
     assert np.allclose(np.median(found.paths, axis=0), WEEK * 3)
     model, mae, mase = found.tested[0]
     assert (model, round(mae, 12), mase) == ("seasonal_naive", 0, None)
 
 
-def test_steady_growth_is_followed_and_no_growth_invented() -> None:
+def test_steady_growth_continues_and_none_is_invented() -> None:
     growing = [(2 + 0.05 * day) ** 2 for day in range(100)]
     (found,) = simulate([growing], [28])
     assert found.model == "holt_winters"
@@ -87,7 +87,7 @@ def test_steady_growth_is_followed_and_no_growth_invented() -> None:
     assert errors["holt_winters"] < errors["damped_trend"] < errors["seasonal_naive"]
 
 
-def test_the_seasonal_naive_errors_are_those_of_a_week_before() -> None:
+def test_seasonal_naive_errors_are_differences_from_a_week_before() -> None:
     # Every week costs 7 more a day. A forecast is off by 7 in the first week, by 14 in the second, and so on to 28.
     costs = [100.0 + 7 * (day // 7) for day in range(140)]
     (found,) = simulate([costs], [7])
@@ -106,7 +106,7 @@ def test_scaling_all_dollars_scales_the_forecast() -> None:
     assert np.allclose(one.paths * 1000, many.paths)
 
 
-def test_a_series_has_one_forecast_whatever_stands_beside_it() -> None:
+def test_the_forecast_of_a_series_does_not_depend_on_others() -> None:
     random = np.random.default_rng(4)
     several = [kind(random, days) for kind in KINDS.values() for days in (40, 90)]
     together = simulate(several, [10] * len(several))
@@ -121,7 +121,7 @@ def test_spend_is_never_negative_and_always_a_number(costs: list[float]) -> None
     assert (found.paths >= 0).all()
 
 
-def test_intervals_hold_what_they_promise_on_generated_series() -> None:
+def test_intervals_have_their_coverage_on_generated_series() -> None:
     found = coverage(
         [kind(np.random.default_rng(seed), 150) for seed in range(8) for kind in KINDS.values()], range(60, 137, 26), 14
     )
@@ -131,16 +131,16 @@ def test_intervals_hold_what_they_promise_on_generated_series() -> None:
     assert abs(found.totals_95 - 95) <= 5
 
 
-def test_intervals_hold_what_they_promise_on_the_demo_s_days() -> None:
+def test_intervals_have_their_coverage_on_the_demo() -> None:
     found = coverage(demo_costs(datetime(2026, 11, 21, 9, 30, tzinfo=UTC), Random(1)), range(42, 76, 3), 14)
     assert abs(found.days_80 - 80) <= 5
     assert abs(found.days_95 - 95) <= 5
 
 
-# What is answered
+# Answers
 
 
-def test_today_is_what_is_spent_and_the_rest_of_a_usual_day() -> None:
+def test_today_is_the_spend_so_far_and_the_rest_of_a_usual_day() -> None:
     # A quarter of a day's 10 usually comes before now, and 6 have been spent.
     found = look(series([10.0] * 30, today=6))
     assert [(day.date, day.expected) for day in found.days[:2]] == [
@@ -192,7 +192,7 @@ def test_a_budget_is_exceeded_on_the_day_its_limit_is_reached() -> None:
     assert [one.total.expected for one in found if one.total] == [Decimal("297.50")] * 3
 
 
-def test_a_budget_at_its_edge_is_exceeded_half_of_the_times() -> None:
+def test_a_budget_at_the_median_is_exceeded_with_probability_one_half() -> None:
     costs = list(KINDS["noise"](np.random.default_rng(5), 90))
     edge = look(series(costs), horizon=1).total
     assert edge is not None
@@ -205,7 +205,7 @@ def test_a_budget_at_its_edge_is_exceeded_half_of_the_times() -> None:
     assert found.exceeds_on in (date(2026, 11, 29), date(2026, 11, 30))
 
 
-def test_a_long_period_is_looked_at_for_92_days() -> None:
+def test_a_long_period_is_forecast_for_92_days() -> None:
     yearly = budget(10_000, 100, period="yearly", period_end="2027-11-21T00:00:00Z")
     (found,) = look(series([10.0] * 30), series([10.0] * 30, budget=yearly.id), budgets=(yearly,)).budgets
     assert found.until == TODAY + timedelta(days=91)
@@ -226,7 +226,7 @@ def test_a_long_period_is_looked_at_for_92_days() -> None:
         ),
     ],
 )
-def test_too_little_data_is_said_to_be_too_little(days: int, missing: str) -> None:
+def test_too_little_data_is_reported(days: int, missing: str) -> None:
     one = budget(100, 5)
     found = look(series([1.0] * days, today=2), series([1.0] * days, budget=one.id), budgets=(one,))
     assert (found.missing, found.total, found.days, found.model, found.backtest) == (missing, None, [], None, [])
@@ -266,7 +266,7 @@ async def test_a_forecast_of_stored_calls_and_budgets(ada: Member, bob: Member) 
         assert (await ada.request("POST", "/api/budgets", json=body)).status_code == 201
     keyed = {"limit": 1, "scope": {"api_key": (await new_api_key(ada)).id}}
     assert (await ada.request("POST", "/api/budgets", json=keyed)).status_code == 201
-    # By the day it is in Kolkata, where tomorrow begins at 18:30: up to then, no day there is without calls.
+    # By the calendar of Kolkata, where the next day begins at 18:30: until then every day has calls.
     noon = datetime.combine(datetime.now(ZoneInfo("Asia/Kolkata")), time(0, 5), UTC)
     days = [noon - timedelta(days=day) for day in range(1, 41)]
     await ada.batch(
@@ -286,7 +286,7 @@ async def test_a_forecast_of_stored_calls_and_budgets(ada: Member, bob: Member) 
     usual = [budget["total"] and budget["probability"] for budget in found["budgets"]]
     assert usual == [0, 0, 0, 0, None, None]
     assert "daily totals do not cover scopes with an API key" in found["budgets"][4]["missing"]
-    # Every day of November, in Kolkata as elsewhere, costs the same again and again.
+    # Every day of November, in Kolkata as elsewhere, costs the same.
     _, search, tagged, mini = found["budgets"][:4]
     assert search["total"] == tagged["total"]
     assert mini["total"]["expected"] == pytest.approx(2 * search["total"]["expected"])

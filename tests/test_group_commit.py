@@ -1,4 +1,4 @@
-"""Group commit: gathered while a write is under way, answered when committed, never mixed up."""
+"""Group commit: items are collected during a write, answered after the commit, each to its caller."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from utils.group_commit import GroupCommit
 
 
 class Writer:
-    """Notes every write, and waits in each until told to go on."""
+    """Records every write, and waits in each until `go` is released."""
 
     def __init__(self) -> None:
         self.writes: list[tuple[str, list[int]]] = []
@@ -26,7 +26,7 @@ class Writer:
         return [item * 10 for item in items]
 
 
-async def test_what_arrives_during_a_write_goes_out_with_the_next() -> None:
+async def test_items_that_arrive_during_a_write_go_into_the_next() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [1]))]
@@ -41,7 +41,7 @@ async def test_what_arrives_during_a_write_goes_out_with_the_next() -> None:
     assert writer.writes == [("w", [1]), ("w", [*range(20, 60)])]
 
 
-async def test_the_next_write_goes_out_before_the_last_one_is_answered() -> None:
+async def test_the_next_write_starts_before_the_last_one_is_answered() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     written_before: list[int] = []
@@ -60,7 +60,7 @@ async def test_the_next_write_goes_out_before_the_last_one_is_answered() -> None
     assert written_before == [2, 2]
 
 
-async def test_much_that_waits_is_written_beside_what_is_under_way() -> None:
+async def test_a_long_queue_is_written_in_parallel() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [1]))]
@@ -76,7 +76,7 @@ async def test_much_that_waits_is_written_beside_what_is_under_way() -> None:
     assert [len(items) for _, items in writer.writes] == [1, 250, 300]
 
 
-async def test_keys_do_not_wait_for_one_another() -> None:
+async def test_keys_do_not_wait_for_each_other() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put(key, [1])) for key in "ab"]
@@ -87,7 +87,7 @@ async def test_keys_do_not_wait_for_one_another() -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_a_batch_has_a_largest_size() -> None:
+async def test_the_size_of_a_batch_is_limited() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer, max_batch=3)
     tasks = [asyncio.create_task(group.put("w", [item])) for item in range(6)]
@@ -97,7 +97,7 @@ async def test_a_batch_has_a_largest_size() -> None:
     assert [len(items) for _, items in writer.writes] == [3, 3]
 
 
-async def test_too_many_waiting_are_refused_and_later_ones_taken() -> None:
+async def test_a_full_queue_refuses_items_until_it_has_room() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer, max_waiting=4)
     first = asyncio.create_task(group.put("w", [1, 2, 3]))
@@ -110,7 +110,7 @@ async def test_too_many_waiting_are_refused_and_later_ones_taken() -> None:
     assert await group.put("w", [4, 5]) == [40, 50]
 
 
-async def test_one_callers_bad_item_costs_only_them() -> None:
+async def test_a_bad_item_fails_only_for_its_caller() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [1]))]
@@ -123,7 +123,7 @@ async def test_one_callers_bad_item_costs_only_them() -> None:
     assert isinstance(answers[2], ValueError)
 
 
-async def test_when_the_database_is_away_everyone_hears_it_once() -> None:
+async def test_an_unavailable_database_fails_every_waiting_caller_once() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [item])) for item in (503, 1)]
@@ -133,7 +133,7 @@ async def test_when_the_database_is_away_everyone_hears_it_once() -> None:
     assert len(writer.writes) == 1
 
 
-async def test_a_caller_who_leaves_does_not_disturb_the_others() -> None:
+async def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [item])) for item in (1, 2)]
@@ -145,7 +145,7 @@ async def test_a_caller_who_leaves_does_not_disturb_the_others() -> None:
     await group.close()
 
 
-async def test_closing_waits_for_what_was_accepted() -> None:
+async def test_closing_waits_for_accepted_items() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     task = asyncio.create_task(group.put("w", [1]))
@@ -162,6 +162,6 @@ async def test_closing_after_a_writer_has_just_ended_returns() -> None:
     group: GroupCommit[str, int, int] = GroupCommit(Writer())
     ended = asyncio.create_task(asyncio.sleep(0))
     await ended
-    # Ended, and not yet taken out of the set, as between the end of a task and its callbacks.
+    # The task has ended and is still in the set, as before its callbacks run.
     group._writers.add(ended)
     await group.close()

@@ -1,4 +1,4 @@
-"""Budgets that hold: scopes, reservations that never exceed a limit, thresholds told exactly once."""
+"""Budgets that hold: scopes, reservations that never exceed a limit, one alert per threshold."""
 
 import asyncio
 import random
@@ -38,7 +38,7 @@ async def set_budget(admin: Member, **budget: Any) -> dict[str, Any]:
 
 
 async def spend(admin: Member) -> dict[str, float]:
-    """What each budget has spent, by its name."""
+    """The current spend of each budget, by name."""
     return {budget["name"]: budget["current_spend"] for budget in (await admin.get("/api/budgets"))["budgets"]}
 
 
@@ -47,7 +47,7 @@ async def reserve(caller: Caller, **planned: Any) -> httpx.Response:
 
 
 async def the_budget(admin: Member) -> tuple[float, float, float]:
-    """What the only budget has spent, holds and has left."""
+    """The spend, the reserved and the remaining amount of the only budget."""
     (budget,) = (await admin.get("/api/budgets"))["budgets"]
     return budget["current_spend"], budget["reserved"], budget["remaining"]
 
@@ -83,7 +83,7 @@ async def test_a_budget_counts_the_calls_of_its_scope(ada: Member) -> None:
     }  # fmt: skip
 
 
-async def test_a_scope_is_told_apart_and_follows_its_project(ada: Member, bob: Member) -> None:
+async def test_scopes_are_distinct_and_follow_a_renamed_project(ada: Member, bob: Member) -> None:
     await ada.request("POST", "/api/projects", json={"name": "search"})
     (project,) = (await ada.get("/api/projects"))["projects"]
     first = await set_budget(ada, scope={"project": "search"})
@@ -102,7 +102,7 @@ async def test_a_scope_is_told_apart_and_follows_its_project(ada: Member, bob: M
 
 
 @pytest.mark.both_roads
-async def test_like_s_own_signs_mean_themselves(ada: Member) -> None:
+async def test_the_wildcards_of_like_are_literal(ada: Member) -> None:
     for name, model in {"percent": "a%b", "underscore": "a_b", "backslash": "a\\b", "star": "a*b"}.items():
         await set_budget(ada, name=name, scope={"model": model})
     for model in ("a%b", "a_b", "a\\b", "axb", "A_B"):
@@ -142,7 +142,7 @@ async def test_a_custom_period_repeats_from_its_start(
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_the_counters_equal_a_recount_whatever_happens(
+async def test_the_counters_always_equal_a_recount(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -158,7 +158,7 @@ async def test_the_counters_equal_a_recount_whatever_happens(
             return call(
                 id=str(chance.randrange(200)),
                 provider=chance.choice(["openai", "anthropic"]),
-                model=chance.choice(["gpt-4o", "gpt-4o-mini", "nobody-knows-it"]),
+                model=chance.choice(["gpt-4o", "gpt-4o-mini", "no-such-model"]),
                 input_tokens=chance.randrange(10**6),
                 project=chance.choice(["p", "q", None]),
                 tags=chance.choice([{}, {"t": "a"}, {"t": "b", "u": "a"}]),
@@ -202,7 +202,7 @@ async def test_a_reservation_holds_until_it_is_settled_or_released(ada: Member) 
     assert held.json()["estimated_cost"] == 0.01
     other = (await reserve(ada)).json()
     assert await the_budget(ada) == (0, 0.02, 0.98)
-    # The call turned out cheaper than it might have.
+    # The call was cheaper than the reservation.
     settled = await ada.track(**call(input_tokens=1000, output_tokens=0), reservation_id=held.json()["id"])
     assert settled.status_code == 201
     assert await the_budget(ada) == (0.0025, 0.01, 0.9875)
@@ -220,12 +220,12 @@ async def test_a_batch_settles_too_and_an_event_sent_again_does_not(ada: Member)
     assert await the_budget(ada) == (0.01, 0.01, 0.98)
     await ada.batch({**CENT_SPENT, "id": "x", "reservation_id": second})
     assert await the_budget(ada) == (0.01, 0.01, 0.98)
-    # One that is not there, or not there any more, harms nothing.
+    # An unknown or expired reservation has no effect.
     assert (await ada.track(**CENT_SPENT, reservation_id=str(uuid4()))).status_code == 201
 
 
 @pytest.mark.both_roads
-async def test_what_does_not_fit_is_refused_with_the_budget_s_name(ada: Member, bob: Member) -> None:
+async def test_a_refused_reservation_names_the_budget(ada: Member, bob: Member) -> None:
     await set_budget(ada, limit=5, hard=True, name="wide")
     narrow = await set_budget(ada, limit="0.015", hard=True, name="narrow", scope={"model": "gpt-4o*"})
     await set_budget(ada, limit="0.001", name="soft", period="daily")
@@ -233,7 +233,7 @@ async def test_what_does_not_fit_is_refused_with_the_budget_s_name(ada: Member, 
     refused = assert_problem(await reserve(ada), 402)
     assert (refused["budget_id"], refused["budget"], refused["remaining"]) == (narrow["id"], "narrow", 0.005)
     assert refused["detail"].startswith("The budget 'narrow' has $0.005 left until ")
-    # All or nothing: the wide one holds no more than before.
+    # All or nothing: the wider budget has no new reservation.
     assert {b["name"]: b["reserved"] for b in (await ada.get("/api/budgets"))["budgets"]} == {
         "wide": 0.01, "narrow": 0.01, "soft": 0,
     }  # fmt: skip
@@ -246,16 +246,16 @@ async def test_what_does_not_fit_is_refused_with_the_budget_s_name(ada: Member, 
     assert (await reserve(bob)).status_code == 201
 
 
-async def test_a_check_says_what_a_call_may_cost(ada: Member) -> None:
+async def test_a_check_estimates_the_cost_of_a_call(ada: Member) -> None:
     free = (await ada.request("POST", "/api/budgets/check", json=CENT)).json()
     assert (free["allowed"], free["estimated_cost"], free["tightest_budget"]) == (True, 0.01, None)
-    # A million tokens out of a model nobody lists: as much as the dearest of the provider.
-    unlisted = {"provider": "openai", "model": "nobody-knows-it", "input_tokens": 0, "max_output_tokens": 1_000_000}
+    # A million tokens from an unlisted model: charged as the most expensive of the provider.
+    unlisted = {"provider": "openai", "model": "no-such-model", "input_tokens": 0, "max_output_tokens": 1_000_000}
     answer = (await ada.request("POST", "/api/budgets/check", json=unlisted)).json()
     assert answer["pricing"].startswith("dearest:genai-prices@")
     assert answer["estimated_cost"] >= 600
-    nobody = (await ada.request("POST", "/api/budgets/check", json={**unlisted, "provider": "nobody"})).json()
-    assert (nobody["allowed"], nobody["estimated_cost"], nobody["pricing"]) == (True, None, "unpriced")
+    unknown = (await ada.request("POST", "/api/budgets/check", json={**unlisted, "provider": "no-vendor"})).json()
+    assert (unknown["allowed"], unknown["estimated_cost"], unknown["pricing"]) == (True, None, "unpriced")
 
 
 async def test_an_application_reserves_within_its_own_budget(ada: Member) -> None:
@@ -268,8 +268,8 @@ async def test_an_application_reserves_within_its_own_budget(ada: Member) -> Non
     assert_problem(await reserve(reader), 403)
 
 
-async def test_holders_that_die_free_the_money_when_they_lapse(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A clock that stands in the middle of a month, however long the requests take.
+async def test_reservations_of_crashed_callers_expire(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock that stays in the middle of a month during all requests.
     at = datetime.now(UTC).replace(day=15)
     monkeypatch.setattr(engines.budgets, "now", lambda: at)
     await set_budget(ada, limit="0.5", hard=True)
@@ -280,7 +280,7 @@ async def test_holders_that_die_free_the_money_when_they_lapse(ada: Member, monk
     at += timedelta(seconds=5)
     assert await the_budget(ada) == (0, 0, 0.5)
     assert (await reserve(ada)).status_code == 201
-    # Who was late is counted all the same.
+    # Late calls are counted as well.
     await ada.track(**CENT_SPENT, reservation_id=held[0].json()["id"], timestamp=at.isoformat())
     assert await the_budget(ada) == (0.01, 0.01, 0.48)
 
@@ -292,7 +292,7 @@ def pair(url: str, tmp_path: Path, quick_passwords: None) -> Iterator[tuple[Thre
         yield servers
 
 
-async def test_two_hundred_at_once_through_two_servers_hold_exactly_the_limit(
+async def test_200_concurrent_reservations_on_two_servers_stay_within_the_limit(
     pair: tuple[ThreadServer, ThreadServer],
 ) -> None:
     one, other = pair
@@ -324,13 +324,13 @@ async def test_two_hundred_at_once_through_two_servers_hold_exactly_the_limit(
 
 
 async def alerts(admin: Member) -> list[tuple[str, float]]:
-    """What was told, the oldest first."""
+    """The subject and threshold of each alert, oldest first."""
     found = (await admin.get("/api/alerts"))["alerts"]
     return [(alert["subject"], alert["threshold"]) for alert in reversed(found)]
 
 
 @pytest.mark.both_roads
-async def test_crossing_a_threshold_is_told_once(ada: Member) -> None:
+async def test_crossing_a_threshold_creates_one_alert(ada: Member) -> None:
     budget = await set_budget(ada, limit="0.1", name="Small")
     for _ in range(12):
         await ada.track(**CENT_SPENT)
@@ -339,7 +339,7 @@ async def test_crossing_a_threshold_is_told_once(ada: Member) -> None:
     assert (newest["kind"], newest["budget_id"], newest["spend"]) == ("budget", budget["id"], 0.1)
 
 
-async def test_a_late_event_crosses_in_its_own_period(ada: Member) -> None:
+async def test_a_late_event_counts_in_its_own_period(ada: Member) -> None:
     await set_budget(ada, limit="0.02", period="daily", thresholds=[100], name="Day")
     for day in (3, 5, 3):
         await ada.track(**CENT_SPENT, timestamp=f"2026-01-{day:02}T12:00:00Z")
@@ -347,25 +347,25 @@ async def test_a_late_event_crosses_in_its_own_period(ada: Member) -> None:
     assert alert["period_start"] == "2026-01-03T00:00:00Z"
 
 
-async def test_a_budget_that_is_set_too_late_tells_at_once(ada: Member) -> None:
+async def test_a_budget_that_is_already_exceeded_creates_alerts_immediately(ada: Member) -> None:
     await ada.track(**CENT_SPENT)
     await set_budget(ada, limit="0.0125", name="Late")
     await set_budget(ada, limit="0.0125", name="Late")
     assert sorted(threshold for _, threshold in await alerts(ada)) == [50, 80]
 
 
-async def test_a_model_without_a_price_is_told_once(ada: Member) -> None:
+async def test_a_model_without_a_price_creates_one_alert(ada: Member) -> None:
     for _ in range(3):
-        await ada.track(model="nobody-knows-it")
-    await ada.batch(call(model="nobody-knows-it"), call(provider="nobody"), call())
+        await ada.track(model="no-such-model")
+    await ada.batch(call(model="no-such-model"), call(provider="no-vendor"), call())
     found = (await ada.get("/api/alerts"))["alerts"]
     assert sorted((alert["kind"], alert["subject"]) for alert in found) == [
-        ("unpriced_model", "nobody/gpt-4o"),
-        ("unpriced_model", "openai/nobody-knows-it"),
+        ("unpriced_model", "no-vendor/gpt-4o"),
+        ("unpriced_model", "openai/no-such-model"),
     ]
 
 
-async def test_eight_writers_at_once_make_exactly_three_alerts(
+async def test_eight_concurrent_writers_create_exactly_three_alerts(
     url: str, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     settings = settings_for(tmp_path, database_url=url)

@@ -1,4 +1,4 @@
-"""The house stands: imports go down only, and no room imports one on its own floor."""
+"""The layers of the program: imports go down only, and no package imports another of its own layer."""
 
 import ast
 import importlib
@@ -139,7 +139,7 @@ def test_imports_go_down_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_sql_is_in_the_migrations_only(path: Path) -> None:
+def test_sql_is_only_in_the_migrations(path: Path) -> None:
     # The record of the migrations is kept by the program.
     if path != ROOT / "roads" / "migrations.py":
         assert not re.search(r"\b(select .* from|insert into|delete from) ", path.read_text()), path
@@ -171,13 +171,13 @@ def test_a_route_s_body_is_one_call(path: Path) -> None:
             assert len(node.body) <= 2, f"{path.stem}.{node.name} decides too much"
 
 
-def test_the_supabase_client_delays_no_start_without_it() -> None:
+def test_the_supabase_client_is_imported_only_when_used() -> None:
     program = "import main, sys; print({'supabase', 'postgrest', 'realtime'} & {*sys.modules})"
     said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert said.stdout == "set()\n"
 
 
-def test_whatever_creates_an_alert_or_a_workspace_does_what_belongs_to_it() -> None:
+def test_every_function_that_creates_an_alert_or_a_workspace_completes_it() -> None:
     for name, function in schema.wanted().items():
         alerts = function.code.count("insert into public.alerts\n") + function.code.count("insert into public.alerts (")
         assert function.code.count("queue_deliveries(p_") == alerts or not alerts, name

@@ -20,7 +20,7 @@ def admitted() -> list[str]:
     return [name[1:] for name in names if name.startswith("!")]
 
 
-def test_what_is_in_the_image_starts_and_holds_no_secret(url: str, tmp_path: Path) -> None:
+def test_the_image_starts_and_contains_no_secret(url: str, tmp_path: Path) -> None:
     app = tmp_path / "app"
     # The dashboard is admitted to be built; its sources are not in the image.
     for name in {*admitted()} - {"dashboard"}:
@@ -46,13 +46,13 @@ def test_what_is_in_the_image_starts_and_holds_no_secret(url: str, tmp_path: Pat
     assert (said.returncode, said.stdout) == (0, f"LLMLab {len([*MIGRATIONS.glob('*.sql')])}\n"), said.stderr
 
 
-def test_the_files_around_the_image_agree_with_it() -> None:
+def test_the_files_of_the_image_agree() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     health = "/api/health"
     assert health in dockerfile
     assert "RUN rm -r dashboard\nCOPY --from=dashboard /dashboard/dist dashboard/dist\n" in dockerfile
     assert config.DASHBOARD == ROOT / "dashboard" / "dist"
-    # What is built, installed or kept secret on this machine stays out of it.
+    # Builds, installed packages and secrets of this machine are left out.
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {f"dashboard/{name}" for name in (".env*", "dist", "node_modules")} <= {*ignored}
     assert f'healthcheckPath = "{health}"' in (ROOT / "railway.toml").read_text()

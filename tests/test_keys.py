@@ -64,7 +64,7 @@ async def test_the_database_holds_no_key(
         (["admin"], {"POST /api/events/track", "GET /api/events", "GET /api/keys"}),
     ],
 )
-async def test_a_key_does_what_its_scopes_say(ada: Member, scopes: list[str], allowed: set[str]) -> None:
+async def test_a_key_may_do_what_its_scopes_allow(ada: Member, scopes: list[str], allowed: set[str]) -> None:
     application = await new_api_key(ada, scopes=scopes)
     for request in ("POST /api/events/track", "GET /api/events", "GET /api/keys"):
         method, path = request.split()
@@ -82,7 +82,7 @@ async def test_a_key_does_what_its_scopes_say(ada: Member, scopes: list[str], al
 
 
 @pytest.mark.both_roads
-async def test_a_revoked_key_is_refused_at_once(ada: Member) -> None:
+async def test_a_revoked_key_is_refused_immediately(ada: Member) -> None:
     application = await new_api_key(ada)
     assert (await application.track()).status_code == 201
     assert (await ada.request("DELETE", f"/api/keys/{application.id}")).status_code == 204
@@ -116,13 +116,13 @@ async def test_a_key_expires(ada: Member, monkeypatch: pytest.MonkeyPatch) -> No
     assert_problem(past, 422, "expires_at must be in the future")
 
 
-async def test_what_is_no_key_is_refused(ada: Member, client: httpx.AsyncClient) -> None:
+async def test_an_unknown_key_is_refused(ada: Member, client: httpx.AsyncClient) -> None:
     for key in ("llmlab_sk_", "llmlab_sk_" + "x" * 43, "llmlab_sk_\x7f", "llmlab_sk_" + "x" * 5000):
         response = await client.get("/api/events", headers={"Authorization": f"Bearer {key}"})
         assert_problem(response, 401)
 
 
-async def test_a_key_is_renamed_and_what_it_did_is_told(ada: Member) -> None:
+async def test_the_audit_log_shows_the_current_name_of_a_key(ada: Member) -> None:
     admin = await new_api_key(ada, name="robot", scopes=["admin"])
     renamed = await admin.request("PATCH", f"/api/keys/{admin.id}", json={"name": "robot 2"})
     assert renamed.json()["name"] == "robot 2"
@@ -144,7 +144,7 @@ async def test_a_key_works_in_its_workspace_only(ada: Member, bob: Member) -> No
     assert_problem(await bob.request("DELETE", f"/api/keys/{application.id}"), 404)
 
 
-async def test_each_key_is_limited_by_itself(url: str, tmp_path: Path) -> None:
+async def test_each_key_has_its_own_rate_limit(url: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, database_url=url, rate_limit_per_minute=20)
     async with running(settings) as app, client_of(app) as client:
         ada = await sign_up(client, "Ada")
@@ -158,7 +158,7 @@ async def test_each_key_is_limited_by_itself(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.both_roads
-async def test_a_provider_key_is_kept_and_never_shown(ada: Member, bob: Member) -> None:
+async def test_a_provider_key_is_stored_and_never_shown(ada: Member, bob: Member) -> None:
     body = {"provider": "OpenAI", "name": "production", "key": SECRET}
     kept = await ada.request("POST", "/api/provider-keys", json=body)
     assert kept.status_code == 201
@@ -177,13 +177,13 @@ async def test_a_provider_key_is_kept_and_never_shown(ada: Member, bob: Member) 
 
 
 @pytest.mark.parametrize("key", ["sk-tiny", "x" * 4097, "sk-ключ-0123456789", "sk-\n0123456789"])
-async def test_what_cannot_be_a_provider_key_is_refused_without_repeating_it(ada: Member, key: str) -> None:
+async def test_an_invalid_provider_key_is_refused_without_repeating_it(ada: Member, key: str) -> None:
     response = await ada.request("POST", "/api/provider-keys", json={"provider": "openai", "key": key})
     assert_problem(response, 422)
     assert key not in response.text
 
 
-def test_a_cipher_opens_only_what_was_kept_there_under_its_keys() -> None:
+def test_a_secret_is_decrypted_only_in_its_place_with_its_keys() -> None:
     old, new = "o" * 32, "n" * 32
     sealed = Cipher([old]).encrypt(SECRET, "here")
     assert Cipher([old]).decrypt(sealed, "here") == SECRET
@@ -197,7 +197,7 @@ def test_a_cipher_opens_only_what_was_kept_there_under_its_keys() -> None:
         Cipher([old]).decrypt(changed, "here")
 
 
-async def test_the_encryption_key_can_be_exchanged(
+async def test_the_encryption_key_can_be_rotated(
     url: str, tmp_path: Path, sql: "asyncpg.Connection[asyncpg.Record]", capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new = "o" * 32, "n" * 32
@@ -222,7 +222,7 @@ def test_a_short_encryption_key_is_refused(tmp_path: Path) -> None:
             settings_for(tmp_path, encryption_key=SecretStr(keys))
 
 
-async def test_a_key_of_a_project_that_is_not_there_is_refused(ada: Member) -> None:
+async def test_a_key_of_an_unknown_project_is_refused(ada: Member) -> None:
     response = await ada.request("POST", "/api/keys", json={"name": "x", "project": "nowhere"})
     assert_problem(response, 404, "Project not found")
     assert_problem(await ada.request("POST", "/api/keys", json={"name": "x", "project": str(uuid4())}), 404)

@@ -1,4 +1,4 @@
-"""Rate limits: exactly so many requests in any minute, and the headers that say so."""
+"""Rate limits: the exact number of requests in any minute, and the headers that report it."""
 
 import asyncio
 import shutil
@@ -19,7 +19,7 @@ from tests.support.product import PATIENCE
 from tests.support.team import Application, assert_problem, new_api_key, new_email, sign_up
 
 
-async def test_two_hundred_at_once_let_exactly_the_limit_through(url: str, tmp_path: Path) -> None:
+async def test_200_concurrent_requests_are_limited_exactly(url: str, tmp_path: Path) -> None:
     async with (
         running(settings_for(tmp_path, database_url=url, rate_limit_per_minute=100)) as app,
         client_of(app) as client,
@@ -37,9 +37,7 @@ async def test_two_hundred_at_once_let_exactly_the_limit_through(url: str, tmp_p
         assert other.headers["x-ratelimit-remaining"] == "99"
 
 
-async def test_workers_that_share_redis_let_exactly_the_limit_through_together(
-    url: str, tmp_path: Path, redis_url: str
-) -> None:
+async def test_workers_that_share_redis_share_the_limit(url: str, tmp_path: Path, redis_url: str) -> None:
     settings = settings_for(tmp_path, database_url=url, rate_limit_per_minute=100, redis_url=redis_url)
     async with running(settings) as one, running(settings) as other, client_of(one) as here, client_of(other) as there:
         ada = await sign_up(here, "Ada")
@@ -53,7 +51,7 @@ async def test_workers_that_share_redis_let_exactly_the_limit_through_together(
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    """A Redis server of the test's own."""
+    """A Redis server for the test."""
     program = shutil.which("redis-server")
     assert program, "./run.sh test installs redis-server where it can"
     port = free_port()
@@ -73,7 +71,7 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     process.wait()
 
 
-async def test_nobody_in_particular_is_limited_by_address(url: str, tmp_path: Path) -> None:
+async def test_requests_without_a_token_are_limited_by_address(url: str, tmp_path: Path) -> None:
     async with (
         running(settings_for(tmp_path, database_url=url, rate_limit_per_minute=5)) as app,
         client_of(app) as client,
@@ -83,7 +81,7 @@ async def test_nobody_in_particular_is_limited_by_address(url: str, tmp_path: Pa
         assert statuses == [200] * 3 + [401] * 2 + [429]
 
 
-async def test_a_counter_that_cannot_be_reached_is_said_so(
+async def test_an_unreachable_rate_limiter_is_reported(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object, **__: object) -> bool:
@@ -99,7 +97,7 @@ async def test_a_counter_that_cannot_be_reached_is_said_so(
         assert_problem(await client.post("/api/auth/login", json={"email": new_email(), "password": "x"}), 503)
 
 
-async def test_browsers_of_a_named_origin_may_call(url: str, tmp_path: Path) -> None:
+async def test_browsers_of_an_allowed_origin_may_call(url: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, database_url=url, cors_origins="https://app.example.com, http://localhost:5173")
     async with running(settings) as app, client_of(app) as client:
         ask = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}

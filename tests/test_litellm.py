@@ -7,15 +7,14 @@ traces of the program and hidden parameters were taken out.
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.data import DATA
 from tests.support.team import Caller, Member, assert_problem, new_api_key
 
-DATA = Path(__file__).parent / "data"
 RECORDED: list[dict[str, Any]] = json.loads((DATA / "litellm_payloads.json").read_text())
 TRACES = (DATA / "litellm_traces.pb").read_bytes()
 # 0.005615 twice for OpenAI, 0.0075 for Anthropic.
@@ -28,7 +27,7 @@ def payload(**changes: Any) -> dict[str, Any]:
 
 
 async def post(caller: Caller, body: Any, **headers: str) -> Any:
-    """What the door for LiteLLM answers; it must succeed."""
+    """The answer of the endpoint for LiteLLM; it must succeed."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", **headers}
     response = await caller.request("POST", "/api/ingest/litellm", content=content, headers=headers)
@@ -36,25 +35,20 @@ async def post(caller: Caller, body: Any, **headers: str) -> Any:
     return response.json()
 
 
-async def events_of(caller: Caller) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await caller.get("/api/events"))["events"]
-    return found
-
-
-async def test_both_ways_tell_the_same_calls_which_are_counted_once(ada: Member) -> None:
+async def test_calls_reported_in_both_ways_are_counted_once(ada: Member) -> None:
     application = await new_api_key(ada)
     assert await post(application, RECORDED) == {"recorded": 4, "duplicates": 0, "rejected": []}
-    before = sorted(await events_of(ada), key=str)
+    before = sorted(await ada.events(), key=str)
     headers = {"Content-Type": "application/x-protobuf"}
     traces = await application.request("POST", "/v1/traces", content=TRACES, headers=headers)
     assert (traces.status_code, traces.content) == (200, b"")
     assert await post(application, RECORDED) == {"recorded": 0, "duplicates": 4, "rejected": []}
-    assert sorted(await events_of(ada), key=str) == before
+    assert sorted(await ada.events(), key=str) == before
     summary = await ada.get("/api/costs/summary", start="2026-11-21", end="2026-11-21")
     assert (summary["call_count"], summary["total_cost"], summary["unpriced_calls"]) == (4, TOTAL, 0)
 
 
-async def test_its_traces_alone_are_complete(ada: Member) -> None:
+async def test_the_traces_of_litellm_are_sufficient(ada: Member) -> None:
     headers = {"Content-Type": "application/x-protobuf"}
     for _ in range(2):
         answer = await ada.request("POST", "/v1/traces", content=TRACES, headers=headers)
@@ -63,9 +57,9 @@ async def test_its_traces_alone_are_complete(ada: Member) -> None:
     assert (summary["call_count"], summary["total_cost"], summary["unpriced_calls"]) == (4, TOTAL, 0)
 
 
-async def test_a_record_tells_all_there_is_to_know(ada: Member) -> None:
+async def test_a_record_has_every_field_of_an_event(ada: Member) -> None:
     await post(ada, RECORDED)
-    events = {(event["provider"], event["status"], len(event["tags"])): event for event in await events_of(ada)}
+    events = {(event["provider"], event["status"], len(event["tags"])): event for event in await ada.events()}
     openai, anthropic = events["openai", "success", 3], events["anthropic", "success", 1]
     assert openai["tags"] == {"key": "k", "team": "search", "prod": "true"}
     assert openai["model"] == "gpt-4o-2024-08-06"
@@ -78,14 +72,14 @@ async def test_a_record_tells_all_there_is_to_know(ada: Member) -> None:
     assert (refused["error_message"], refused["cost"], refused["total_tokens"]) == ("RateLimitError", 0, 0)
 
 
-async def test_a_single_record_and_one_in_each_line_are_taken_too(ada: Member) -> None:
+async def test_a_single_record_and_json_lines_are_accepted(ada: Member) -> None:
     assert (await post(ada, RECORDED[0]))["recorded"] == 1
     lines = "\n".join(json.dumps(each) for each in RECORDED).encode()
     assert await post(ada, lines) == {"recorded": 3, "duplicates": 1, "rejected": []}
     assert await post(ada, []) == {"recorded": 0, "duplicates": 0, "rejected": []}
 
 
-async def test_its_reckoning_stands_where_nobody_knows_a_price_or_counts_cannot_tell(ada: Member) -> None:
+async def test_the_cost_from_litellm_is_used_where_none_can_be_calculated(ada: Member) -> None:
     def named(number: int, **changes: Any) -> dict[str, Any]:
         return payload(id=f"chatcmpl-9f8c2a44d2f34f0{number}", response=None, request_tags=[f"n:{number}"], **changes)
 
@@ -105,12 +99,12 @@ async def test_its_reckoning_stands_where_nobody_knows_a_price_or_counts_cannot_
         ],
     )
     assert answer == {"recorded": 6, "duplicates": 0, "rejected": []}
-    events = {event["tags"]["n"]: event for event in await events_of(ada)}
+    events = {event["tags"]["n"]: event for event in await ada.events()}
     assert [events[n]["cost"] for n in "012345"] == [0.005615, 0.0075, None, 0, 0.012, 0.04]
     assert [events[n]["pricing"] for n in "12345"] == ["caller", "unpriced", "caller", "caller", "caller"]
 
 
-async def test_the_project_of_its_key_is_ours_and_the_good_ones_are_kept(ada: Member) -> None:
+async def test_records_go_to_the_project_of_the_key_and_valid_ones_are_stored(ada: Member) -> None:
     filed = payload(metadata={"user_api_key_project_alias": "search", "user_api_key_team_alias": "discovery"})
     answer = await post(
         ada,
@@ -124,7 +118,7 @@ async def test_the_project_of_its_key_is_ours_and_the_good_ones_are_kept(ada: Me
     assert [each["index"] for each in answer["rejected"]] == [1, 2]
     assert "model" in answer["rejected"][0]["detail"]
     assert answer["rejected"][1]["detail"] == "startTime and endTime must be seconds since 1970"
-    tagged = {event["project"]: event["tags"] for event in await events_of(ada)}
+    tagged = {event["project"]: event["tags"] for event in await ada.events()}
     assert tagged == {
         "search": {"team": "discovery", "prod": "true"},
         None: {"key": "k", "tier": "gold"},
@@ -134,13 +128,13 @@ async def test_the_project_of_its_key_is_ours_and_the_good_ones_are_kept(ada: Me
     assert (await post(application, {**filed, "id": "chatcmpl-9f8c2a44d2f34f0e"}))["recorded"] == 1
 
 
-async def test_what_cannot_be_read_is_refused(ada: Member) -> None:
+async def test_unreadable_bodies_are_refused(ada: Member) -> None:
     for body in (b"", b"[", b"[1]", b"{} x", b'"text"', b"\xff", b"[" * 10_000, b'[{"id": 1'):
         assert_problem(await ada.request("POST", "/api/ingest/litellm", content=body), 400)
     assert_problem(await ada.request("POST", "/api/ingest/litellm", content=b"[" + b"{}," * 10_001 + b"{}]"), 400)
 
 
-async def test_a_batch_of_the_size_it_sends_is_taken(ada: Member) -> None:
+async def test_a_batch_of_the_size_that_litellm_sends_is_accepted(ada: Member) -> None:
     batch = [payload(id=f"chatcmpl-9f8c2a44d2f3{n:04}", messages="x" * 10_000) for n in range(512)]
     assert await post(ada, batch) == {"recorded": 512, "duplicates": 0, "rejected": []}
     too_large = b" " * (16 * 1024 * 1024 + 1)
@@ -148,7 +142,7 @@ async def test_a_batch_of_the_size_it_sends_is_taken(ada: Member) -> None:
     assert_problem(refused, 413, "The request body is larger than 16 MiB")
 
 
-async def test_a_record_may_be_long_but_not_hold_everything(ada: Member) -> None:
+async def test_a_record_may_be_long_but_not_have_too_many_values(ada: Member) -> None:
     talkative = payload(id="chatcmpl-9f8c2a44d2f34f0d", messages=[{"role": "user", "content": ',[{"\\' * 50_000}])
     assert (await post(ada, [talkative]))["recorded"] == 1
     dense = payload(id="chatcmpl-9f8c2a44d2f34f0e", messages=[{}] * 10_001)
@@ -158,16 +152,16 @@ async def test_a_record_may_be_long_but_not_hold_everything(ada: Member) -> None
     assert (await post(ada, [talkative, dense]))["recorded"] == 1
 
 
-async def test_what_people_wrote_is_neither_stored_nor_logged(ada: Member, caplog: pytest.LogCaptureFixture) -> None:
+async def test_prompts_and_answers_are_neither_stored_nor_logged(ada: Member, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     assert "CANARY" in json.dumps(RECORDED)
     await post(ada, RECORDED)
-    for event in await events_of(ada):
+    for event in await ada.events():
         assert "CANARY" not in str(await ada.get(f"/api/events/{event['event_id']}"))
     assert "CANARY" not in caplog.text
 
 
-async def test_nobody_else_sends_records(client: httpx.AsyncClient, ada: Member, bob: Member) -> None:
+async def test_sending_records_needs_permission(client: httpx.AsyncClient, ada: Member, bob: Member) -> None:
     assert_problem(await client.post("/api/ingest/litellm", json=RECORDED), 401)
     await post(ada, RECORDED)
     assert await post(bob, RECORDED) == {"recorded": 4, "duplicates": 0, "rejected": []}

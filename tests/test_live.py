@@ -1,4 +1,4 @@
-"""Live updates: whoever watches a workspace hears of its changes, whichever server they were made on."""
+"""Live updates: a client that watches a workspace receives its changes from every server."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ from tests.support.team import Caller, Member, assert_problem, call, new_api_key
 from tests.support.threads import ThreadServer, two_servers
 from utils.errors import Unavailable
 
-# Far more than anything here takes.
+# Seconds, far more than any step needs.
 LISTENER = "llmlab live updates"
 LISTENERS = (
     f"select count(*) from pg_stat_activity where application_name = '{LISTENER}' and datname = current_database()"
@@ -48,7 +48,7 @@ class Heard(NamedTuple):
 
 
 class Stream:
-    """What somebody hears who watches their workspace."""
+    """The messages to a client that watches its workspace."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -80,14 +80,14 @@ class Stream:
                 return message
 
     async def end(self) -> None:
-        """Returns when the stream has ended as it should, without another message."""
+        """Waits for the end of the stream, without another message."""
         async with asyncio.timeout(PATIENCE):
             assert [line async for line in self._lines if line and not line.startswith(":")] == []
 
 
 @asynccontextmanager
 async def watching(somebody: Caller, last_event_id: str | None = None) -> AsyncIterator[Stream]:
-    """A stream of theirs."""
+    """A stream of a member."""
     headers = somebody.headers | ({} if last_event_id is None else {"Last-Event-ID": last_event_id})
     async with somebody._client.stream("GET", "/api/stream", headers=headers) as response:
         assert response.status_code == 200, await response.aread()
@@ -95,7 +95,7 @@ async def watching(somebody: Caller, last_event_id: str | None = None) -> AsyncI
 
 
 async def eventually(holds: Callable[[], Awaitable[object]]) -> None:
-    """Returns when it does."""
+    """Waits until the condition holds."""
     async with asyncio.timeout(PATIENCE):
         while not await holds():
             await asyncio.sleep(0.02)
@@ -112,14 +112,14 @@ async def client_at(server: Server | ThreadServer) -> AsyncIterator[httpx.AsyncC
 def pair(
     request: pytest.FixtureRequest, url: str, tmp_path: Path, quick_passwords: None
 ) -> Iterator[tuple[ThreadServer, ThreadServer]]:
-    """Two running servers over one database, on each road to it; straight to it if the test does not say."""
+    """Two running servers over one database, on each road to it; the direct one by default."""
     road = getattr(request, "param", "direct")
     if road == "supabase":
         supabase: SupabaseServer = request.getfixturevalue("supabase")
         settings = settings_for(tmp_path, supabase_url=supabase.url, supabase_key=SECRET_KEY)
     else:
         if road == "pooled":
-            # The port tells that it is a transaction pooler.
+            # The port identifies a transaction pooler.
             (folder,) = parse_qs(urlsplit(url).query)["host"]
             (tmp_path / ".s.PGSQL.6543").symlink_to(Path(folder) / ".s.PGSQL.5432")
             url = f"postgresql://postgres@{quote(str(tmp_path), safe='')}:6543{urlsplit(url).path}"
@@ -129,7 +129,7 @@ def pair(
 
 
 @pytest.mark.parametrize("pair", ["direct", "pooled", "supabase"], indirect=True)
-async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(
+async def test_a_change_reaches_the_watchers_of_its_workspace_on_every_server(
     pair: tuple[ThreadServer, ThreadServer],
 ) -> None:
     async with client_at(pair[0]) as one, client_at(pair[1]) as two:
@@ -150,12 +150,12 @@ async def test_a_change_on_one_server_is_told_on_the_other_and_to_nobody_else(
             assert response.headers["x-accel-buffering"] == "no"
 
 
-async def test_many_streams_share_one_connection_that_listens(
+async def test_many_streams_share_one_listening_connection(
     pair: tuple[ThreadServer, ThreadServer], sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with client_at(pair[0]) as client, AsyncExitStack() as stack:
         people = [await sign_up(client, "Ada") for _ in range(5)]
-        # Nobody watches yet.
+        # Before the first stream.
         assert await sql.fetchval(LISTENERS) == 0
         streams = [await stack.enter_async_context(watching(people[number % 5])) for number in range(50)]
         for stream in streams:
@@ -167,7 +167,7 @@ async def test_many_streams_share_one_connection_that_listens(
         assert await sql.fetchval(LISTENERS) == 1
 
 
-async def test_when_the_database_drops_every_connection_nothing_is_missed(
+async def test_no_change_is_missed_when_the_database_drops_every_connection(
     pair: tuple[ThreadServer, ThreadServer], sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with client_at(pair[0]) as one, client_at(pair[1]) as two:
@@ -187,7 +187,7 @@ async def test_when_the_database_drops_every_connection_nothing_is_missed(
                 assert dropped >= 2
 
                 async def answered(path: str = path, body: Any = body) -> bool:
-                    # Whoever was answered 503 sends it again, and it may have been stored all the same.
+                    # After a 503 the client sends it again, although it may have been stored.
                     return (await ada.request("POST", path, json=body)).status_code in (201, 409)
 
                 await eventually(answered)
@@ -195,10 +195,12 @@ async def test_when_the_database_drops_every_connection_nothing_is_missed(
                     pass
 
 
-@pytest.mark.parametrize(("workers", "told"), [("1", signal.SIGINT), ("1", signal.SIGTERM), ("2", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("workers", "signal_number"), [("1", signal.SIGINT), ("1", signal.SIGTERM), ("2", signal.SIGTERM)]
+)
 @pytest.mark.long
-async def test_a_server_with_open_streams_stops_when_it_is_told_to(
-    workers: str, told: signal.Signals, tmp_path: Path
+async def test_a_server_with_open_streams_stops_on_a_signal(
+    workers: str, signal_number: signal.Signals, tmp_path: Path
 ) -> None:
     server = Server(tmp_path / "data", WORKERS=workers)
     server.start()
@@ -208,7 +210,7 @@ async def test_a_server_with_open_streams_stops_when_it_is_told_to(
             streams = [await stack.enter_async_context(watching(ada)) for _ in range(5)]
             for stream in streams:
                 await stream.next()
-            await asyncio.to_thread(server.stop, told)
+            await asyncio.to_thread(server.stop, signal_number)
             for stream in streams:
                 await stream.end()
     finally:
@@ -224,7 +226,7 @@ async def test_a_stream_that_is_closed_makes_room_for_another(pair: tuple[Thread
                 await stack.enter_async_context(watching(ada))
             problem = assert_problem(await ada.request("GET", "/api/stream"), 429)
             assert problem["detail"] == "A caller can have at most 20 open streams; close one first"
-            # Somebody else has streams of their own.
+            # Another member has their own streams.
             async with watching(await sign_up(client, "Bob")):
                 pass
 
@@ -235,7 +237,7 @@ async def test_a_stream_that_is_closed_makes_room_for_another(pair: tuple[Thread
 
 
 @pytest.mark.both_roads
-async def test_whoever_comes_back_hears_what_they_missed(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_a_reconnected_client_receives_missed_changes(client: httpx.AsyncClient, ada: Member) -> None:
     async def first(last_event_id: int | None = None) -> Heard:
         headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
         response = await ada.request("GET", "/api/stream?limit=1", headers=headers)
@@ -253,16 +255,16 @@ async def test_whoever_comes_back_hears_what_they_missed(client: httpx.AsyncClie
         return (await first(seen.version)).what == ["budgets", "projects"]
 
     await eventually(both_counted)
-    # Whoever knows the present version is told of the next one.
+    # A client at the current version receives the next one.
     present = await first()
     waiting = asyncio.create_task(first(present.version))
     await ada.track()
     assert (await waiting)[2:] == (present.version + 1, ["events"])
-    # A version that nobody counted comes from another database.
+    # A version beyond the current one comes from another database.
     assert (await first(present.version + 100)).event == "hello"
 
 
-async def test_a_stream_ends_after_as_many_messages_as_were_asked_for(client: httpx.AsyncClient, ada: Member) -> None:
+async def test_a_stream_ends_after_the_requested_number_of_messages(client: httpx.AsyncClient, ada: Member) -> None:
     response = await ada.request("GET", "/api/stream?limit=1")
     assert (response.status_code, response.text.count("\n\n")) == (200, 1)
     for wrong in ("limit=0", "limit=1001", "limit=x", "since=1"):
@@ -271,7 +273,7 @@ async def test_a_stream_ends_after_as_many_messages_as_were_asked_for(client: ht
         assert_problem(await ada.request("GET", "/api/stream", headers={"Last-Event-ID": wrong}), 422)
 
 
-async def test_a_server_has_so_many_streams_and_no_more(
+async def test_the_number_of_streams_is_limited(
     client: httpx.AsyncClient, ada: Member, bob: Member, monkeypatch: pytest.MonkeyPatch, app: FastAPI
 ) -> None:
     monkeypatch.setattr(engines.live, "_MOST_STREAMS", 1)
@@ -281,7 +283,7 @@ async def test_a_server_has_so_many_streams_and_no_more(
     assert (await bob.request("GET", "/api/stream?limit=1")).status_code == 200
 
 
-# One server, looked at from inside
+# Inside one server
 
 
 async def watch_of(app: FastAPI, somebody: Caller) -> Watch:
@@ -294,13 +296,13 @@ async def watch_of(app: FastAPI, somebody: Caller) -> Watch:
 
 
 async def messages_of(watch: Watch) -> list[LiveMessage | None]:
-    """All messages, until there will be no more."""
+    """All messages, until the stream ends."""
     async with asyncio.timeout(PATIENCE):
         return [message async for message in watch.messages()]
 
 
 class Ending(NamedTuple):
-    """Somebody who watches, and the request of an admin or of their own that ends it."""
+    """A client that watches, and the request of an admin or of its own that ends the stream."""
 
     watcher: Caller
     by: Caller
@@ -309,7 +311,7 @@ class Ending(NamedTuple):
 
 
 async def endings(ada: Member, bob: Member) -> list[Ending]:
-    """Every way to lose one's stream."""
+    """Every way in which a stream can end."""
     key = await new_api_key(ada, scopes=["read"])
     invitation = (await ada.request("POST", "/api/workspaces/invitations", json={"email": bob.email})).json()
     joined = await bob.request("POST", "/api/workspaces/invitations/accept", json={"token": invitation["token"]})
@@ -321,10 +323,10 @@ async def endings(ada: Member, bob: Member) -> list[Ending]:
     ]
 
 
-async def test_who_may_watch_no_longer_is_told_nothing_more(
+async def test_a_stream_ends_when_its_caller_loses_access(
     ada: Member, bob: Member, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # It does not wait for the next sign of life.
+    # The stream does not wait for the next heartbeat.
     monkeypatch.setattr(engines.live, "_SIGN_OF_LIFE_SECONDS", 3600.0)
     for ending in await endings(ada, bob):
         reading = asyncio.create_task(messages_of(await watch_of(app, ending.watcher)))
@@ -334,7 +336,7 @@ async def test_who_may_watch_no_longer_is_told_nothing_more(
 
 
 @pytest.mark.both_roads
-async def test_whose_rights_another_server_took_is_told_nothing_more(
+async def test_a_stream_ends_when_another_server_removes_its_caller(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines.live, "_SIGN_OF_LIFE_SECONDS", 0.05)
@@ -346,7 +348,7 @@ async def test_whose_rights_another_server_took_is_told_nothing_more(
 
 
 @pytest.mark.both_roads
-async def test_a_database_that_is_away_ends_no_stream(
+async def test_streams_survive_an_unavailable_database(
     app: FastAPI, ada: Member, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(engines.live, "_SIGN_OF_LIFE_SECONDS", 0.05)
@@ -376,7 +378,7 @@ async def test_a_database_that_is_away_ends_no_stream(
     assert "Publishing changes: paused: The database cannot be reached; try again in a moment" in said
 
 
-async def test_a_server_that_listens_is_told_and_does_not_ask(
+async def test_a_listening_server_is_notified_and_does_not_poll(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roads.postgres, "_LISTENING_SECONDS", 3600.0)
@@ -399,7 +401,7 @@ async def test_a_server_that_listens_is_told_and_does_not_ask(
             await sql.execute("select pg_terminate_backend($1, 10000)", listener)
 
 
-async def test_what_changed_last_is_counted_when_the_server_stops(
+async def test_the_last_changes_are_counted_when_the_server_stops(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
@@ -408,13 +410,13 @@ async def test_what_changed_last_is_counted_when_the_server_stops(
         await anext(messages)
         await ada.track()
         await anext(messages)
-        # What was counted a moment ago is not counted again so soon.
+        # A recent count is not repeated.
         assert (await ada.request("POST", "/api/budgets", json={"limit": 1})).status_code == 201
     assert json.loads(await sql.fetchval("select kinds from public.changes")).keys() == {"events", "budgets"}
 
 
 @pytest.mark.both_roads
-async def test_a_deleted_workspace_keeps_no_other_from_being_counted(bob: Member, app: FastAPI) -> None:
+async def test_a_deleted_workspace_does_not_prevent_counting_others(bob: Member, app: FastAPI) -> None:
     messages = (await watch_of(app, bob)).messages()
     await anext(messages)
     app.state.engines.live.changes.note(uuid4(), "events")
@@ -426,7 +428,7 @@ async def test_a_deleted_workspace_keeps_no_other_from_being_counted(bob: Member
 
 
 def change(version: int, **kinds: int) -> Change:
-    """A change of some workspace; the later, the higher its version."""
+    """A change of a workspace; later changes have higher versions."""
     return Change(
         workspace_id=UUID(int=1),
         version=version,
@@ -435,11 +437,11 @@ def change(version: int, **kinds: int) -> Change:
     )
 
 
-async def test_who_reads_slowly_is_told_once_of_many_changes() -> None:
+async def test_a_slow_reader_receives_many_changes_as_one() -> None:
     watch = Watch(uuid4(), 10, may_watch, lambda: None)
     for version in range(11, 1000):
         watch.notify(change(version, events=version, budgets=700, prices=9))
-    # What comes late, or twice, is no news.
+    # Late and repeated changes are ignored.
     watch.notify(change(999, events=999))
     watch.notify(change(500, prices=500))
     messages = watch.messages()
@@ -450,7 +452,7 @@ async def test_who_reads_slowly_is_told_once_of_many_changes() -> None:
     assert [message async for message in messages] == []
 
 
-async def test_a_database_restored_from_a_backup_is_looked_at_anew() -> None:
+async def test_versions_start_over_after_a_restore_from_a_backup() -> None:
     watch = Watch(uuid4(), 100, may_watch, lambda: None)
     watch.notify(change(100))
     restored = change(51).model_copy(update={"changed_at": datetime(2026, 6, 1, tzinfo=UTC)})
@@ -460,4 +462,4 @@ async def test_a_database_restored_from_a_backup_is_looked_at_anew() -> None:
 
 
 async def may_watch() -> None:
-    """Nobody has taken their rights."""
+    """Access is not withdrawn."""

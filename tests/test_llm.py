@@ -1,4 +1,4 @@
-"""Calls as an application saw them: the same events, by another door."""
+"""Calls logged by an application: the same events, by another endpoint."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ BOOK = PriceBook()
 
 
 def observed(**changes: Any) -> dict[str, Any]:
-    """A call to gpt-4o of 1,000 and 500 tokens, which costs 0.0075 USD, or what is said instead."""
+    """A call to gpt-4o of 1,000 and 500 tokens, which costs 0.0075 USD, with these changes."""
     named = {} if "model" in changes else {"model_id": "openai/gpt-4o"}
     return {
         **named, "prompt_tokens": 1000, "completion_tokens": 500, "latency_ms": 840.5, "status": "success", **changes,
@@ -44,7 +44,7 @@ async def test_a_logged_call_is_answered_as_it_is_stored(ada: Member) -> None:
 
 
 @pytest.mark.both_roads
-async def test_every_door_stores_the_same_event(ada: Member) -> None:
+async def test_every_endpoint_stores_the_same_event(ada: Member) -> None:
     await ada.track(latency_ms=840.5, timestamp=datetime.now(UTC).isoformat())
     for path in ("/llm/log-call", "/api/llm/log-call"):
         await log(ada, path)
@@ -57,7 +57,7 @@ async def test_every_door_stores_the_same_event(ada: Member) -> None:
     assert (await ada.get("/api/costs/summary"))["call_count"] == 7
 
 
-async def test_a_key_makes_logging_again_harmless(ada: Member) -> None:
+async def test_an_idempotency_key_makes_logging_repeatable(ada: Member) -> None:
     header = {"Idempotency-Key": "call-1"}
     first = await ada.request("POST", "/llm/log-call", json=observed(), headers=header)
     again = await ada.request("POST", "/llm/log-call", json=observed(latency_ms=1, status="error"), headers=header)
@@ -67,7 +67,7 @@ async def test_a_key_makes_logging_again_harmless(ada: Member) -> None:
     assert (await ada.get("/api/costs/summary"))["call_count"] == 1
 
 
-async def test_contradictions_are_refused_and_nothing_is_stored(
+async def test_conflicting_fields_are_refused_and_nothing_is_stored(
     ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Settings
 ) -> None:
     for wrong, detail in (
@@ -91,7 +91,7 @@ async def test_contradictions_are_refused_and_nothing_is_stored(
         assert await sql.fetchval("select count(*) from public.events") == 0
 
 
-async def test_a_model_nobody_knows_is_logged_unpriced_with_its_provider(ada: Member) -> None:
+async def test_an_unknown_model_is_logged_unpriced_with_its_provider(ada: Member) -> None:
     logged = await log(ada, model="in-house-1", provider="acme")
     assert (logged["cost"], logged["pricing"]) == (None, "unpriced")
 
@@ -117,25 +117,25 @@ async def test_the_models_come_page_by_page(ada: Member) -> None:
     }  # fmt: skip
 
 
-async def test_models_of_a_provider_or_with_a_text(ada: Member) -> None:
+async def test_models_are_filtered_by_provider_and_text(ada: Member) -> None:
     google = (await ada.get("/api/llm/models", provider="gemini", limit=1000))["models"]
     assert {model["provider"] for model in google} == {"google"}
     assert "google/palm-2" in {model["id"] for model in google}
     minis = (await ada.get("/api/llm/models", provider="openai", search="4O-Mini"))["models"]
     assert "openai/gpt-4o-mini" in {model["id"] for model in minis}
     assert all("4o-mini" in model["id"] for model in minis)
-    assert (await ada.get("/api/llm/models", provider="nobody"))["models"] == []
+    assert (await ada.get("/api/llm/models", provider="no-vendor"))["models"] == []
     assert_problem(await ada.request("GET", "/llm/models", params={"cursor": "x"}), 422)
 
 
-async def test_who_may_log_and_who_may_look(ada: Member, client: httpx.AsyncClient) -> None:
+async def test_logging_and_reading_need_permissions(ada: Member, client: httpx.AsyncClient) -> None:
     assert_problem(await client.post("/llm/log-call", json=observed()), 401)
     reader = await new_api_key(ada, scopes=["read"])
     assert_problem(await reader.request("POST", "/llm/log-call", json=observed()), 403)
     assert (await reader.get("/llm/models", limit=1))["count"] == 1
 
 
-def test_every_listed_model_is_priced_as_itself() -> None:
+def test_every_listed_model_has_its_own_price() -> None:
     at = datetime(2026, 11, 1, tzinfo=UTC)
     for listed in BOOK.models():
         assert BOOK.model_of_id(listed.id) == (listed.provider, listed.model)
@@ -143,10 +143,10 @@ def test_every_listed_model_is_priced_as_itself() -> None:
         assert price.pricing.endswith(f":{listed.id}") or price.pricing == "unpriced"
         rates = BOOK.rates(listed.provider, listed.model, 0, at)
         assert rates is not None
-        # A price that is not by the token is in no rate.
+        # Rates contain only prices by the token.
         assert price.cost is None or rates.cost(Usage(10, output_tokens=10)) == price.cost
 
 
 @pytest.mark.parametrize("model_id", ["", "/", "openai", "openai/", "OpenAI/gpt-4o", "gemini/palm-2", "openai/GPT-4o"])
-def test_an_id_is_taken_as_it_is_listed_only(model_id: str) -> None:
+def test_an_id_is_accepted_only_as_listed(model_id: str) -> None:
     assert BOOK.model_of_id(model_id) is None

@@ -1,4 +1,4 @@
-"""How the calls went: every metric against a recount of the events, and percentiles against exact ones."""
+"""Metrics compared with a recount of the events, and percentiles with exact ones."""
 
 import math
 import random
@@ -34,13 +34,13 @@ async def busy(ada: Member, bob: Member) -> Member:
         call(timestamp="2026-01-11T00:30:00Z", project="search", latency_ms=99.999, cache_read_tokens=400),
         call(timestamp="2026-01-11T12:00:00Z", model="gpt-4o-mini", latency_ms=1000.001, status="error"),
         call(timestamp="2026-01-12T12:00:00Z", provider="anthropic", model="claude-sonnet-4-5", status="timeout"),
-        call(timestamp="2026-01-12T13:00:00Z", provider="nobody", model="mystery", latency_ms=300),
+        call(timestamp="2026-01-12T13:00:00Z", provider="no-vendor", model="mystery", latency_ms=300),
     )
     await bob.batch(call(timestamp="2026-01-11T12:00:00Z", latency_ms=5))
     return ada
 
 
-async def test_a_new_workspace_has_nothing_to_measure(ada: Member) -> None:
+async def test_the_metrics_of_a_new_workspace_are_empty(ada: Member) -> None:
     summary = await ada.get("/api/metrics/summary")
     del summary["date_range"]
     assert summary == {
@@ -135,7 +135,9 @@ async def test_midnight_belongs_to_the_day_it_begins(ada: Member) -> None:
         assert [row["call_count"] for row in (await ada.get(f"/metrics/{path}", **day))["data"]] == [2]
 
 
-async def test_both_paths_answer_alike_and_only_members(busy: Member, bob: Member, client: httpx.AsyncClient) -> None:
+async def test_both_paths_answer_the_same_and_only_to_members(
+    busy: Member, bob: Member, client: httpx.AsyncClient
+) -> None:
     for path in PATHS:
         older, newer = [await busy.get(f"{prefix}/metrics/{path}", **JANUARY) for prefix in ("", "/api")]
         assert older == newer
@@ -145,15 +147,15 @@ async def test_both_paths_answer_alike_and_only_members(busy: Member, bob: Membe
     assert (await bob.get("/metrics/summary", **JANUARY))["call_count"] == 1
 
 
-# What good answers cost
+# The cost of good answers
 
 
 @pytest.mark.both_roads
-async def test_what_a_good_answer_costs(ada: Member) -> None:
+async def test_the_cost_of_a_good_answer(ada: Member) -> None:
     application = await new_api_key(ada)
     timestamps = {"timestamp": "2026-01-11T12:00:00Z"}
     ids = [(await ada.track(**timestamps)).json()["event_id"] for _ in range(4)]
-    unpriced = (await ada.track(**timestamps, provider="nobody", model="mystery")).json()["event_id"]
+    unpriced = (await ada.track(**timestamps, provider="no-vendor", model="mystery")).json()["event_id"]
     for rater, event_id, rating in (
         (ada, ids[0], 5),
         (ada, ids[1], 4),
@@ -171,7 +173,7 @@ async def test_what_a_good_answer_costs(ada: Member) -> None:
             "good_answers": 2, "rated_cost": 0.0225, "unpriced_calls": 0, "cost_per_good_answer": 0.01125,
         },
         {
-            "provider": "nobody", "model": "mystery", "ratings": 1, "rated_calls": 1, "average_rating": 5,
+            "provider": "no-vendor", "model": "mystery", "ratings": 1, "rated_calls": 1, "average_rating": 5,
             "good_answers": 1, "rated_cost": 0, "unpriced_calls": 1, "cost_per_good_answer": None,
         },
     ]  # fmt: skip
@@ -181,7 +183,7 @@ async def test_what_a_good_answer_costs(ada: Member) -> None:
 
 # Against a recount
 
-MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-5"), ("nobody", "mystery")]
+MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-5"), ("no-vendor", "mystery")]
 PROJECTS = ["search", "chat"]
 LATENCIES = st.one_of(
     st.none(),
@@ -189,7 +191,7 @@ LATENCIES = st.one_of(
     st.floats(0, 5000),
 )
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Los_Angeles", "Australia/Adelaide", "Pacific/Kiritimati"]
-# Some calls are made on the stroke of a midnight, or just before.
+# Some calls are made exactly at midnight, or just before.
 MOMENTS = st.one_of(
     st.datetimes(datetime(2026, 3, 20), datetime(2026, 4, 8)),
     st.builds(
@@ -231,7 +233,7 @@ QUESTIONS = st.fixed_dictionaries(
 )
 RATINGS = st.lists(st.tuples(st.integers(0, 39), st.sampled_from(["admin", "key"]), st.integers(1, 5)), max_size=20)
 
-# The calls a question is about. $1 is the workspace; $2 and $3 are the first day and the one behind the last.
+# The calls of a query. $1 is the workspace; $2 and $3 are the first day and the one behind the last.
 CHOSEN = """
 with chosen as (
   select e.*, (e."timestamp" at time zone $4)::date as day,
@@ -290,7 +292,7 @@ RECOUNTS = {
 
 
 def is_close(found: Decimal | None, exact: float | None) -> bool:
-    """Whether a latency is the exact one but for 2 %; 0 counts as a microsecond."""
+    """Whether a latency is within 2% of the exact one; 0 counts as a microsecond."""
     if found is None or exact is None:
         return found is None and exact is None
     return abs(float(found) - max(exact, 0.001)) <= 0.02 * max(exact, 0.001)
@@ -305,7 +307,7 @@ async def check_everything(member: Member, sql: "asyncpg.Connection[asyncpg.Reco
     workspace = UUID(member.session["workspace_id"])
 
     async def recount(name: str) -> list[dict[str, Any]]:
-        # A day begins where the database's own calendar says.
+        # A day begins as in the calendar of the database.
         given = (workspace, start, end + timedelta(days=1), question["tz"], *filters.values())
         return [dict(row) for row in await sql.fetch(CHOSEN + RECOUNTS[name], *given)]
 
@@ -383,7 +385,7 @@ DISTRIBUTIONS: dict[str, Callable[[random.Random], float]] = {
 
 
 def percentile(latencies: Sequence[float], percent: int) -> float:
-    """The least latency that so many percent of the calls do not exceed."""
+    """The smallest latency that this percentage of the calls does not exceed."""
     return sorted(latencies)[math.ceil(percent * len(latencies) / 100) - 1]
 
 

@@ -1,4 +1,4 @@
-"""Exactly once: under concurrency, and when the server is killed in the middle."""
+"""Events are stored exactly once: under concurrency, and when the server is killed."""
 
 import asyncio
 import random
@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import httpx
@@ -14,38 +13,9 @@ import pytest
 
 from maintenance import check_rollups
 from tests.conftest import client_of, running, settings_for
-from tests.support.product import PATIENCE, ROOT, Server, environment
-from tests.support.team import Member, call, sign_up
-
-
-def varied(number: int) -> dict[str, Any]:
-    """One of many different calls, always the same for the same number."""
-    chance = random.Random(number)
-    return call(
-        id=f"call-{number}",
-        model=chance.choice(["gpt-4o", "gpt-4o-mini", "mystery"]),
-        input_tokens=chance.randrange(10_000),
-        output_tokens=chance.randrange(2_000),
-        project=chance.choice(["search", "chat", None]),
-        tags={"team": chance.choice("abc")},
-        latency_ms=chance.choice([None, round(chance.lognormvariate(6, 1), 3)]),
-        status=chance.choice(["success", "success", "error"]),
-        timestamp=f"2026-01-{chance.randrange(1, 29):02}T{chance.randrange(24):02}:{chance.randrange(60):02}:00Z",
-    )
-
-
-async def recount(sql: "asyncpg.Connection[asyncpg.Record]", workspace_id: str) -> tuple[int, Any]:
-    """Events and their cost by plain SQL; the rollups must say the same, in every row."""
-    assert await sql.fetchval("select public.rollup_differences($1, '-infinity')", workspace_id) == 0
-    events, cost = await sql.fetchrow(
-        "select count(*), coalesce(sum(cost), 0) from public.events where workspace_id = $1", workspace_id
-    ) or (0, 0)
-    rolled = await sql.fetchrow(
-        "select sum(calls), sum(cost) from public.spend_hourly where workspace_id = $1", workspace_id
-    )
-    assert rolled is not None
-    assert tuple(rolled) == (events, cost)
-    return events, cost
+from tests.support.events import recount, varied
+from tests.support.product import PATIENCE, ROOT, Server, environment, postgres_processes
+from tests.support.team import Member, sign_up
 
 
 async def test_thirty_two_clients_send_two_thousand_events_a_third_of_them_twice(
@@ -93,7 +63,7 @@ async def test_thirty_two_clients_send_two_thousand_events_a_third_of_them_twice
     assert deadlocks == 0
 
 
-async def test_rollups_are_made_anew_from_the_events(
+async def test_rollups_are_rebuilt_from_the_events(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
@@ -117,12 +87,6 @@ async def test_rollups_are_made_anew_from_the_events(
         assert await check_rollups(settings, rebuild=True)
         assert await check_rollups(settings, rebuild=False)
         assert (await recount(sql, bob.session["workspace_id"]))[0] == 10
-
-
-def postgres_processes(data_dir: Path) -> list[str]:
-    """The Postgres servers of a data folder."""
-    listing = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listing.splitlines() if f"-D {data_dir}" in line]
 
 
 @pytest.mark.long
@@ -152,7 +116,7 @@ async def test_a_server_killed_under_load_loses_nothing_it_acknowledged(
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
         again = Member(client, ada.session, ada.email)
         stored = (await again.get("/api/costs/summary", start="2026-01-01", end="2026-01-31"))["call_count"]
-        # What was being written when the server died may be there unacknowledged; sending it again settles it.
+        # A write in progress when the server died may be stored unacknowledged; sending it again is safe.
         assert len(acknowledged) <= stored <= len(acknowledged) + 16
         for number in sorted(acknowledged):
             assert (await again.request("GET", f"/api/events/call-{number}")).status_code == 200
@@ -181,7 +145,7 @@ async def test_a_second_server_shares_the_data_and_the_last_one_stops_it(
     assert postgres_processes(tmp_path / "data") == []
 
 
-def test_a_server_that_cannot_start_says_why_in_a_sentence(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_prints_the_reason(tmp_path: Path) -> None:
     for settings, said in (
         ({"DATABASE_URL": "postgresql://postgres@127.0.0.1:9/x"}, "Cannot start: SECRET_KEY is required"),
         (

@@ -1,6 +1,6 @@
 """The whole API against its own OpenAPI document: Schemathesis makes up requests that it allows or forbids.
 
-Each answer must be one that the document promises, and none may be a fault of ours. What JSON Schema cannot say is
+Each answer must be one that the document promises, and none may be an internal error. What JSON Schema cannot say is
 listed in `BY_DESIGN`: there, and nowhere else, an answer is right although a check objects to it.
 """
 
@@ -60,14 +60,14 @@ AnyCase = Case[Any]
 
 
 class Exemption(NamedTuple):
-    """A complaint that is no fault: which, about which operations, and what it or the answer says."""
+    """An expected failure of a check: its type, its operations, and a pattern of its text or of the answer."""
 
     failure: type[Failure]
     operations: str
     says: str
 
     def covers(self, failure: Failure, case: AnyCase, response: Response) -> bool:
-        """Whether it is about this failure."""
+        """Whether it covers this failure."""
         return (
             type(failure) is self.failure
             and re.fullmatch(self.operations, case.operation.label) is not None
@@ -80,13 +80,13 @@ SETTINGS = "PUT (/api)?/settings"
 LOG = "POST (/api)?/llm/log-call"
 RANGES = "GET (/api)?/(costs/[a-z-]+|metrics/[a-z-]+|projects|export/(costs|focus))"
 BY_DESIGN = [
-    # A Content-Length that is no number is no HTTP: the server's parser refuses it before there is a request.
+    # A Content-Length that is not a number is invalid HTTP: the parser refuses it before there is a request.
     Exemption(UndefinedStatusCode, ".*", "Received: 400(.|\n)*\nInvalid HTTP request received.$"),
     # What holds between the fields of a call; a schema bounds each field by itself.
     Exemption(RejectedPositiveData, TRACK, "send either token counts or response, not both"),
     Exemption(RejectedPositiveData, TRACK, "input_tokens and output_tokens are required"),
     Exemption(RejectedPositiveData, TRACK, "is larger than (input|output)_tokens"),
-    # What a provider's response holds is its own affair; one that cannot be read is refused.
+    # The response of a provider may hold anything; an unreadable one is refused.
     Exemption(RejectedPositiveData, TRACK, '"detail":"(Responses of the provider|The (response|usage))'),
     # Metadata holds anything, as far as it can be stored. A provider has a name even without the spaces around it.
     Exemption(RejectedPositiveData, TRACK, "metadata: (must be at most|must not contain NUL|cannot be stored)"),
@@ -113,10 +113,10 @@ BY_DESIGN = [
     Exemption(RejectedPositiveData, "POST /api/alert-channels", '"loc":\\["body","url"\\]'),
     # Not every text is a period, and not every period lies before another or within a year.
     Exemption(RejectedPositiveData, "GET /api/costs/compare", '"loc":\\["query","(from|to)"\\]'),
-    # A schema does not know what day it is.
+    # A schema does not know the current date.
     Exemption(RejectedPositiveData, TRACK, "timestamp is (more than a day in the future|before )"),
     Exemption(RejectedPositiveData, "POST /api/keys", "expires_at must be in the future"),
-    # A batch answers for each of its events by itself: what is wrong with one stands in `rejected`.
+    # A batch answers for each event; its errors are in `rejected`.
     Exemption(AcceptedNegativeData, "POST /api/events/batch", r'"rejected":\[\{"index":'),
     # Traces are bytes of a form of their own, and may say of themselves that they are compressed.
     Exemption(
@@ -124,11 +124,11 @@ BY_DESIGN = [
         "POST /v1/traces",
         "The body is (not valid gzip|not an ExportTraceServiceRequest|truncated)",
     ),
-    # Of LiteLLM's records those are looked at that tell of a call; what is wrong with one stands in `rejected`.
+    # Only LiteLLM's records of calls are read; the errors of each are in `rejected`.
     Exemption(AcceptedNegativeData, "POST /api/ingest/litellm", '"rejected":'),
     # An event may be named "track" or "batch" by its sender, so GET /api/events/track is a request for it.
     Exemption(AllowHeaderMismatch, "POST /api/events/(track|batch)", "`Allow: GET, POST` does not match"),
-    # How many digits a number has is beyond JSON Schema.
+    # JSON Schema cannot limit the digits of a number.
     Exemption(RejectedPositiveData, f"{TRACK}|POST /api/(budgets|prices)", r"no more than \d+ (digits|decimal pl)"),
     # Prices are either of two kinds, and end after they start.
     Exemption(RejectedPositiveData, "POST /api/prices", "send either percent_of_list or rates"),
@@ -186,25 +186,25 @@ def address(
 
 @pytest.fixture
 def share(request: pytest.FixtureRequest) -> int:
-    """Of so many requests one is sent: ten, or with --all-cases every one."""
+    """One in this number of requests is sent: one in ten, or all with --all-cases."""
     return 1 if request.config.option.all_cases else 10
 
 
 @pytest.fixture(scope="module")
 def openapi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The OpenAPI document, made once."""
+    """The OpenAPI document, generated once."""
     return create_app(settings_for(tmp_path_factory.mktemp("data"))).openapi()
 
 
 def described(openapi: dict[str, Any], address: str, share: int) -> BaseSchema:
-    """The server at the address, to be tested against the document with one of so many requests."""
+    """The server at the address, to be tested against the document with a share of the requests."""
     generation = {**CONFIG["generation"], "max-examples": EXAMPLES // share}
     config = SchemathesisConfig.from_dict({**CONFIG, "base-url": address, "generation": generation})
     schema = schemathesis.openapi.from_dict(deepcopy(openapi), config=config)
     numbers: Counter[str] = Counter()
 
     def filter_case(context: HookContext, case: AnyCase) -> bool:
-        # How many of these there are follows from the document: of each operation, the first and then one of so many.
+        # Their number follows from the document: of each operation the first, and then a share of the others.
         if case.meta is None or not isinstance(case.meta.phase.data, CoveragePhaseData):
             return True
         numbers[case.operation.label] += 1
@@ -241,7 +241,7 @@ def sign_in(schema: BaseSchema, address: str) -> None:
 
 
 class Findings:
-    """What came of all requests; an operation's name is such as "GET /api/budgets"."""
+    """The results of all requests; the name of an operation is such as "GET /api/budgets"."""
 
     def __init__(self, schema: BaseSchema) -> None:
         self.cases = 0
@@ -274,7 +274,7 @@ class Findings:
                     self.wrong.setdefault((operation, check.name), said)
 
     def assert_good(self, cases: int) -> None:
-        """Asserts that there were so many cases and all went well."""
+        """Asserts the number of cases, and that none failed."""
         assert not self.wrong, "\n\n".join(
             f"{operation}, {check}: {self.wrong[operation, check]}" for operation, check in self.wrong
         )
@@ -283,7 +283,7 @@ class Findings:
 
 
 def operations(openapi: dict[str, Any]) -> dict[str, Any]:
-    """What the document says of each operation."""
+    """The operations of the document."""
     paths = openapi["paths"].items()
     return {f"{method.upper()} {path}": said for path, methods in paths for method, said in methods.items()}
 
@@ -294,15 +294,15 @@ def test_an_admin_is_answered_as_documented(openapi: dict[str, Any], address: st
     sign_in(schema, address)
     findings = Findings(schema.exclude(name=FAREWELLS))
     findings.assert_good(cases=8000 // share)
-    # Most of what is missing needs somebody else: to be invited by, to remove, or to leave behind.
+    # Most missing answers need another member: to invite, to remove or to leave behind.
     assert len(findings.succeeded) >= 50
 
 
-def test_somebody_who_leaves_for_good_is_answered_as_documented(openapi: dict[str, Any], address: str) -> None:
+def test_deleting_an_account_answers_as_documented(openapi: dict[str, Any], address: str) -> None:
     # There are few of these, so all are sent.
     schema = described(openapi, address, share=1)
     sign_in(schema, address)
-    # A workspace can be deleted by somebody who has another one, and has to be named.
+    # A workspace can be deleted by a member of another one, and must be named.
     findings = Findings(schema.include(name=[*FAREWELLS, "GET /api/workspaces", "POST /api/workspaces"]))
     findings.assert_good(cases=50)
     assert "DELETE /api/auth/me" in findings.succeeded

@@ -1,4 +1,4 @@
-"""Avoidable cost: every claim with its dollars and the numbers it rests on, and silence without evidence."""
+"""Avoidable cost: each recommendation with its amount and evidence, and none without evidence."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,17 +13,17 @@ from schemas.recommendations import Optimization
 from tests.support.team import Member, call
 from tests.support.windows import GPT_4O, NOW, SONNET, day, percent_of_list, project, sampled, ten_days, window
 
-# A model that nothing newer follows and nobody retires.
+# A model without a successor or a retirement date.
 LUNA: dict[str, Any] = {"provider": "openai", "model": "gpt-6-luna"}
 
 
 def of(kind: str, *given: Any, **parts: Any) -> list[Optimization]:
-    """What is said of that type."""
+    """The recommendations of that type."""
     return [one for one in optimizations(window(*given, **parts)) if one.type == kind]
 
 
 def hashed(seconds: float, prompt_hash: str = "h", **changes: Any) -> dict[str, Any]:
-    """One of the newest calls, so many seconds after noon."""
+    """One of the newest calls, at this number of seconds after noon."""
     return {
         **GPT_4O,
         "project": "",
@@ -35,7 +35,7 @@ def hashed(seconds: float, prompt_hash: str = "h", **changes: Any) -> dict[str, 
     }
 
 
-def test_failed_calls_that_were_paid_for_are_named_with_their_cost() -> None:
+def test_the_cost_of_failed_calls_is_reported() -> None:
     failing = [*ten_days()[:-1], day(errors=7, error_cost="0.0525")]
     (found,) = of("failed_calls", failing)
     assert "7 of 100 calls" in found.description
@@ -45,7 +45,7 @@ def test_failed_calls_that_were_paid_for_are_named_with_their_cost() -> None:
     assert of("failed_calls", [*ten_days()[:-1], day(errors=1, error_cost="0.0074")]) == []
 
 
-def test_caching_that_costs_more_than_it_saves_is_named_with_its_loss() -> None:
+def test_caching_that_costs_more_than_it_saves_is_reported() -> None:
     # 1,000,000 x (3.75 - 3) written, less 100,000 x (3 - 0.30) read, USD per million
     cached = day(10, **SONNET, cache_write_5m_tokens=1_000_000, cache_read_tokens=100_000)
     (found,) = of("cache_loss", [cached])
@@ -54,7 +54,7 @@ def test_caching_that_costs_more_than_it_saves_is_named_with_its_loss() -> None:
     assert of("cache_loss", [{**cached, "cache_read_tokens": 1_000_000}]) == []
 
 
-def test_a_beginning_that_repeats_and_is_not_cached() -> None:
+def test_an_uncached_common_prefix_is_reported() -> None:
     used = ten_days(calls=200, **SONNET)
     sample = [sampled(5000, **SONNET, prefix_hash="rules", prefix_tokens=2000)] * 5 + [sampled(5000, **SONNET)] * 5
     (found,) = of("caching_unused", used, sample=sample, projects=[project(2000, **SONNET)])
@@ -68,7 +68,7 @@ def test_a_beginning_that_repeats_and_is_not_cached() -> None:
     assert found.confidence == "high"
 
 
-def test_a_beginning_must_be_long_enough_repeated_and_not_cached() -> None:
+def test_a_common_prefix_must_be_long_repeated_and_uncached() -> None:
     used, projects = ten_days(calls=200, **SONNET), [project(2000, **SONNET)]
 
     def sample(prompt: int, **changes: Any) -> list[dict[str, Any]]:
@@ -86,7 +86,7 @@ def test_a_beginning_must_be_long_enough_repeated_and_not_cached() -> None:
     assert of("caching_unused", rare, sample=sample(4000), projects=[project(10, **SONNET)]) == []
 
 
-def test_calls_tagged_as_able_to_wait_are_worth_half() -> None:
+def test_calls_tagged_as_batch_save_half() -> None:
     parts = {"sample": [sampled(tier="batch")] * 8 + [sampled()] * 2, "projects": [project()]}
     (found,) = of("batch", ten_days(), **parts)
     # 0.5 x 0.8 x 0.75 in ten days, times 3
@@ -96,14 +96,14 @@ def test_calls_tagged_as_able_to_wait_are_worth_half() -> None:
     assert of("batch", ten_days(), sample=[sampled(tier="interactive")] * 10, projects=[project()]) == []
 
 
-def test_the_batch_discount_is_not_taken_on_what_a_cache_read() -> None:
+def test_the_batch_discount_excludes_cached_tokens() -> None:
     parts = {"sample": [sampled(tier="batch")] * 5, "projects": [project(cache_read_tokens=100_000)]}
     (found,) = of("batch", ten_days(), **parts)
     # 0.5 x (0.75 - 100,000 x 1.25 per million), times 3
     assert found.estimated_monthly_savings == Decimal("0.9375")
 
 
-def test_a_burst_at_night_may_wait() -> None:
+def test_a_burst_at_night_may_be_batched() -> None:
     nightly = project(hours={2: 60, 3: 20, 14: 20}, name="reports", project="reports")
     (found,) = of("batch", ten_days(), projects=[nightly])
     assert found.evidence["share"] == Decimal("0.8")
@@ -120,7 +120,7 @@ def test_a_burst_at_night_may_wait() -> None:
         assert of("batch", ten_days(provider=row["provider"], model=row["model"]), projects=[row]) == []
 
 
-def test_prompts_far_above_the_median_of_their_model() -> None:
+def test_unusually_long_prompts_are_reported() -> None:
     used, projects = ten_days(**LUNA), [project(**LUNA, project="crawler", name="crawler", input_tokens=1_000_000)]
     sample = [sampled(1000, **LUNA)] * 20
     sample += [sampled(prompt, **LUNA, project="crawler") for prompt in [1000] * 7 + [11_000] * 3]
@@ -132,7 +132,7 @@ def test_prompts_far_above_the_median_of_their_model() -> None:
     assert of("oversized_prompts", used, sample=sample[:-1], projects=projects) == []
 
 
-def test_a_prompt_sent_again_and_again() -> None:
+def test_a_repeated_prompt_is_reported() -> None:
     storm = [hashed(0), hashed(50), hashed(110), hashed(171, status="success")]
     (found,) = of("retry_storm", ten_days(), newest=storm)
     # Three within a minute of one another; the fourth comes 61 seconds later.
@@ -142,7 +142,7 @@ def test_a_prompt_sent_again_and_again() -> None:
     assert of("retry_storm", ten_days(), newest=[hashed(0), hashed(1, "other"), hashed(2), hashed(3, "third")]) == []
 
 
-def test_an_output_limit_that_is_never_used() -> None:
+def test_an_unused_output_limit_is_reported() -> None:
     sample = [sampled(output=100, **LUNA, max_tokens=1100)] * 20
     (found,) = of("unused_output_limit", ten_days(**LUNA), sample=sample)
     # 1,000 tokens at 0.50 USD per million, 100 calls
@@ -152,7 +152,7 @@ def test_an_output_limit_that_is_never_used() -> None:
     assert of("unused_output_limit", ten_days(**LUNA), sample=sample[:9]) == []
 
 
-def test_a_newer_model_of_the_same_line_that_costs_less() -> None:
+def test_a_newer_and_cheaper_model_of_the_line_is_suggested() -> None:
     (found,) = of("price_cut", ten_days(), sample=[sampled()])
     # 0.75 - 100 x (1,000 x 2 + 500 x 10 per million), in ten days, times 3
     assert "gpt-6.1-sol succeeds gpt-4o" in found.description
@@ -162,7 +162,7 @@ def test_a_newer_model_of_the_same_line_that_costs_less() -> None:
     assert of("price_cut", ten_days(unpriced_calls=1)) == []
 
 
-def test_a_model_that_will_soon_be_retired() -> None:
+def test_a_model_close_to_retirement_is_reported() -> None:
     (found,) = of("retirement", ten_days())
     assert "retires gpt-4o on 2027-01-14; the recommended replacement is gpt-6.1-sol" in found.description
     assert "https://developers.openai.com/" in found.description
@@ -219,7 +219,7 @@ def test_the_order_of_calls_changes_nothing_and_twice_the_prices_are_twice_the_d
         assert was is now is None or (was is not None and now is not None and abs(now - 2 * was) < Decimal("1e-11"))
 
 
-def test_what_to_send_where_evidence_is_missing() -> None:
+def test_missing_evidence_is_listed() -> None:
     assert missing_evidence(window([])) == []
     poor = window([*ten_days(), day(model="mystery", unpriced_calls=10, cost="0")], sample=[sampled(2000)])
     assert [missing.what for missing in missing_evidence(poor)] == [
@@ -230,9 +230,9 @@ def test_what_to_send_where_evidence_is_missing() -> None:
         "ratings",
         "prices",
     ]
-    told = sampled(2000, prefix_hash="a", max_tokens=100, tier="batch")
+    complete = sampled(2000, prefix_hash="a", max_tokens=100, tier="batch")
     ratings = [{**GPT_4O, "ratings": 1, "average_rating": 5}]
-    assert missing_evidence(window(ten_days(), sample=[told], ratings=ratings, newest=[hashed(0)])) == []
+    assert missing_evidence(window(ten_days(), sample=[complete], ratings=ratings, newest=[hashed(0)])) == []
     # Prompts too short to be cached need no hash.
     short = [missing.what for missing in missing_evidence(window(ten_days(), sample=[sampled(1000)]))]
     assert "repeated prompt prefixes" not in short
@@ -242,8 +242,11 @@ def test_what_to_send_where_evidence_is_missing() -> None:
 async def test_the_endpoint_with_few_events(ada: Member, bob: Member, events: int) -> None:
     await bob.track()
     if events:
-        told = {"tags": {"tier": "batch"}, "metadata": {"prompt_hash": "h", "max_tokens": 4000, "prefix_tokens": "no"}}
-        await ada.batch(*[call(id=str(number), status="error", **told) for number in range(events)])
+        evidence = {
+            "tags": {"tier": "batch"},
+            "metadata": {"prompt_hash": "h", "max_tokens": 4000, "prefix_tokens": "no"},
+        }
+        await ada.batch(*[call(id=str(number), status="error", **evidence) for number in range(events)])
     advice = await ada.get("/api/recommendations", tz="Europe/Berlin")
     types = {one["type"] for one in advice["optimizations"]}
     if not events:

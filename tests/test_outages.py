@@ -1,4 +1,4 @@
-"""What was acknowledged outlives the end of the server and of Postgres, and the server outlives that of Postgres."""
+"""Acknowledged events survive crashes of the server and of Postgres, and the server survives those of Postgres."""
 
 import asyncio
 import os
@@ -17,17 +17,17 @@ import pytest
 from roads.embedded import EmbeddedPostgres
 from roads.migrations import migrate
 from tests.conftest import SIGNING_KEY
-from tests.support.product import PATIENCE, Server
+from tests.support.events import recount, varied
+from tests.support.product import PATIENCE, Server, postgres_processes
 from tests.support.supabase_server import SECRET_KEY, SupabaseServer
 from tests.support.team import Member, assert_problem, sign_up
-from tests.test_once import postgres_processes, recount, varied
 from utils.ids import event_uuid
 
 SENDERS = 16
 
 
 class Load:
-    """Many who track at once, each event until it is acknowledged, and how they are answered."""
+    """Concurrent senders that track each event until it is acknowledged, and their answers."""
 
     def __init__(self, ada: Member) -> None:
         self.ada = ada
@@ -38,7 +38,7 @@ class Load:
         self._stopping = False
 
     async def send(self) -> None:
-        """Sends one event after the other, and the same again when it is refused."""
+        """Sends one event after the other, and retries each that is refused."""
         while not self._stopping:
             number, self.sent = self.sent, self.sent + 1
             try:
@@ -56,7 +56,7 @@ class Load:
             self.acknowledged.add(number)
 
     async def more(self, number: int) -> None:
-        """Returns when so many more are acknowledged."""
+        """Waits until this number of further events is acknowledged."""
         enough = len(self.acknowledged) + number
         async with asyncio.timeout(PATIENCE):
             while len(self.acknowledged) < enough:
@@ -64,7 +64,7 @@ class Load:
 
     @asynccontextmanager
     async def going(self) -> AsyncIterator[None]:
-        """Sends within it; afterwards all that was begun is finished."""
+        """Sends in the block; at its end all started requests are finished."""
         async with asyncio.TaskGroup() as senders:
             for _ in range(SENDERS):
                 senders.create_task(self.send())
@@ -74,7 +74,7 @@ class Load:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[tuple[EmbeddedPostgres, str]]:
-    """A Postgres that nobody else uses, and its address."""
+    """A Postgres of its own for a test, and its address."""
     postgres = EmbeddedPostgres(tmp_path / "lab")
     url = postgres.start()
     yield postgres, url
@@ -82,18 +82,18 @@ def lab(tmp_path: Path) -> Iterator[tuple[EmbeddedPostgres, str]]:
 
 
 def control(postgres: EmbeddedPostgres, *arguments: str) -> None:
-    """Runs pg_ctl as whoever runs this Postgres."""
+    """Runs pg_ctl as the user of this Postgres."""
     log = str(postgres._data / "server.log")
     postgres._run("pg_ctl", *arguments, "-w", "-s", "-l", log, user=postgres._prepare_user())
 
 
 def end(postgres: EmbeddedPostgres, by: signal.Signals) -> None:
-    """Ends Postgres, and does not wait for it: by the time one looks, another may be there."""
+    """Ends Postgres without waiting, because another may be started at once."""
     os.kill(int((postgres._data / "postmaster.pid").read_text().split()[0]), by)
 
 
 async def survives(server: Server, url: str, outages: Sequence[Callable[[], None]]) -> None:
-    """Under load, the server lives through each of the outages, and all that was sent is there exactly once."""
+    """Under load, the server survives each outage, and every event is stored exactly once."""
     assert server.process is not None
     limits = httpx.Limits(max_connections=SENDERS)
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
@@ -133,7 +133,7 @@ async def test_an_embedded_postgres_that_ends_under_load_is_started_again(
 ) -> None:
     postgres = EmbeddedPostgres(tmp_path / "data")
     url = servers[0].database
-    # Two ways to stop it at once, and what a lack of memory does.
+    # Two ways to stop it immediately, and the signal of the out-of-memory killer.
     ends = [partial(end, postgres, by) for by in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)]
     await survives(servers[0], url, ends)
     servers[0].stop()
@@ -141,7 +141,9 @@ async def test_an_embedded_postgres_that_ends_under_load_is_started_again(
 
 
 @pytest.mark.long
-async def test_a_supabase_project_that_is_away_for_a_moment(lab: tuple[EmbeddedPostgres, str], tmp_path: Path) -> None:
+async def test_a_supabase_project_that_is_briefly_unavailable(
+    lab: tuple[EmbeddedPostgres, str], tmp_path: Path
+) -> None:
     # The server that stands for Supabase ends when its Postgres does; the whole project goes and comes back here.
     _, url = lab
     sql = await asyncpg.connect(url)
@@ -163,14 +165,14 @@ async def test_a_supabase_project_that_is_away_for_a_moment(lab: tuple[EmbeddedP
 
 
 @pytest.mark.long
-async def test_a_server_told_to_stop_under_load_finishes_what_it_accepted(
+async def test_a_server_that_stops_under_load_finishes_what_it_accepted(
     servers: tuple[Server, Server], tmp_path: Path
 ) -> None:
     server = servers[0]
     assert server.process is not None
     limits = httpx.Limits(max_connections=SENDERS)
     with socket.create_connection(("127.0.0.1", server.port)) as slow:
-        # Somebody who never finishes their request must not keep the server alive.
+        # A client that never finishes its request must not keep the server alive.
         slow.sendall(b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
             load = Load(await sign_up(client, "Ada"))
@@ -187,7 +189,7 @@ async def test_a_server_told_to_stop_under_load_finishes_what_it_accepted(
     sql = await asyncpg.connect(postgres.start())
     stored = {row["id"] for row in await sql.fetch("select id from public.events")}
     assert {event_uuid(f"call-{number}") for number in load.acknowledged} <= stored
-    # Whoever was cut off may have been stored without having heard of it.
+    # Events of interrupted requests may be stored without an answer.
     events, _ = await recount(sql, load.ada.session["workspace_id"])
     assert len(load.acknowledged) <= events <= load.sent
     await sql.close()
@@ -208,7 +210,7 @@ async def test_a_postgres_that_was_killed_starts_although_another_process_has_it
     while Path("/proc", pid).exists():
         await asyncio.sleep(0.01)
     assert first._use is not None
-    # As when the container is killed with all that is in it.
+    # As when the container is killed with all its processes.
     first._use.close()
     user = first._prepare_user()
     somebody = subprocess.Popen(["sleep", "60"], user=user)

@@ -1,4 +1,4 @@
-"""Addresses of Slack, Discord and e-mail lead where they say, and messages arrive there as they were written."""
+"""Messages to Slack, Discord and e-mail: how addresses are parsed, and how messages arrive."""
 
 import asyncio
 import email.policy
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import utils.outbound
 from tests.support.receiver import Receiver
-from tests.test_alerts import until
+from tests.support.waiting import until
 from utils import chats
 from utils.chats import Discord, Slack, read_discord, read_slack
 from utils.mails import Mail, read_mail
@@ -86,7 +86,7 @@ def test_where_a_slack_address_leads(address: str, url: str, channels: list[str 
         assert post.payload.get("username") == ("name" if "name@" in address else None)
 
 
-def test_a_message_for_slack_is_an_attachment_that_mentions_nobody() -> None:
+def test_a_slack_message_is_an_attachment_without_mentions() -> None:
     (post,) = slack(f"slack://{HOOK}").posts("<!here> & co", "<@U1>\n- a")
     (attachment,) = post.payload["attachments"]
     assert abs(attachment.pop("ts") - datetime.now(UTC).timestamp()) < 60
@@ -105,12 +105,12 @@ def test_a_message_for_slack_is_an_attachment_that_mentions_nobody() -> None:
 @pytest.mark.parametrize(
     "address", ["slack://", "slack://T1/A2", f"slack://T_1/{HOOK}", "slack://T1/F2/3?mode=workflow"]
 )
-def test_an_address_of_slack_that_lacks_something_is_refused(address: str) -> None:
+def test_an_incomplete_slack_address_is_refused(address: str) -> None:
     with pytest.raises(Refused, match="This is not a Slack URL"):
         read_slack(address)
 
 
-async def test_slack_s_api_says_in_its_answer_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_in_the_answer_of_the_slack_api_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for answer, fault in {
         b'{"ok": false, "error": "channel_not_found"}': "Slack returned the error channel_not_found",
         b"oops": "Slack did not accept the message",
@@ -123,13 +123,13 @@ async def test_slack_s_api_says_in_its_answer_what_is_wrong(monkeypatch: pytest.
             else:
                 with pytest.raises(Undelivered, match=f"^{fault}$"):
                     await notify("slack://xoxb-1-2-abc/#a/#b")
-        # One channel that is not there keeps no message from the other.
+        # A missing channel does not prevent the message to the other.
         assert [request.payload["channel"] for request in receiver.requests] == ["#a", "#b"]
         assert {request.headers["authorization"] for request in receiver.requests} == {"Bearer xoxb-1-2-abc"}
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-async def test_what_slack_refuses_is_not_delivered(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refusal_by_slack_is_a_failed_delivery(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Receiver() as elsewhere, Receiver(status, location=elsewhere.url) as receiver:
         monkeypatch.setattr(chats, "SLACK", f"http://127.0.0.1:{receiver.port}")
         with pytest.raises(Undelivered, match=f"The receiver responded with status {status}"):
@@ -167,7 +167,7 @@ def test_where_a_discord_address_leads(address: str, url: str) -> None:
     assert post.payload.get("username") == ("name" if "name@" in address else None)
 
 
-def test_a_message_for_discord_notifies_whom_the_address_names() -> None:
+def test_a_discord_message_mentions_only_those_in_the_address() -> None:
     none: dict[str, list[str]] = {"parse": [], "users": [], "roles": []}
     (post,) = discord("discord://12/abc").posts("@everyone", "- a")
     assert post.payload == {"tts": False, "content": "@everyone\r\n- a", "allowed_mentions": none}
@@ -178,7 +178,7 @@ def test_a_message_for_discord_notifies_whom_the_address_names() -> None:
     assert (post.payload["tts"], post.payload["flags"]) == (True, 4)
 
 
-def test_a_message_in_a_thread_of_discord_is_a_card_of_plain_text() -> None:
+def test_a_message_in_a_discord_thread_is_a_plain_text_card() -> None:
     (post,) = discord("discord://12/abc?thread=7&href=http://x.example/&footer=yes").posts(TITLE, BODY)
     assert "content" not in post.payload
     assert post.payload["embeds"] == [
@@ -196,7 +196,7 @@ def test_a_message_in_a_thread_of_discord_is_a_card_of_plain_text() -> None:
 @pytest.mark.parametrize(
     "address", ["discord://12", "discord://12/a%2Fb", "discord://12/a?thread=x", "discord://12/a?flags=x"]
 )
-def test_an_address_of_discord_that_lacks_something_is_refused(address: str) -> None:
+def test_an_incomplete_discord_address_is_refused(address: str) -> None:
     with pytest.raises(Refused):
         read_discord(address)
 
@@ -253,7 +253,7 @@ def test_an_address_of_discord_that_lacks_something_is_refused(address: str) -> 
         ),
     ],
 )
-def test_what_an_address_of_mail_says(
+def test_a_mail_address_is_parsed(
     address: str, server: tuple[str, int, str], login: str, sender: tuple[str, str], to: list[str] | None
 ) -> None:
     read = mail(address)
@@ -270,7 +270,7 @@ def test_what_an_address_of_mail_says(
         "mailto://u:p@x.example:0",
         "mailto://u:p@x.example:99999",
         "mailto://x.example?to=a@b.cc",
-        "mailto://u:p@x.example?to=nobody",
+        "mailto://u:p@x.example?to=no-address",
         "mailto://u:p@x.example?mode=plain",
         "mailto://u:p@x.example?smtp=two hosts",
         # A header ends where its line does.
@@ -282,25 +282,25 @@ def test_what_an_address_of_mail_says(
         "mailto://u:p@x.example?+Content-Type=multipart/mixed",
     ],
 )
-def test_an_address_of_mail_that_cannot_be_written_to_is_refused(address: str) -> None:
+def test_an_invalid_mail_address_is_refused(address: str) -> None:
     with pytest.raises(Refused):
         read_mail(address)
 
 
 @pytest.mark.parametrize("to", ["a@b.cc%0d%0aRCPT TO:<v@x.example>", "a@b.cc> BODY", "<a@b.cc", "a@b.cc%0aX <c@d.ee>"])
-def test_no_recipient_ends_a_command(to: str) -> None:
+def test_a_recipient_cannot_inject_smtp_commands(to: str) -> None:
     read = mail(f"mailto://u:p@x.example?to=me@x.example&cc={to}")
     assert all(re.fullmatch(r"[a-z.]+@[a-z.]+", address) for _, address in read.cc)
 
 
-def test_no_sender_ends_a_command() -> None:
+def test_a_sender_cannot_inject_smtp_commands() -> None:
     assert mail("mailto://u%0d%0aDATA:p@x.example").sender == ("LLMLab", "u@x.example")
     for user in ("u>x", "u<x", "%00"):
         with pytest.raises(Refused, match="The URL has no sender"):
             read_mail(f"mailto://{user}:p@x.example")
 
 
-def test_each_recipient_gets_a_letter_of_their_own() -> None:
+def test_each_recipient_gets_a_separate_message() -> None:
     read = mail(
         "mailto://u:p@x.example?to=a@b.cc,c@d.ee&cc=N <n@x.example>, a@b.cc&bcc=h@x.example&reply=r@x.example&+X-A=ü"
     )
@@ -326,7 +326,7 @@ def parsed(content: bytes) -> EmailMessage:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for this machine that only itself vouches for."""
+    """A key and a self-signed certificate for this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -351,7 +351,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class MailServer:
-    """A mail server that wants a login, over TLS from the start or from the command STARTTLS on."""
+    """A mail server that requires a login, over TLS from the start or after STARTTLS."""
 
     def __init__(self, certificate: Path, *, at_once: bool) -> None:
         self.received: list[Envelope] = []
@@ -361,13 +361,13 @@ class MailServer:
         self._context.load_cert_chain(certificate)
 
     async def start(self) -> None:
-        """Begins to listen, on a port of its own."""
+        """Starts to listen on a free port."""
         context = self._context if self.at_once else None
         self._server = await asyncio.get_running_loop().create_server(self._session, "127.0.0.1", 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Ends it."""
+        """Stops the server."""
         self._server.close()
         await self._server.wait_closed()
 
@@ -379,7 +379,7 @@ class MailServer:
             auth_required=not self.at_once,
             auth_require_tls=not self.at_once,
             authenticator=self._authenticate,
-            # One way to log in, which is tried once.
+            # One mechanism to log in, which is tried once.
             auth_exclude_mechanism=["LOGIN"],
         )
 
@@ -391,7 +391,7 @@ class MailServer:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if address.startswith("nobody"):
+        if address.startswith("unknown"):
             return "550 No such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -422,7 +422,7 @@ def address(server: MailServer) -> Callable[..., str]:
     return address
 
 
-async def test_a_letter_goes_through_tls_and_a_login(server: MailServer, address: Callable[..., str]) -> None:
+async def test_mail_is_sent_over_tls_after_a_login(server: MailServer, address: Callable[..., str]) -> None:
     await notify(address(to="cfo@example.com,cto@example.com"))
     assert [envelope.rcpt_tos for envelope in server.received] == [["cfo@example.com"], ["cto@example.com"]]
     assert server.logins == [(b"ledger", b"p@ss")]
@@ -432,13 +432,13 @@ async def test_a_letter_goes_through_tls_and_a_login(server: MailServer, address
     assert parsed(content).get_content() == f"{BODY}\n"
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(
+async def test_an_untrusted_certificate_is_refused(
     server: MailServer, address: Callable[..., str], certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(Undelivered, match=r"The mail server localhost failed: .*certificate verify failed"):
         await notify(address(verify="yes"))
     assert (server.received, server.logins) == ([], [])
-    # One that the machine trusts is enough, for the name in the address.
+    # A certificate that the machine trusts is enough, for the name in the address.
     trusting = ssl.create_default_context(cafile=str(certificate))
     monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
     await notify(address(verify="yes"))
@@ -447,18 +447,20 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
         await notify(address(verify="yes").replace("@localhost", "@127.0.0.1"))
 
 
-async def test_what_a_mail_server_refuses_is_said_in_its_words(server: MailServer, address: Callable[..., str]) -> None:
+async def test_a_refusal_by_a_mail_server_is_reported_in_its_words(
+    server: MailServer, address: Callable[..., str]
+) -> None:
     with pytest.raises(Undelivered, match=r"^The mail server replied 535 5\.7\.8 Authentication credentials invalid$"):
         await notify(address(password="wrong"))
     with pytest.raises(Undelivered, match=r"^The mail server replied 550 No such user$"):
-        await notify(address(to="nobody@example.com,cfo@example.com"))
-    # The others get theirs.
+        await notify(address(to="unknown@example.com,cfo@example.com"))
+    # The other recipients get the message.
     assert [envelope.rcpt_tos for envelope in server.received] == [["cfo@example.com"]]
     with pytest.raises(Undelivered, match="must be ASCII"):
         await notify(address(password="%C3%A9"))
 
 
-async def test_a_mail_server_that_goes_on_and_on_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_endless_answer_of_a_mail_server_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(utils.outbound, "TIMEOUT_SECONDS", 0.5)
     ended = asyncio.Event()
 
@@ -486,7 +488,7 @@ async def test_a_mail_server_that_goes_on_and_on_is_given_up(monkeypatch: pytest
     await server.wait_closed()
 
 
-async def test_a_letter_that_was_taken_is_not_sent_again_for_want_of_a_farewell() -> None:
+async def test_an_accepted_mail_is_not_sent_again_when_quit_fails() -> None:
     taken = []
 
     async def hold_the_line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -510,7 +512,7 @@ async def test_a_letter_that_was_taken_is_not_sent_again_for_want_of_a_farewell(
     await server.wait_closed()
 
 
-# What no address may say
+# Forbidden parameters
 
 
 @pytest.mark.parametrize("option", ["template", "keyfile", "PGPpub", "pgp%70rv", "%20subfile"])

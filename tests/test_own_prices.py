@@ -1,4 +1,4 @@
-"""A workspace's own prices: which one is used, from when to when, and to the last digit."""
+"""Own prices of a workspace: which one applies, in which period, and with every digit."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ BOOK = PriceBook()
 
 
 def own(**changes: Any) -> OwnPrice:
-    """A price of openai's gpt-4o* of 2 and 8 USD per million tokens from 2026 on, or what is said instead."""
+    """A price of openai's gpt-4o* of 2 and 8 USD per million tokens from 2026 on, with these changes."""
     absolute = {"input": 2, "output": 8} if changes.get("percent_of_list") is None else {}
     return OwnPrice.model_validate(
         {
@@ -42,7 +42,7 @@ async def add(admin: Member, **price: Any) -> dict[str, Any]:
     return added
 
 
-def test_absolute_rates_and_what_they_leave_out() -> None:
+def test_absolute_rates_and_their_defaults() -> None:
     usage = Usage(1000, 200, 30, 4, 500, 100)
     # Cached tokens as input, reasoning as output: (1000 + 200 + 30 + 4) * 2 and 500 * 8 per million.
     assert cost(own(), usage) == Decimal("0.006468")
@@ -59,7 +59,7 @@ def test_a_percentage_of_the_list_price() -> None:
     assert cost(own(percent_of_list=80), usage) == Decimal("0.006")
     assert cost(own(percent_of_list=0), usage) == 0
     assert cost(own(percent_of_list="33.333333"), usage) == Decimal("0.002499999975")
-    assert cost(own(model="*", percent_of_list=80), usage, model="nobody-knows-it") is None
+    assert cost(own(model="*", percent_of_list=80), usage, model="no-such-model") is None
 
 
 @given(st.decimals("0.000001", 1000, places=6), st.integers(0, 10**9), st.integers(0, 10**9))
@@ -86,7 +86,7 @@ def test_a_percentage_keeps_every_digit(percent: Decimal, read: int, written: in
         ("gpt-4[o]", "gpt-4o", False),
     ],
 )
-def test_a_star_stands_for_anything(pattern: str, model: str, fits: bool) -> None:
+def test_a_star_is_a_wildcard(pattern: str, model: str, fits: bool) -> None:
     assert (OwnPrices([own(model=pattern)]).find("openai", model, AT) is not None) == fits
 
 
@@ -100,7 +100,7 @@ def test_the_longest_pattern_wins_then_the_latest_start() -> None:
     assert OwnPrices([older]).find("anthropic", "gpt-4o", AT) is None
 
 
-def test_a_price_holds_from_its_start_until_just_before_its_end() -> None:
+def test_a_price_applies_from_its_start_until_before_its_end() -> None:
     start, end = datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
     prices = OwnPrices([own(starts_at=start, ends_at=end)])
     moment = timedelta(microseconds=1)
@@ -109,7 +109,7 @@ def test_a_price_holds_from_its_start_until_just_before_its_end() -> None:
 
 
 @pytest.mark.both_roads
-async def test_new_events_are_charged_by_it_and_older_ones_stay(ada: Member, bob: Member) -> None:
+async def test_a_new_price_applies_to_new_events_only(ada: Member, bob: Member) -> None:
     before = (await ada.track()).json()
     price = await add(ada, provider="OpenAI", model="gpt-4o*", percent_of_list=80)
     assert price["provider"] == "openai"
@@ -125,7 +125,7 @@ async def test_new_events_are_charged_by_it_and_older_ones_stay(ada: Member, bob
     assert (await ada.track(timestamp=yesterday)).json()["cost"] == 0.0075
 
 
-async def test_a_model_nobody_lists_gets_a_price(ada: Member) -> None:
+async def test_an_unlisted_model_gets_a_price(ada: Member) -> None:
     local = {"provider": "my-gpu", "model": "llama-3.3-70b"}
     assert (await ada.track(**local)).json()["cost"] is None
     price = await add(ada, **local, input=0.25, output=0.75, request=0.0001)
@@ -175,7 +175,7 @@ async def test_a_price_is_ended(ada: Member, bob: Member) -> None:
         {"input": 1, "output": 1, "discount": 5},
     ],
 )
-async def test_what_is_no_price_is_refused(ada: Member, wrong: dict[str, Any]) -> None:
+async def test_an_invalid_price_is_refused(ada: Member, wrong: dict[str, Any]) -> None:
     response = await ada.request("POST", "/api/prices", json={"provider": "openai", "model": "gpt-4o", **wrong})
     assert_problem(response, 422)
     assert (await ada.get("/api/prices"))["prices"] == []

@@ -58,7 +58,7 @@ def usages(model: ModelInfo) -> Iterator[Usage]:
 
 
 def reported(usage: Usage) -> dict[str, int]:
-    """The usage in the price list's words, where input and cache_write_tokens hold their parts."""
+    """The usage in the fields of the price list, where input and cache_write_tokens include their parts."""
     return {
         "input_tokens": usage.prompt_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
@@ -75,7 +75,7 @@ def priced_kinds(model: ModelInfo, at: datetime) -> set[str]:
 
 
 def expected(model: ModelInfo, provider: Provider, usage: Usage, at: datetime) -> Decimal | None:
-    """What the price list's own calculation says, but None where it has no price for anything that was used."""
+    """The result of the price list's own calculation; None where it has no price for a part of the usage."""
     kinds = priced_kinds(model, at)
     tokens = {"input_mtok", "output_mtok"} | ({"cache_read_mtok"} if usage.cache_read_tokens else set())
     price = model.calc_price(genai_prices.Usage(**reported(usage)), provider, genai_request_timestamp=at)
@@ -99,7 +99,7 @@ def test_every_model_costs_what_the_price_list_calculates(provider: Provider) ->
                 assert cost == wanted, (provider.id, model.id, at, usage, cost, wanted)
 
 
-def test_a_name_is_found_as_the_list_finds_it() -> None:
+def test_a_model_name_is_matched_as_in_the_price_list() -> None:
     for provider in get_snapshot().providers:
         for model in provider.models[:20]:
             found = PRICES.provider(provider.id)
@@ -126,18 +126,18 @@ def test_a_name_is_found_as_the_list_finds_it() -> None:
         ("anthropic", "gpt-4o", None),
         ("openai", "anthropic/gpt-4o", None),
         ("openai", "", None),
-        ("nobody", "gpt-4o", None),
+        ("no-vendor", "gpt-4o", None),
         ("", "gpt-4o", None),
         ("github-copilot", "gpt-4o", None),
     ],
 )
-def test_a_model_is_never_taken_for_another(provider: str, model: str, cost: str | None) -> None:
+def test_a_model_never_gets_the_price_of_another(provider: str, model: str, cost: str | None) -> None:
     price = PRICES.price(provider, model, Usage(1000, output_tokens=500), NOW)
     assert price.cost == (None if cost is None else Decimal(cost))
     assert (price.pricing == "unpriced") == (cost is None)
 
 
-def test_a_dated_price_holds_from_its_date_on() -> None:
+def test_a_dated_price_applies_from_its_date() -> None:
     o3 = Usage(1000, output_tokens=500)
     before = PRICES.price("openai", "o3", o3, datetime(2025, 6, 9, 23, 59, tzinfo=UTC))
     after = PRICES.price("openai", "o3", o3, datetime(2025, 6, 10, 0, 0, tzinfo=UTC))
@@ -145,7 +145,7 @@ def test_a_dated_price_holds_from_its_date_on() -> None:
     assert (before.cost, after.cost) == (Decimal("0.03"), Decimal("0.006"))
 
 
-def test_a_long_prompt_moves_every_token_to_the_dearer_rates() -> None:
+def test_a_long_prompt_is_charged_at_the_higher_rates_throughout() -> None:
     short = PRICES.price("google", "gemini-2.5-pro", Usage(200_000, output_tokens=1000), NOW)
     long = PRICES.price("google", "gemini-2.5-pro", Usage(200_001, output_tokens=1000), NOW)
     cached = PRICES.price("google", "gemini-2.5-pro", Usage(100_000, 100_001, output_tokens=1000), NOW)
@@ -154,13 +154,13 @@ def test_a_long_prompt_moves_every_token_to_the_dearer_rates() -> None:
     assert cached.cost == Decimal("0.29000025")  # 100,000 x 2.50 + 100,001 x 0.25 + 1,000 x 15
 
 
-def test_a_price_names_the_vendor_it_is_of_also_where_vendors_share_one() -> None:
+def test_a_price_names_its_vendor_also_where_vendors_share_a_model() -> None:
     for vendor in ("azure", "anthropic", "azure"):
         price = PriceBook().price(vendor, "claude-sonnet-4-5", Usage(10, output_tokens=2), NOW)
         assert price.pricing.endswith(f":{vendor}/claude-sonnet-4-5")
 
 
-def test_the_callers_cost_comes_before_every_list() -> None:
+def test_the_cost_from_the_caller_overrides_every_list() -> None:
     price = PRICES.price("openai", "gpt-4o", Usage(1000), NOW, given=Decimal("0.5"))
     assert price == (Decimal("0.5"), "caller")
 
@@ -182,13 +182,13 @@ def test_pricing_per_thousand_tokens_as_first_promised() -> None:
         ({"input_tokens": 10, "output_tokens": 4, "reasoning_tokens": 5}, ("5", "4")),
     ],
 )
-def test_impossible_counts_are_an_error_that_names_both(parts: dict[str, Any], said: tuple[str, str]) -> None:
+def test_inconsistent_counts_are_an_error_that_names_both(parts: dict[str, Any], said: tuple[str, str]) -> None:
     with pytest.raises(Invalid) as raised:
         Usage.of_prompt(**parts)
     assert all(number in raised.value.detail for number in said)
 
 
-def test_names_that_callers_make_up_do_not_fill_the_memory() -> None:
+def test_unknown_model_names_do_not_fill_the_memory() -> None:
     from providers.base import _compiled, _find
 
     before = len(_compiled)

@@ -22,7 +22,7 @@ async def costs(member: Member) -> dict[str | None, int]:
     return {row["project"]: row["call_count"] for row in rows}
 
 
-async def test_an_unknown_project_is_made_on_first_use(ada: Member) -> None:
+async def test_an_unknown_project_is_created_on_first_use(ada: Member) -> None:
     await ada.track(project="search")
     await ada.batch(call(project="search"), call(project="chat"), call())
     found = await projects(ada)
@@ -34,7 +34,7 @@ async def test_an_unknown_project_is_made_on_first_use(ada: Member) -> None:
 
 
 @pytest.mark.both_roads
-async def test_many_at_once_make_a_project_once(ada: Member) -> None:
+async def test_concurrent_events_create_a_project_once(ada: Member) -> None:
     tracked = await asyncio.gather(*[ada.track(project=f"p{number % 3}") for number in range(30)])
     assert [response.status_code for response in tracked] == [201] * 30
     assert {name: row["call_count"] for name, row in (await projects(ada)).items()} == {"p0": 10, "p1": 10, "p2": 10}
@@ -62,7 +62,7 @@ async def test_renaming_keeps_the_events_and_frees_the_name(ada: Member) -> None
 
 
 @pytest.mark.both_roads
-async def test_a_name_is_taken_once(ada: Member) -> None:
+async def test_a_project_name_is_unique(ada: Member) -> None:
     made = await ada.request("POST", "/api/projects", json={"name": "one"})
     assert made.status_code == 201
     assert made.json()["total_cost"] == 0
@@ -76,7 +76,7 @@ async def test_a_name_is_taken_once(ada: Member) -> None:
     assert_problem(await ada.request("PATCH", f"/api/projects/{uuid4()}", json={"name": "x"}), 404, "Project not found")
 
 
-async def test_an_archived_project_is_out_of_sight_and_still_takes_events(ada: Member) -> None:
+async def test_an_archived_project_is_hidden_and_still_accepts_events(ada: Member) -> None:
     await ada.track(project="old")
     path = f"/api/projects/{(await projects(ada))['old']['id']}"
     assert (await ada.request("PATCH", path, json={"archived": True})).json()["archived"] is True
@@ -100,7 +100,7 @@ async def test_projects_come_page_by_page(ada: Member) -> None:
     assert found == names
 
 
-async def test_a_key_s_events_go_to_its_project_and_it_makes_no_other(ada: Member, client: httpx.AsyncClient) -> None:
+async def test_the_events_of_a_project_key_go_to_its_project_only(ada: Member, client: httpx.AsyncClient) -> None:
     await ada.request("POST", "/api/projects", json={"name": "search"})
     await ada.request("POST", "/api/projects", json={"name": "chat"})
     bound = await new_api_key(ada, project="search")
@@ -116,7 +116,7 @@ async def test_a_key_s_events_go_to_its_project_and_it_makes_no_other(ada: Membe
     assert [key["project"] for key in (await ada.get("/api/keys"))["keys"]] == [None, "search"]
 
 
-async def test_an_id_is_never_taken_for_a_name(ada: Member, bob: Member) -> None:
+async def test_an_id_is_never_read_as_a_name(ada: Member, bob: Member) -> None:
     await bob.track(project="theirs")
     theirs = (await projects(bob))["theirs"]["id"]
     for unknown in (theirs, str(uuid4())):
@@ -125,13 +125,13 @@ async def test_an_id_is_never_taken_for_a_name(ada: Member, bob: Member) -> None
     assert (await ada.get("/api/events", project=theirs))["count"] == 0
 
 
-async def test_an_event_that_is_refused_makes_no_project(ada: Member) -> None:
+async def test_a_refused_event_creates_no_project(ada: Member) -> None:
     impossible = {"project": "ghost", "cache_read_tokens": 2000}
     assert_problem(await ada.track(**impossible), 422)
     assert len((await ada.batch(call(**impossible)))["rejected"]) == 1
     assert await projects(ada) == {}
 
 
-async def test_a_cursor_of_somebody_s_own_making_is_refused(ada: Member) -> None:
+async def test_a_made_up_cursor_is_refused(ada: Member) -> None:
     for cursor in ("a\0b", "WzFd", "WyJhXHUwMDAwIl0", "search"):
         assert_problem(await ada.request("GET", "/api/projects", params={"cursor": cursor}), 422)

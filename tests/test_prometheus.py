@@ -1,4 +1,4 @@
-"""What Prometheus reads: true numbers, under few labels, and only for those it is meant for."""
+"""The metrics for Prometheus: correct numbers, few labels, and access only with permission."""
 
 import asyncio
 import math
@@ -29,14 +29,14 @@ COUNT = "llmlab_http_request_duration_seconds_count"
 
 
 class Numbers(dict[tuple[str, frozenset[tuple[str, str]]], float]):
-    """What was read, by the name and the labels of each number."""
+    """The values of a scrape, by name and labels."""
 
     def of(self, name: str, **labels: str) -> float:
         """One number; 0 if nothing was counted yet."""
         return self.get((name, frozenset(labels.items())), 0.0)
 
     def requests(self, method: str, route: str, status: int) -> float:
-        """How many requests were answered so."""
+        """The number of requests with this answer."""
         return self.of(COUNT, method=method, route=route, status=str(status))
 
     def labelled(self, label: str) -> set[str]:
@@ -45,7 +45,7 @@ class Numbers(dict[tuple[str, frozenset[tuple[str, str]]], float]):
 
 
 def numbers(text: str) -> Numbers:
-    """What a scrape holds."""
+    """The values of a scrape."""
     return Numbers(
         {
             (sample.name, frozenset(sample.labels.items())): sample.value
@@ -75,7 +75,7 @@ async def test_requests_are_counted_by_method_route_and_status(settings: Setting
         event_id = (await ada.track()).json()["event_id"]
         for _ in range(2):
             await ada.get(f"/api/events/{event_id}")
-        await ada.request("GET", "/api/events/nobody-s/")
+        await ada.request("GET", "/api/events/no-such-event/")
         await ada.request("POST", f"/api/events/{event_id}")
         await ada.request("GET", f"/wp-login/{event_id}")
         await client.get(f"/wp-admin/{event_id}")
@@ -92,11 +92,11 @@ async def test_requests_are_counted_by_method_route_and_status(settings: Setting
     assert more("POST", "/api/events/{event_id}", 405) == 1
     assert (more("GET", "none", 404), more("GET", "none", 401), more("other", "none", 404)) == (1, 1, 1)
     assert more("GET", PATH, 200) == 1
-    for raw in (event_id, "nobody", "wp-", "coffee", "BREW"):
+    for raw in (event_id, "no-such-event", "wp-", "coffee", "BREW"):
         assert raw not in text
 
 
-async def test_commits_and_what_waits_for_them(
+async def test_commits_and_their_queue_are_measured(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
     settings = with_token(settings_for(tmp_path, database_url=url))
@@ -108,7 +108,7 @@ async def test_commits_and_what_waits_for_them(
             await sql.execute("lock table public.events")
             tracking = asyncio.create_task(ada.batch(*[call()] * 7))
             async with asyncio.timeout(PATIENCE):
-                # Besides, the server's own chores take a connection now and then.
+                # Background tasks of the server also use a connection at times.
                 while True:
                     waiting = await scrape(client)
                     queue = waiting.of("llmlab_write_queue_events")
@@ -129,7 +129,7 @@ async def test_commits_and_what_waits_for_them(
         assert after.of("process_cpu_seconds_total") > 0
 
 
-async def test_the_outbox_and_a_database_that_is_away(
+async def test_the_outbox_is_measured_and_an_unavailable_database_reported(
     url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path, no_deliveries: None
 ) -> None:
     settings = with_token(settings_for(tmp_path, database_url=url, allow_private_webhooks=True))
@@ -145,7 +145,7 @@ async def test_the_outbox_and_a_database_that_is_away(
                 member.session["user_id"],
             )
             await member.track()
-        # What was read a moment ago is answered again.
+        # A recent result is answered again.
         assert (await scrape(client)).of("llmlab_outbox_pending") == 0
         app.state.engines.server._outbox.forget()
         assert (await scrape(client)).of("llmlab_outbox_pending") == 4
@@ -159,7 +159,7 @@ async def test_the_outbox_and_a_database_that_is_away(
 
 
 async def asked(app: FastAPI, address: str, host: str, **headers: str) -> httpx.Response:
-    """What somebody at an address is answered."""
+    """The answer to a client at an address."""
     transport = httpx.ASGITransport(app, client=(address, 1234))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
         return await client.get(
@@ -168,7 +168,7 @@ async def asked(app: FastAPI, address: str, host: str, **headers: str) -> httpx.
 
 
 class Case(NamedTuple):
-    """Somebody who asks, and what they are answered."""
+    """A client, and the answer it gets."""
 
     address: str
     host: str
@@ -206,7 +206,7 @@ async def test_without_a_token_only_programs_on_the_same_machine_may_read(url: s
         assert (await asked(app, "10.0.0.1", "x", **token)).status_code == 404
 
 
-async def test_with_a_token_only_the_token_counts(url: str, tmp_path: Path) -> None:
+async def test_with_a_token_configured_only_the_token_gives_access(url: str, tmp_path: Path) -> None:
     settings = with_token(settings_for(tmp_path, database_url=url))
     async with running(settings) as app, client_of(app) as client:
         ada = await sign_up(client, "Ada")
@@ -221,7 +221,7 @@ async def test_with_a_token_only_the_token_counts(url: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("token", ["short", "a token with spaces in it", "ein-Schlüssel-für-Zahlen"])
-def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+def test_a_token_that_does_not_fit_in_a_header_is_refused(token: str) -> None:
     with pytest.raises(ValidationError, match="METRICS_TOKEN"):
         Settings.model_validate({"metrics_token": token})
 
@@ -281,7 +281,7 @@ async def test_each_of_several_workers_answers_for_all(tmp_path: Path) -> None:
         async with asyncio.timeout(PATIENCE):
             while len(await workers()) < 2:
                 await asyncio.sleep(0.1)
-        # The start has asked for it too.
+        # The start has requested it too.
         started = numbers((await ask(PATH)).text).requests("GET", "/health", 200)
         for _ in range(30):
             assert (await ask("/health")).status_code == 200

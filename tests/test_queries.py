@@ -20,7 +20,7 @@ from schemas.identities import Identity
 from schemas.reservations import BudgetRoom, PlannedCall
 from tools import schema
 
-# What the door itself asks for, to see whether the database answers.
+# Called by database.py itself, to check the connection.
 OF_THE_DOOR = {"schema_version"}
 
 SAMPLES: dict[Any, Any] = {
@@ -60,7 +60,7 @@ class SqlFunction:
 
 
 class Sent(Exception):
-    """What a method asks of the database."""
+    """The call that a method sends to the database."""
 
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         self.name = name
@@ -68,14 +68,14 @@ class Sent(Exception):
 
 
 class Recording:
-    """A road that shows what would be sent."""
+    """A road that raises what would be sent."""
 
     async def call(self, name: str, parameters: Mapping[str, Any]) -> None:
         raise Sent(name, parameters)
 
 
 def sample(annotation: Any) -> Any:
-    """A value of a type, complete in all that it may hold."""
+    """A value of a type, with every optional part."""
     kind, inner = get_origin(annotation), get_args(annotation)
     if annotation in SAMPLES:
         return SAMPLES[annotation]
@@ -110,7 +110,7 @@ def fits(value: Any, sql_type: str) -> bool:
 
 
 async def sent(method: Callable[..., Any], *, complete: bool) -> Sent:
-    """What a method sends, with all its arguments or with as few as it allows."""
+    """The call that a method sends, with all its arguments or only the required ones."""
     named = {}
     for parameter in [*signature(method).parameters.values()][1:]:
         optional = type(None) in get_args(parameter.annotation)
@@ -124,7 +124,7 @@ async def sent(method: Callable[..., Any], *, complete: bool) -> Sent:
 
 
 async def faults(method: Callable[..., Any], wanted: SqlFunction) -> Iterable[str]:
-    """Where a method does not fit its function."""
+    """The differences between a method and its function."""
     required = [*wanted.parameters][: len(wanted.parameters) - wanted.defaults]
     found = []
     for complete in (True, False):
@@ -265,11 +265,11 @@ class Fitting(Functions):
         (Fitting, []),
     ],
 )
-async def test_what_does_not_fit_is_found(wrong: Any, said: list[str]) -> None:
+async def test_a_mismatch_is_found(wrong: Any, said: list[str]) -> None:
     assert [*await faults(wrong.cost_tag_keys, TAG_KEYS)] == said
 
 
-async def test_what_stands_for_several_parameters_is_spread() -> None:
+async def test_an_argument_of_several_parameters_is_spread() -> None:
     class Spreading(Functions):
         @function
         async def cost_tag_keys(self, by: Identity, call: PlannedCall) -> TagKeys:  # type: ignore[empty-body]
@@ -299,7 +299,7 @@ async def test_arguments_are_bound_as_python_binds_them() -> None:
 
 async def test_an_answer_is_read_as_what_the_method_returns() -> None:
     class Road:
-        """Answers as void functions do on a road, each with its own nothing."""
+        """Answers as a void function does: each road has its own empty value."""
 
         def __init__(self, answer: Any) -> None:
             self.answer = answer

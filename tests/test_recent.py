@@ -1,4 +1,4 @@
-"""What was looked up a moment ago."""
+"""The cache of recent lookups."""
 
 import asyncio
 
@@ -10,13 +10,13 @@ SECONDS = 10.0
 
 
 async def turns() -> None:
-    """Lets every task that can run do so."""
+    """Lets every ready task run."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 class Source:
-    """Answers with how often it was asked, when it is let."""
+    """Returns the number of lookups so far, once `open` is set."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -29,7 +29,7 @@ class Source:
         return self.seconds
 
     async def later(self, seconds: float) -> None:
-        """Moves the clock, and lets what was begun go on."""
+        """Moves the clock, and lets started tasks continue."""
         self.seconds += seconds
         await turns()
 
@@ -42,7 +42,7 @@ class Source:
         return f"{key}{number}"
 
 
-async def test_those_who_ask_at_the_same_time_share_one_lookup() -> None:
+async def test_concurrent_requests_share_one_lookup() -> None:
     source = Source()
     recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     assert await asyncio.gather(*(recent.get("a") for _ in range(5))) == ["a1"] * 5
@@ -50,7 +50,7 @@ async def test_those_who_ask_at_the_same_time_share_one_lookup() -> None:
     assert await recent.get("b") == "b2"
 
 
-async def test_an_answer_holds_while_it_is_looked_up_anew_but_not_for_longer_than_it_may() -> None:
+async def test_a_stale_value_is_returned_during_its_refresh_until_it_expires() -> None:
     source = Source()
     recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     assert await recent.get("a") == "a1"
@@ -66,13 +66,13 @@ async def test_an_answer_holds_while_it_is_looked_up_anew_but_not_for_longer_tha
     assert await waiting == f"a{source.asked}"
 
 
-async def test_whoever_asks_again_and_again_waits_only_once() -> None:
+async def test_frequent_requests_wait_only_for_the_first_lookup() -> None:
     source = Source()
     recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     await recent.get("a")
     answers = set()
     for _ in range(40):
-        # One turn of the loop is enough for an answer that is there.
+        # One turn of the loop is enough for a cached answer.
         asking = asyncio.create_task(recent.get("a"))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -82,7 +82,7 @@ async def test_whoever_asks_again_and_again_waits_only_once() -> None:
     assert len(answers) > 2
 
 
-async def test_what_is_forgotten_is_asked_anew() -> None:
+async def test_a_forgotten_value_is_looked_up_again() -> None:
     source = Source()
     recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     assert await recent.get("a") == "a1"
@@ -99,7 +99,7 @@ async def test_what_is_forgotten_is_asked_anew() -> None:
     await waiting
 
 
-async def test_an_error_is_for_everybody_who_asks_and_never_for_long() -> None:
+async def test_an_error_reaches_every_waiting_request_and_is_not_cached() -> None:
     source = Source()
     recent = Recent(source.load, seconds=SECONDS, clock=source.clock)
     assert await recent.get("a") == "a1"

@@ -1,4 +1,4 @@
-"""What stands out, and silence where the data says nothing."""
+"""Recommendations, and none without enough data."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from tests.support.team import Member, call
 
 
-async def test_an_empty_workspace_is_told_nothing(ada: Member) -> None:
+async def test_an_empty_workspace_has_no_recommendations(ada: Member) -> None:
     advice = await ada.get("/api/recommendations")
     assert (advice["optimizations"], advice["model_recommendations"], advice["anomalies"]) == ([], [], [])
     assert (await ada.get("/api/recommendations/anomalies"))["count"] == 0

@@ -1,4 +1,4 @@
-"""Retention: old events go, every total stays, and nothing counts twice."""
+"""Retention: old events are deleted, every total stays, and nothing counts twice."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ Sql: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 DAYS = 200
 RETENTION = 45
 HEARD = timedelta(minutes=5)
-# What is asked before and after: 366 days hold all of DAYS.
+# Requests before and after: 366 days hold all of DAYS.
 QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("/api/costs/summary", {"days": 365, "tz": "Asia/Kolkata"}),
     ("/api/costs/summary", {"days": RETENTION}),
@@ -63,7 +63,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """A moment at which the clock of the engines stands, so that no hour begins meanwhile."""
+    """A time at which the clock of the engines stops, so that no hour begins during the test."""
     moment = now()
     monkeypatch.setattr(engines.costs, "now", lambda: moment)
     monkeypatch.setattr(engines.events, "now", lambda: moment)
@@ -96,29 +96,29 @@ def varied(chance: random.Random, number: int, at: datetime) -> dict[str, Any]:
 
 
 async def keep(member: Member, days: int | None) -> None:
-    """Sets for how many days the member's workspace keeps its events."""
+    """Sets the retention period of the member's workspace, in days."""
     response = await member.request("PUT", "/api/settings", json={"retention_days": days})
     assert response.status_code == 200, response.text
 
 
 async def let_it_be_heard(sql: Sql) -> None:
-    """Has what was decided be so long ago that every server knows."""
+    """Moves the decision into the past, so that every server knows it."""
     await sql.execute("update public.workspaces set events_since_at = events_since_at - $1::interval", HEARD)
 
 
 async def one_pass(database: Database) -> None:
-    """What a server does when it looks for what has expired."""
+    """One pass of a server over expired events."""
     engine = RetentionEngine(database)
     while await engine.sweep():
         pass
 
 
 async def sweep(database: Database, sql: Sql) -> int:
-    """Deletes all that has expired; returns how many events that were."""
+    """Deletes all expired events, and returns their number."""
     count = "select count(*) from public.events"
     before = await sql.fetchval(count)
     await one_pass(database)
-    assert await sql.fetchval(count) == before, "nothing is deleted before it could be heard of"
+    assert await sql.fetchval(count) == before, "nothing is deleted before every server could learn of it"
     await let_it_be_heard(sql)
     await one_pass(database)
     return int(before - await sql.fetchval(count))
@@ -145,12 +145,12 @@ async def rollups(sql: Sql, member: Member) -> dict[str, list[str]]:
 
 
 async def answers(member: Member) -> list[Any]:
-    """What the member is told of their totals."""
+    """The totals that the API answers to the member."""
     return [await member.get(path, **query) for path, query in QUESTIONS]
 
 
 async def differences(sql: Sql, member: Member) -> int:
-    """How many totals differ from a recount."""
+    """The number of totals that differ from a recount."""
     return int(await sql.fetchval("select public.rollup_differences($1, '-infinity')", member.session["workspace_id"]))
 
 
@@ -168,7 +168,7 @@ async def with_budgets(admin: Member, key: Application) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_old_events_go_and_every_total_stays(
+async def test_old_events_are_deleted_and_every_total_stays(
     url: str, sql: Sql, at: datetime, no_deliveries: None, tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -185,7 +185,7 @@ async def test_old_events_go_and_every_total_stays(
             rated = await ada.request("POST", "/api/feedback", json={"event_id": f"call-{number}", "rating": 4})
             assert rated.status_code == 201, rated.text
         before, bobs = await events(sql, ada), await events(sql, bob)
-        told, totals, bobs_totals = await answers(ada), await rollups(sql, ada), await rollups(sql, bob)
+        answered, totals, bobs_totals = await answers(ada), await rollups(sql, ada), await rollups(sql, bob)
 
         await keep(ada, RETENTION)
         database: Database = app.state.engines.retention._database
@@ -197,7 +197,7 @@ async def test_old_events_go_and_every_total_stays(
 
         assert await events(sql, ada) == kept
         assert await events(sql, bob) == bobs
-        assert await answers(ada) == told
+        assert await answers(ada) == answered
         assert await rollups(sql, ada) == totals
         assert await differences(sql, ada) == 0
         for workspace in (ada, bob):
@@ -207,7 +207,7 @@ async def test_old_events_go_and_every_total_stays(
         assert await check_rollups(settings, rebuild=True)
         assert await rollups(sql, ada) == totals
 
-        # Life goes on: what is sent again is known or refused, and what is new is counted.
+        # Afterwards, repeated events are recognised or refused, and new ones are counted.
         again = await key.batch(*sent)
         assert (again["recorded"], again["duplicates"]) == (0, len(kept))
         assert len(again["rejected"]) == 400 - len(kept)
@@ -220,7 +220,7 @@ async def test_old_events_go_and_every_total_stays(
 
 
 @pytest.mark.both_roads
-async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
+async def test_an_event_beyond_the_retention_period_is_refused(
     at: datetime, no_deliveries: None, ada: Member, app: FastAPI, behind: Sql
 ) -> None:
     old, recent = (at - timedelta(days=days) for days in (40, 2))
@@ -237,7 +237,7 @@ async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
     assert await sweep(app.state.engines.retention._database, behind) >= 1
     assert_problem(await ada.request("GET", "/api/events/old"), 404, "Event not found")
     assert (await ada.request("GET", "/api/events/recent")).status_code == 200
-    # What has been deleted may not come back, even if events are kept for longer from now on.
+    # Deleted events may not come back, even with a longer retention period.
     for days in (90, None):
         await keep(ada, days)
         assert_problem(await ada.track(**sent[0]), 422, said)
@@ -246,7 +246,9 @@ async def test_an_event_older_than_that_is_refused_and_so_is_a_deleted_one(
 
 
 @pytest.mark.both_roads
-async def test_it_works_by_itself(ada: Member, app: FastAPI, behind: Sql, caplog: pytest.LogCaptureFixture) -> None:
+async def test_retention_runs_in_the_background(
+    ada: Member, app: FastAPI, behind: Sql, caplog: pytest.LogCaptureFixture
+) -> None:
     at = now()
     await ada.batch(*[call(timestamp=(at - timedelta(days=3, minutes=number)).isoformat()) for number in range(99)])
     await ada.track()
@@ -264,7 +266,7 @@ async def test_it_works_by_itself(ada: Member, app: FastAPI, behind: Sql, caplog
     assert len(await events(behind, ada)) == 1
 
 
-async def test_a_workspace_that_fails_holds_up_no_other() -> None:
+async def test_a_failing_workspace_does_not_delay_others() -> None:
     good, bad = uuid4(), uuid4()
     asked = []
 
@@ -286,7 +288,7 @@ async def test_a_workspace_that_fails_holds_up_no_other() -> None:
     assert sorted(asked) == sorted([good, bad])
 
 
-async def test_nothing_is_deleted_before_every_server_knows(
+async def test_events_are_deleted_only_after_every_server_knows(
     no_deliveries: None, ada: Member, app: FastAPI, behind: Sql
 ) -> None:
     workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
@@ -303,11 +305,11 @@ async def test_nothing_is_deleted_before_every_server_knows(
     assert await database.retention_sweep(workspace, None, 10, at + HEARD - timedelta(seconds=1)) == nothing
     since = await behind.fetchval("select events_since from public.workspaces where id = $1", workspace)
     assert since == hour_before(at - timedelta(days=8))
-    # Whoever keeps events for longer before they are deleted, keeps them.
+    # Extending the retention period before a deletion keeps the events.
     for days, deleted in ((None, 0), (13, 0), (10, 1), (10, 0), (8, 1)):
         await keep(ada, days)
         assert (await database.retention_sweep(workspace, None, 10, at + HEARD)).deleted == deleted
-    # An event that came all the same is deleted with the next hour, and that one never lies before what was deleted.
+    # An event that was accepted nevertheless is deleted with the next hour, which is never before the deleted ones.
     await ada.track(timestamp=at.isoformat())
     await behind.execute(
         'update public.events set "timestamp" = $2 where workspace_id = $1', workspace, at - timedelta(days=20)
@@ -317,7 +319,7 @@ async def test_nothing_is_deleted_before_every_server_knows(
     assert since == await behind.fetchval("select events_since from public.workspaces where id = $1", workspace)
 
 
-async def test_a_server_whose_clock_is_behind_hears_of_it_too(
+async def test_a_server_with_a_slow_clock_is_notified_too(
     at: datetime, no_deliveries: None, ada: Member, app: FastAPI
 ) -> None:
     event = {"id": "late", "timestamp": (at - timedelta(days=8)).isoformat()}
@@ -325,16 +327,16 @@ async def test_a_server_whose_clock_is_behind_hears_of_it_too(
     assert (await ada.track(**event)).status_code == 201
     workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
     await database.retention_sweep(workspace, None, 10, at + timedelta(hours=2))
-    # What it does by itself within a second.
+    # The background task runs within a second.
     app.state.engines.terms.forget()
     assert_problem(await ada.track(**event), 422)
 
 
 async def history(client: httpx.AsyncClient, sql: Sql, count: int) -> Member:
-    """Somebody with so many expired events, and one that stays."""
+    """A member with this number of expired events, and one that stays."""
     ada = await sign_up(client, "Ada")
     at = now()
-    # Many share one moment: where a batch ends must not matter.
+    # Many have the same timestamp: the end of a batch must not matter.
     old = [call(id=f"{n}", timestamp=(at - timedelta(days=90 - n // 40)).isoformat()) for n in range(count)]
     assert (await ada.batch(*old))["recorded"] == count
     await ada.track()
@@ -342,7 +344,7 @@ async def history(client: httpx.AsyncClient, sql: Sql, count: int) -> Member:
     return ada
 
 
-async def test_servers_that_sweep_at_once_delete_each_event_once(
+async def test_concurrent_sweeps_delete_each_event_once(
     url: str, sql: Sql, no_deliveries: None, tmp_path: Path
 ) -> None:
     settings = settings_for(tmp_path, database_url=url)
@@ -356,7 +358,7 @@ async def test_servers_that_sweep_at_once_delete_each_event_once(
         async def work(app: FastAPI) -> int:
             database: Database = app.state.engines.retention._database
             deleted = 0
-            # Nothing deleted may also mean that another one was at it.
+            # No deletion may also mean that another sweep was active.
             while await database.retention_due(now()):
                 deleted += (await database.retention_sweep(workspace, None, 30, now())).deleted
             return deleted
@@ -369,7 +371,7 @@ async def test_servers_that_sweep_at_once_delete_each_event_once(
         assert await sql.fetchval("select deadlocks from pg_stat_database where datname = current_database()") == 0
 
 
-async def test_a_sweep_waits_for_no_other_and_lets_no_recount_see_half(
+async def test_sweeps_do_not_wait_for_each_other_and_a_recount_sees_whole_ones(
     url: str, sql: Sql, no_deliveries: None, tmp_path: Path
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
@@ -381,7 +383,7 @@ async def test_a_sweep_waits_for_no_other_and_lets_no_recount_see_half(
         await transaction.start()
         await sql.execute("select public.retention_sweep($1, null, 60, now())", workspace)
         assert len(await events(sql, ada)) == 41
-        # Another server goes on with something else meanwhile.
+        # Another server does other work at the same time.
         assert (await database.retention_sweep(workspace, None, 10, now())).deleted == 0
         rebuilding = asyncio.create_task(database.rebuild_rollups(workspace, datetime(2000, 1, 1, tzinfo=UTC)))
         waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
@@ -399,7 +401,7 @@ async def test_a_sweep_that_is_killed_leaves_every_total_as_it_was(
 ) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada = await history(client, sql, 100)
-        told, totals = await answers(ada), await rollups(sql, ada)
+        answered, totals = await answers(ada), await rollups(sql, ada)
         workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
         await one_pass(database)
         await let_it_be_heard(sql)
@@ -412,20 +414,20 @@ async def test_a_sweep_that_is_killed_leaves_every_total_as_it_was(
         victim.terminate()
         for left in (71, 1):
             assert len(await events(sql, ada)) == left
-            assert await answers(ada) == told
+            assert await answers(ada) == answered
             assert await rollups(sql, ada) == totals
             assert await differences(sql, ada) == 0
             await one_pass(database)
 
 
 async def spend(admin: Member, **budget: Any) -> float:
-    """What a budget has spent once it is set."""
+    """The spend of a budget after it is set."""
     response = await admin.request("POST", "/api/budgets", json={"limit": 1, **budget})
     assert response.status_code == 201, response.text
     return float(response.json()["current_spend"])
 
 
-async def test_budgets_count_what_was_deleted_wherever_the_totals_know_it(
+async def test_budgets_count_deleted_events_that_the_totals_include(
     url: str, sql: Sql, no_deliveries: None, tmp_path: Path
 ) -> None:
     long = {"period": "custom", "custom": {"start": "2025-01-01", "days": 3_650}}
@@ -442,11 +444,11 @@ async def test_budgets_count_what_was_deleted_wherever_the_totals_know_it(
         # All six calls, by the totals.
         for scope in ({}, {"project": "search"}, {"provider": "openai"}, {"model": "gpt*"}, {"tag": "team=a"}):
             assert await spend(ada, scope=scope, **long) == 0.045, scope
-        # Changed, it keeps what it has counted; new, it counts the calls that are kept.
+        # A changed budget keeps its count; a new one counts the stored calls.
         assert await spend(ada, scope={"api_key": key.id}, limit=2, **long) == 0.0225
         assert await spend(ada, scope={"api_key": other.id}, **long) == 0.015
         assert await spend(ada, scope={"tag": "team=a", "provider": "openai"}, **long) == 0.03
-        # Other periods than before are counted from what is kept.
+        # Other periods than before are counted from the stored calls.
         assert await spend(ada, scope={"api_key": key.id}, tz="Asia/Tokyo", **long) == 0.015
         totals = await rollups(sql, ada)
         assert await differences(sql, ada) == 0
@@ -456,7 +458,7 @@ async def test_budgets_count_what_was_deleted_wherever_the_totals_know_it(
         assert await rollups(sql, ada) == totals
 
 
-async def test_what_differs_where_events_are_kept_is_found_and_made_anew(
+async def test_differences_in_the_retained_range_are_found_and_rebuilt(
     url: str, sql: Sql, no_deliveries: None, tmp_path: Path
 ) -> None:
     settings = settings_for(tmp_path, database_url=url)

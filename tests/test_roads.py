@@ -1,4 +1,4 @@
-"""Both roads to the database answer alike: straight to Postgres, and through Supabase's REST server."""
+"""Both roads to the database return the same: straight to Postgres, and through Supabase's REST server."""
 
 import re
 from decimal import Decimal
@@ -13,13 +13,12 @@ from database import Database
 from roads.postgres import PostgresRoad
 from roads.road import Road
 from roads.supabase import SupabaseRoad
+from tests.support.ledger import Ledger
 from tests.support.plugin import copied_database, drop_database
 from tests.support.supabase_server import SECRET_KEY, SupabaseServer
-from tests.test_isolation import Ledger
-from tests.test_isolation import ledger as ledger
 from utils.errors import LLMLabError
 
-# Identifiers and moments that a function makes up.
+# Ids and timestamps that a function generates.
 MADE_UP = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.]*(\+00:00|Z)?"
@@ -29,7 +28,7 @@ REFUSALS = {"Conflict", "Forbidden", "NotFound", "fault"}
 
 
 def place_in_order(function: str) -> int:
-    """Functions that take something away come last, so that the others find it."""
+    """Functions that delete come last, so that the others find their rows."""
     if function in ("audit_list", "invitation_delete"):
         # Everything here happens at the same moment, so the order of its record is made up. A new invitation takes the
         # place of the one before.
@@ -38,7 +37,7 @@ def place_in_order(function: str) -> int:
 
 
 async def answer(road: Road, function: str, parameters: dict[str, Any]) -> Any:
-    """What a function answers on a road, or how it refuses, in JSON; what it makes up is left out."""
+    """The answer or the refusal of a function on a road, in JSON, without generated values."""
     try:
         answered = await road.call(function, parameters)
     except LLMLabError as error:
@@ -48,7 +47,7 @@ async def answer(road: Road, function: str, parameters: dict[str, Any]) -> Any:
     except APIError as error:
         return {"fault": error.code}
     text = MADE_UP.sub("made up", orjson.dumps(answered, default=_plain).decode())
-    # Of a function that returns nothing each road has its own way to say so.
+    # Each road has its own empty value for a function that returns nothing.
     return orjson.loads(text) or None
 
 
@@ -56,7 +55,7 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else str(value)
 
 
-async def test_every_function_answers_alike_on_both_roads(ledger: Ledger, url: str, tmp_path: Path) -> None:
+async def test_every_function_returns_the_same_on_both_roads(ledger: Ledger, url: str, tmp_path: Path) -> None:
     calls = [call for call in await ledger.calls() if hasattr(Database, call[0])]
     calls.sort(key=lambda call: place_in_order(call[0]))
     await ledger.sql.close()

@@ -1,4 +1,4 @@
-"""What all routes share: they say what they need, old paths are new ones, and the fast ones answer as the others do."""
+"""All routes: they declare permissions, old paths lead to new ones, and fast paths answer like the others."""
 
 import json
 import logging
@@ -62,21 +62,21 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_a_route_that_writes_fails_at_import_unless_it_says_what_it_needs(method: str) -> None:
+def test_a_route_that_writes_without_a_permission_fails_at_import(method: str) -> None:
     router = Router("/api/things", "things")
     with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'needs'"):
         getattr(router, method)("", summary="Change things")
     assert not router.routes
 
 
-def test_what_the_middleware_finds_by_its_path_has_no_parameter_in_it() -> None:
+def test_paths_that_the_middleware_looks_up_have_no_parameters() -> None:
     found = [route.path for route in ROUTES if route.needs == "nothing" or route.body_limit is not None]
     assert found
     assert not [path for path in found if "{" in path]
 
 
 @pytest.mark.parametrize("path", ["/api/settings", "/api/projects/{id}"])
-async def test_a_fraction_is_no_body_whatever_its_attributes(path: str, ada: Member) -> None:
+async def test_a_decimal_is_not_a_body(path: str, ada: Member) -> None:
     project = (await ada.request("POST", "/api/projects", json={"name": "search"})).json()
     method = "PUT" if path.endswith("settings") else "PATCH"
     refused = await ada.request(method, path.format_map(project), content=b"1.5", headers=JSON)
@@ -88,7 +88,7 @@ async def test_a_fraction_is_no_body_whatever_its_attributes(path: str, ada: Mem
 
 
 @pytest.mark.parametrize("path", sorted(OLD_PATHS))
-async def test_an_old_path_answers_as_the_new_one(path: str, ada: Member) -> None:
+async def test_an_old_path_answers_like_the_new_one(path: str, ada: Member) -> None:
     for method in ("GET", "POST", "PUT", "DELETE"):
         old, new = [await ada.request(method, p, json={}) for p in (f"{path}/", f"/api{path}")]
         assert (old.status_code, old.headers.get("allow")) == (new.status_code, new.headers.get("allow"))
@@ -110,12 +110,12 @@ async def test_an_old_path_is_counted_and_logged_as_the_new_one(
     assert "/llm/models" not in paths
 
 
-async def test_what_only_looks_like_an_old_path_is_none(ada: Member) -> None:
+async def test_a_similar_path_is_not_an_old_path(ada: Member) -> None:
     for path in ("/settings/policy", "/metrics", "/auth/me", "/costs/summary", "/feedback/one"):
         assert (await ada.request("GET", path)).status_code == 404
 
 
-async def test_an_old_path_s_span_bears_the_name_of_the_new_one(
+async def test_the_span_of_an_old_path_is_named_after_the_new_one(
     settings: Settings, spans: InMemorySpanExporter
 ) -> None:
     async with running(settings) as app, client_of(app) as client:
@@ -131,7 +131,7 @@ def test_three_paths_are_fast() -> None:
 
 
 @pytest.mark.parametrize("path", FAST)
-async def test_a_fast_path_answers_as_every_other_does_also_while_it_is_traced(
+async def test_a_fast_path_answers_like_any_other_also_with_tracing(
     path: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     fast = await asked(settings, path)
@@ -163,7 +163,7 @@ async def asked(settings: Settings, path: str) -> list[tuple[int, Any]]:
 
 
 def comparable(answer: httpx.Response) -> Any:
-    """The body without what differs each time."""
+    """The body without the parts that differ each time."""
     if not answer.content:
         return None
     differs = ("request_id", "event_id", "user_id", "tracked_at")
@@ -178,7 +178,7 @@ def without(value: Any, names: tuple[str, ...]) -> Any:
 
 
 async def counted(client: httpx.AsyncClient, route: str) -> int:
-    """How many requests for a route the server has counted."""
+    """The number of requests for a route that the server has counted."""
     text = (await client.get("/metrics/prometheus", headers={"Host": "127.0.0.1"})).text
     label = f'route="{route}"'
     lines: Iterator[str] = (line for line in text.splitlines() if "_count{" in line and label in line)
@@ -191,5 +191,5 @@ def names(spans: InMemorySpanExporter) -> list[str]:
 
 
 def route_of(span: ReadableSpan) -> Any:
-    """The route that a span says it is of."""
+    """The route of a span."""
     return (span.attributes or {})["http.route"]

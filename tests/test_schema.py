@@ -1,4 +1,4 @@
-"""The schema that is read, the migrations that are run, and what both allow."""
+"""The schemas and the migrations describe the same database, and its rights."""
 
 import gzip
 import re
@@ -21,7 +21,7 @@ from tests.support.team import PASSWORD, Member
 from tools import schema
 from utils.errors import StartError
 
-# Made by pg_dump at version 20261121002800: an account that has used everything a little.
+# Made by pg_dump at version 20261121002800: an account that has used every feature.
 OLD = gzip.decompress((Path(__file__).parent / "data" / "schema_20261121.sql.gz").read_bytes()).decode()
 BASELINE = next(path.name.split("_")[0] for path in MIGRATIONS.glob("*_baseline.sql"))
 NewDatabase = Callable[..., Awaitable[str]]
@@ -66,7 +66,7 @@ def dump(url: str) -> str:
          parts.path[1:]],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    # A word that is another each time.
+    # A random token of pg_dump.
     return re.sub(r"^\\(un)?restrict .*\n", "", shown, flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The server as a whole: what it says of itself, what it logs, and what it refuses to start with."""
+"""The server as a whole: health, logs, and settings that it refuses."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ async def test_health_asks_the_database(client: httpx.AsyncClient) -> None:
         assert (body["status"], body["version"], body["database_connected"]) == ("healthy", "0.1.0", True)
 
 
-async def test_without_its_database_the_server_says_so(url: str, tmp_path: Path) -> None:
+async def test_health_reports_an_unavailable_database(url: str, tmp_path: Path) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada = await sign_up(client, "Ada")
         assert (await ada.track()).status_code == 201
@@ -48,7 +48,7 @@ async def test_without_its_database_the_server_says_so(url: str, tmp_path: Path)
         assert_problem(await client.post("/api/auth/login", json={"email": ada.email, "password": PASSWORD}), 503)
 
 
-async def test_events_are_recorded_while_reports_hold_every_other_connection(url: str, tmp_path: Path) -> None:
+async def test_events_are_recorded_while_reports_use_every_other_connection(url: str, tmp_path: Path) -> None:
     async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
         ada = await sign_up(client, "Ada")
         assert (await ada.track()).status_code == 201
@@ -63,25 +63,25 @@ async def test_events_are_recorded_while_reports_hold_every_other_connection(url
                 await pool.release(connection)
 
 
-async def test_the_front_door_says_what_this_is(client: httpx.AsyncClient) -> None:
+async def test_the_root_path_describes_the_api(client: httpx.AsyncClient) -> None:
     about = (await client.get("/")).json()
     assert (about["name"], about["docs"]) == ("LLMLab", "/docs")
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert (await client.get(path)).status_code == 200
 
 
-async def test_every_protected_path_shows_its_padlock(client: httpx.AsyncClient) -> None:
+async def test_every_protected_operation_documents_its_security(client: httpx.AsyncClient) -> None:
     schema = (await client.get("/openapi.json")).json()
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             assert operation["summary"], (method, path)
             response = await client.request(method, path.replace("{event_id}", "x").replace("{budget_id}", "x"))
-            # Whoever is signed out already may sign out again.
+            # Signing out without a session succeeds.
             guarded = response.status_code == 401 or path == "/api/auth/logout"
             assert ("security" in operation) == guarded, (method, path)
 
 
-async def test_a_fault_of_ours_is_a_500_that_tells_nothing(
+async def test_an_internal_error_is_a_500_without_details(
     client: httpx.AsyncClient, ada: Member, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object, **__: object) -> None:
@@ -98,7 +98,7 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing(
     assert "the secret of the house" in PlainLines("%(message)s").format(caplog.records[-1])
 
 
-async def test_a_request_is_one_line_that_holds_no_secret(
+async def test_a_request_is_logged_in_one_line_without_secrets(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     email = new_email()
@@ -117,22 +117,22 @@ async def test_a_request_is_one_line_that_holds_no_secret(
         assert secret not in everything
 
 
-def test_logs_go_to_one_place(capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     kept = root.handlers, root.level
     try:
         for debug in (True, False):
             configure_logs(debug=debug)
             try:
-                raise RuntimeError("told")
+                raise RuntimeError("the reason")
             except RuntimeError:
                 logging.getLogger("x").exception("what happened")
-            assert "told" in capsys.readouterr().err
+            assert "the reason" in capsys.readouterr().err
     finally:
         root.handlers, root.level = kept[0], kept[1]
 
 
-def test_a_line_is_written_also_after_its_loop_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_is_logged_after_its_event_loop_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
     async def tell(what: str, seconds: float = 0) -> None:
         logging.getLogger("x").warning(what)
         await asyncio.sleep(seconds)
@@ -143,10 +143,10 @@ def test_a_line_is_written_also_after_its_loop_has_ended(capsys: pytest.CaptureF
         configure_logs(debug=False)
         asyncio.run(tell("first"))
         asyncio.run(tell("second", 0.2))
-        told = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+        messages = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
     finally:
         root.handlers, root.level = kept[0], kept[1]
-    assert [message for message in told if message in ("first", "second")] == ["first", "second"]
+    assert [message for message in messages if message in ("first", "second")] == ["first", "second"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_line_is_written_also_after_its_loop_has_ended(capsys: pytest.CaptureF
         ({"algorithm": "none"}, "HS256"),
     ],
 )
-def test_settings_that_cannot_be_are_refused_by_name(settings: dict[str, Any], said: str) -> None:
+def test_invalid_settings_are_refused_by_name(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Settings.model_validate(settings)
 
@@ -176,7 +176,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert SIGNING_KEY not in repr(settings)
 
 
-def test_a_signing_key_is_made_once_and_kept_to_ourselves(tmp_path: Path) -> None:
+def test_a_signing_key_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     settings = Settings.model_validate({"data_dir": tmp_path / "data"})
     key = settings.signing_key()
     assert len(key) >= 32
@@ -195,7 +195,7 @@ async def test_migrations_run_once_and_are_recorded_as_the_supabase_cli_does(
     )
 
 
-async def test_the_roles_of_a_supabase_project_reach_nothing_but_what_is_granted(
+async def test_the_roles_of_a_supabase_project_have_only_granted_rights(
     sql: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     for role in ("anon", "authenticated"):
@@ -226,7 +226,7 @@ async def test_a_publishable_supabase_key_is_refused(key: str) -> None:
         await SupabaseRoad.open("http://127.0.0.1:9", key)
 
 
-async def test_a_supabase_project_that_was_not_migrated_is_refused_with_the_command(
+async def test_an_unmigrated_supabase_project_is_refused_with_the_command(
     supabase: SupabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service_role = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.x"
@@ -241,7 +241,7 @@ async def test_a_supabase_project_that_was_not_migrated_is_refused_with_the_comm
         await SupabaseRoad.open(supabase.url, SECRET_KEY)
 
 
-async def test_a_supabase_project_that_goes_away_is_unavailable(url: str, tmp_path: Path) -> None:
+async def test_a_supabase_project_that_stops_is_reported_as_unavailable(url: str, tmp_path: Path) -> None:
     server = SupabaseServer(tmp_path, url)
     road = await SupabaseRoad.open(server.url, SECRET_KEY)
     server.stop()
@@ -250,7 +250,7 @@ async def test_a_supabase_project_that_goes_away_is_unavailable(url: str, tmp_pa
     await road.close()
 
 
-async def test_a_database_that_is_away_is_said_plainly(tmp_path: Path) -> None:
+async def test_an_unavailable_database_is_reported_plainly(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="DATABASE_URL"):
         await Database.open(settings_for(tmp_path, database_url="postgresql://postgres@127.0.0.1:9/x"))
 

@@ -1,4 +1,4 @@
-"""Settings: what a workspace decided for its calls, and where it bites."""
+"""Settings of a workspace, and the policy for its calls."""
 
 import asyncio
 import re
@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from providers import Policy
 from schemas.settings import WorkspaceSettings
 from tests.conftest import client_of, running, settings_for
-from tests.support.team import Caller, Member, assert_problem, call, new_api_key, sign_up
-from tests.test_privacy import archive
-from tests.test_workspaces import join
+from tests.support.archive import archive
+from tests.support.team import Caller, Member, assert_problem, call, join, new_api_key, sign_up
 from utils.patterns import Pattern
 
 DEFAULTS: dict[str, Any] = {
@@ -67,7 +66,7 @@ def breaks(rules: Policy, model: str, tokens: int = 1) -> list[str]:
     return [breach.reason for breach in rules.breaches(model, tokens)]
 
 
-# What is kept
+# Stored settings
 
 
 async def test_only_admins_see_and_change_settings(ada: Member, bob: Member, client: httpx.AsyncClient) -> None:
@@ -85,7 +84,7 @@ async def test_only_admins_see_and_change_settings(ada: Member, bob: Member, cli
 
 
 @pytest.mark.both_roads
-async def test_what_is_left_out_stays(ada: Member) -> None:
+async def test_omitted_settings_do_not_change(ada: Member) -> None:
     assert await ada.get("/api/settings") == DEFAULTS
     changed = await put(ada, **ALL)
     assert changed == {**ALL, "updated_at": changed["updated_at"], "updated_by": ada.session["user_id"]}
@@ -127,7 +126,7 @@ async def test_a_model_is_disabled_once(ada: Member) -> None:
         {"workspace_id": "4d7f3a7e-0000-4000-8000-000000000000"},
     ],
 )
-async def test_what_is_no_setting_is_refused(ada: Member, wrong: dict[str, Any]) -> None:
+async def test_invalid_settings_are_refused(ada: Member, wrong: dict[str, Any]) -> None:
     assert_problem(await ada.request("PUT", "/api/settings", json={"enable_caching": True, **wrong}), 422)
     assert await ada.get("/api/settings") == DEFAULTS
 
@@ -162,7 +161,7 @@ async def test_another_workspace_keeps_its_own(ada: Member, bob: Member) -> None
     assert (await bob.get("/api/settings/policy"))["disabled_models"] == ["o1*"]
 
 
-async def test_an_application_reads_what_it_has_to_obey(ada: Member, bob: Member) -> None:
+async def test_an_application_reads_its_policy(ada: Member, bob: Member) -> None:
     sender, reader = await new_api_key(ada), await new_api_key(ada, scopes=["read"])
     await join(ada, bob)
     assert await sender.get("/api/settings/policy") == {
@@ -186,7 +185,7 @@ async def test_an_application_reads_what_it_has_to_obey(ada: Member, bob: Member
 @example("ab*ba", "aba")
 @example("a*b*b", "ab")
 @example("*a*b*", "-AxB")
-def test_a_pattern_fits_what_its_regular_expression_matches(pattern: str, name: str) -> None:
+def test_a_pattern_matches_like_its_regular_expression(pattern: str, name: str) -> None:
     expression = ".*".join(re.escape(part) for part in pattern.split("*"))
     assert Pattern(pattern).fits(name) == bool(re.fullmatch(expression, name, re.IGNORECASE))
 
@@ -227,12 +226,12 @@ def test_the_price_list_knows_claude_haiku_45_by_no_other_name() -> None:
         "publishers/anthropic/models/claude-haiku-4-5@20251001",
     ],
 )
-def test_claude_haiku_45_is_switched_off_under_each_of_its_names(name: str) -> None:
+def test_claude_haiku_45_is_disabled_under_each_of_its_names(name: str) -> None:
     assert breaks(policy(claude_haiku_45_enabled=False), name) == ["model_disabled"]
     assert breaks(policy(disabled_models=["claude-3*"]), name) == []
 
 
-def test_tokens_are_those_of_prompt_and_output_and_may_reach_the_limit() -> None:
+def test_the_token_limit_includes_prompt_and_output() -> None:
     rules = policy(max_tokens_per_request=1500, disabled_models=["gpt*"])
     assert breaks(rules, "o1", 1500) == []
     assert breaks(rules, "o1", 1501) == ["token_limit"]
@@ -258,13 +257,13 @@ async def test_the_guard_refuses_a_disabled_model(ada: Member) -> None:
     assert (await reserve(sender)).status_code == 201
 
 
-async def test_the_guard_refuses_claude_haiku_45_wherever_it_comes_from(ada: Member) -> None:
+async def test_the_guard_refuses_claude_haiku_45_of_every_provider(ada: Member) -> None:
     await put(ada, claude_haiku_45_enabled=False)
     for provider, model in (
         ("anthropic", "claude-haiku-4-5-20251001"),
         ("openrouter", "anthropic/claude-haiku-4.5"),
         ("bedrock", "global.anthropic.claude-haiku-4-5-20251001-v1:0"),
-        ("nobody", "claude-haiku-4-5"),
+        ("no-vendor", "claude-haiku-4-5"),
     ):
         assert (await check(ada, provider=provider, model=model))["reason"] == "model_disabled"
     assert (await check(ada, provider="anthropic", model="claude-3-5-haiku-latest"))["allowed"] is True
@@ -281,7 +280,7 @@ async def test_the_guard_refuses_too_many_tokens(ada: Member) -> None:
     assert assert_problem(await reserve(ada, max_output_tokens=501), 403)["reason"] == "token_limit"
 
 
-async def test_settings_are_named_before_budgets_and_nothing_is_held(ada: Member) -> None:
+async def test_settings_are_checked_before_budgets_and_nothing_is_reserved(ada: Member) -> None:
     budget = {"limit": "0.001", "hard": True, "name": "Tiny"}
     assert (await ada.request("POST", "/api/budgets", json=budget)).status_code == 201
     assert (await check(ada))["reason"] == "budget"
@@ -297,7 +296,7 @@ async def test_settings_are_named_before_budgets_and_nothing_is_held(ada: Member
     assert (await ada.get("/api/budgets"))["budgets"][0]["reserved"] == 0
 
 
-async def test_other_servers_know_within_a_second(url: str, tmp_path: Path) -> None:
+async def test_other_servers_apply_changes_within_a_second(url: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, database_url=url)
     async with running(settings) as one, running(settings) as other, client_of(one) as here, client_of(other) as there:
         ada = await sign_up(here, "Ada")
@@ -312,7 +311,7 @@ async def test_other_servers_know_within_a_second(url: str, tmp_path: Path) -> N
 
 
 @pytest.mark.both_roads
-async def test_an_event_that_breaks_the_policy_is_stored_and_says_so(ada: Member) -> None:
+async def test_an_event_that_violates_the_policy_is_stored_and_marked(ada: Member) -> None:
     before = (await ada.track(id="before")).json()
     assert before["policy_violations"] == []
     await put(ada, disabled_models=["gpt-4o"], max_tokens_per_request=1500)
@@ -332,7 +331,7 @@ async def test_an_event_that_breaks_the_policy_is_stored_and_says_so(ada: Member
         assert (await ada.get(f"/api/events/{event}"))["policy_violations"] == violations
     listed = (await ada.get("/api/events"))["events"]
     assert sorted(event["policy_violations"] for event in listed) == sorted(expected.values())
-    # What is stored stands, whatever is allowed now.
+    # Later settings do not change stored events.
     await put(ada, disabled_models=[], max_tokens_per_request=None)
     again = await ada.track(id="disabled")
     assert (again.status_code, again.json()) == (200, disabled.json())
@@ -341,7 +340,7 @@ async def test_an_event_that_breaks_the_policy_is_stored_and_says_so(ada: Member
     assert archived[before["event_id"]] == []
 
 
-async def test_a_response_is_judged_by_the_model_and_usage_in_it(ada: Member) -> None:
+async def test_a_response_is_checked_by_its_own_model_and_usage(ada: Member) -> None:
     await put(ada, claude_haiku_45_enabled=False, max_tokens_per_request=1200)
     response = {
         "model": "claude-haiku-4-5-20251001",
@@ -351,7 +350,7 @@ async def test_a_response_is_judged_by_the_model_and_usage_in_it(ada: Member) ->
     assert tracked.json()["policy_violations"] == ["model_disabled", "token_limit"]
 
 
-async def test_events_are_found_by_what_they_broke(ada: Member, bob: Member) -> None:
+async def test_events_are_filtered_by_policy_violation(ada: Member, bob: Member) -> None:
     await put(ada, disabled_models=["gpt-4o"], max_tokens_per_request=1500)
     await ada.batch(call(input_tokens=1001), call(model="o1", input_tokens=1001), call(), call(model="o1"))
 
@@ -368,7 +367,7 @@ async def test_events_are_found_by_what_they_broke(ada: Member, bob: Member) -> 
     assert_problem(await ada.request("GET", "/api/events", params={"policy_violation": "budget"}), 422)
 
 
-async def test_the_archive_has_the_settings(ada: Member) -> None:
+async def test_the_archive_contains_the_settings(ada: Member) -> None:
     assert (await archive(ada))["settings"] == [DEFAULTS]
     changed = await put(ada, **ALL)
     (archived,) = (await archive(ada))["settings"]

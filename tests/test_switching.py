@@ -1,4 +1,4 @@
-"""Models that could do the job: what the same calls would have cost there, and never on a dearer one."""
+"""Cheaper models: the cost of the same calls there, and never a more expensive suggestion."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -34,7 +34,7 @@ def to(able: Capability, window: Window) -> ModelSwitch | None:
     return next((one for one in switches(window).recommendations if one.suggested_model == able.model), None)
 
 
-def test_a_switch_is_priced_on_the_tokens_really_used() -> None:
+def test_a_switch_is_priced_on_the_tokens_used() -> None:
     switch = to(LUNA, window(ten_days(), sample=[sampled()]))
     assert switch is not None
     assert (switch.provider, switch.current_model, switch.suggested_provider) == ("openai", "gpt-4o", "openai")
@@ -57,7 +57,7 @@ def test_cached_and_reasoning_tokens_are_priced_as_such() -> None:
     assert found.projected == Decimal("0.026")
 
 
-def test_cached_tokens_cost_what_plain_input_does_where_the_cache_has_no_price() -> None:
+def test_cached_tokens_cost_as_input_where_the_cache_has_no_price() -> None:
     cached = day(calls=100, model="gpt-5.5", input_tokens=0, cache_read_tokens=100_000, cost="10")
     command = CAPABILITIES["cohere", "command-a"]
     found = on(command, window([cached]))
@@ -66,7 +66,7 @@ def test_cached_tokens_cost_what_plain_input_does_where_the_cache_has_no_price()
     assert found.projected == Decimal("0.75")
 
 
-def test_the_sample_says_how_many_tokens_are_billed_as_of_long_prompts() -> None:
+def test_the_sample_gives_the_share_of_tokens_in_long_prompts() -> None:
     used = day(calls=10, model="gpt-4.1", input_tokens=1_000_000, output_tokens=10_000, cost="2.08")
     sample = [sampled(prompt, 1000, model="gpt-4.1") for prompt in (50_000, 150_000)]
     found = on(HAIKU, window([used], sample=sample))
@@ -75,7 +75,7 @@ def test_the_sample_says_how_many_tokens_are_billed_as_of_long_prompts() -> None
     assert found.projected == Decimal("0.415")
 
 
-def test_a_prompt_of_just_the_threshold_is_no_long_one() -> None:
+def test_a_prompt_at_the_threshold_is_not_long() -> None:
     used = day(calls=1, model="gpt-4.1", input_tokens=100_000, output_tokens=0, cost="1")
     for prompt, projected in ((100_000, "0.01"), (100_001, "0.05")):
         found = on(HAIKU, window([used], sample=[sampled(prompt, 0, model="gpt-4.1")]))
@@ -105,7 +105,7 @@ def test_calls_that_do_not_fit_stay_where_they_are() -> None:
     assert on(small, window([used], sample=[*sample[:16], *[sample[-1]] * 4])) is None
 
 
-def test_a_saving_is_neither_a_price_that_fell_nor_a_discount() -> None:
+def test_a_price_cut_or_a_discount_is_not_a_saving() -> None:
     for stored, base in (("2", Decimal("0.75")), ("0.3", Decimal("0.3"))):
         found = on(LUNA, window([day(calls=100, cost=stored)]))
         assert found is not None
@@ -159,7 +159,7 @@ def test_one_of_each_kind_is_suggested_and_each_model_counts_once() -> None:
     assert two.total_potential_savings < sum(switch.estimated_monthly_savings for switch in two.recommendations)
 
 
-def test_what_is_lost_is_told_where_it_is_known() -> None:
+def test_ratings_and_error_rates_are_shown_where_known() -> None:
     used = [*ten_days(errors=1), *ten_days(model="gpt-6-luna", cost="0.0035")]
     ratings = [{**GPT_4O, "ratings": 4, "average_rating": 4.5}]
     switch = to(LUNA, window(used, ratings=ratings))
@@ -176,24 +176,24 @@ def test_what_is_lost_is_told_where_it_is_known() -> None:
     ("changes", "reason"),
     [
         ({"model": "mystery"}, "unknown_tier"),
-        ({"provider": "nobody"}, "unknown_tier"),
+        ({"provider": "no-vendor"}, "unknown_tier"),
         ({"unpriced_calls": 1}, "unpriced_calls"),
     ],
     ids=str,
 )
-def test_models_of_which_too_little_is_known_are_named(changes: dict[str, Any], reason: str) -> None:
+def test_models_that_cannot_be_compared_are_listed(changes: dict[str, Any], reason: str) -> None:
     changes = {"provider": "openai", **changes}
-    changes["model"] = changes.get("model", "mystery" if changes["provider"] == "nobody" else "gpt-4o")
+    changes["model"] = changes.get("model", "mystery" if changes["provider"] == "no-vendor" else "gpt-4o")
     found = switches(window([day(**changes)]))
     assert found.recommendations == []
     assert [(left.model, left.reason) for left in found.left_out] == [(changes["model"], reason)]
 
 
-def test_what_costs_nothing_is_not_moved() -> None:
+def test_calls_that_cost_nothing_are_not_moved() -> None:
     assert switches(window([day(cost="0")])).recommendations == []
 
 
-def test_a_model_must_read_what_the_calls_hold() -> None:
+def test_a_model_must_support_the_inputs_of_the_calls() -> None:
     spoken = {"input_tokens": 1000, "input_audio_tokens": 800, "output_tokens": 500}
     found = switches(window(ten_days(), sample=[sampled(usage_detail=spoken)]))
     suggested = {switch.suggested_provider for switch in found.recommendations}
@@ -203,7 +203,7 @@ def test_a_model_must_read_what_the_calls_hold() -> None:
     assert repriced is None or repriced.projected < repriced.base
 
 
-def test_no_model_is_suggested_that_is_or_will_soon_be_retired_or_is_not_the_newest() -> None:
+def test_only_the_newest_models_far_from_retirement_are_suggested() -> None:
     soon = (NOW + timedelta(days=90)).date()
     suggested = {(able.provider, able.model) for able in successors(soon)}
     for able in suggested:
@@ -215,14 +215,14 @@ def test_no_model_is_suggested_that_is_or_will_soon_be_retired_or_is_not_the_new
 
 
 @pytest.mark.parametrize("current", CAPABILITIES.values(), ids=lambda able: able.model)
-def test_calls_move_on_in_a_line_and_at_most_one_tier_down(current: Capability) -> None:
+def test_calls_move_to_a_newer_model_and_at_most_one_tier_down(current: Capability) -> None:
     for able in candidates(window([]), current):
         assert able.tier >= current.tier - 1
         assert able.line != current.line or able.generation > current.generation
 
 
 def anything(random: Random) -> list[dict[str, Any]]:
-    """Days of a few models, as they may come."""
+    """Random days of a few models."""
     used = []
     for able in random.sample(sorted(CAPABILITIES), 4):
         for ago in random.sample(range(1, 29), random.randint(1, 12)):
@@ -246,7 +246,7 @@ def samples(random: Random, used: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_never_a_dearer_model_and_no_older_one_of_its_line(seed: int) -> None:
+def test_no_more_expensive_or_older_model_is_suggested(seed: int) -> None:
     random = Random(seed)
     used = anything(random)
     for switch in switches(window(used, sample=samples(random, used))).recommendations:
@@ -291,7 +291,7 @@ def test_every_entry_has_a_source_and_is_in_the_price_list() -> None:
         assert PRICES.context_window(able) is not None, able.model
 
 
-def test_every_retirement_is_a_day_of_this_decade_and_names_a_model_of_the_list() -> None:
+def test_every_retirement_has_a_plausible_date_and_names_a_listed_model() -> None:
     assert {type(retirement.retires_on) for retirement in RETIREMENTS.values()} == {date}
     for (provider, _), retirement in RETIREMENTS.items():
         assert 2025 <= retirement.retires_on.year <= 2030

@@ -44,7 +44,7 @@ async def test_a_collector_gets_the_spans_of_a_request_and_no_secret(tmp_path: P
                 event |= {"metadata": {"word": "xyzzy"}}
                 await ada.request("POST", "/api/events/track", json=event, headers=traced)
                 await ada.request("GET", "/api/events?cursor=plugh")
-                await ada.request("GET", "/api/events/nobody-s")
+                await ada.request("GET", "/api/events/no-such-event")
                 await ada.request("DELETE", f"/api/projects/{TRACE_ID}", headers={"Cookie": "waldo"})
         finally:
             # What is left is sent before the end.

@@ -1,4 +1,4 @@
-"""What is told without being asked for: anomalies once per day and model, digests to those who want them."""
+"""Alerts of the watch: anomalies once per day and model, digests to the channels that request them."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> "Clock":
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.time = NOON
@@ -44,12 +44,12 @@ async def quiet_days(admin: Member, model: str = "gpt-4o") -> None:
 
 
 async def look(app: FastAPI) -> None:
-    """Looks at everybody who is due."""
+    """Checks every workspace that is due."""
     while await app.state.engines.watch.look():
         pass
 
 
-async def told(admin: Member, kind: str) -> list[dict[str, Any]]:
+async def alerts_of(admin: Member, kind: str) -> list[dict[str, Any]]:
     return [alert for alert in (await admin.get("/api/alerts"))["alerts"] if alert["kind"] == kind]
 
 
@@ -65,12 +65,12 @@ async def add_channel(admin: Member, name: str, digest: str | None = None) -> di
 
 
 @pytest.mark.both_roads
-async def test_an_expensive_day_is_told_once(app: FastAPI, ada: Member, at: Clock) -> None:
+async def test_an_expensive_day_creates_one_alert(app: FastAPI, ada: Member, at: Clock) -> None:
     await quiet_days(ada)
     await quiet_days(ada, "gpt-4o-mini")
     await spend(ada, "50", NOON)
     await look(app)
-    (alert,) = await told(ada, "anomaly")
+    (alert,) = await alerts_of(ada, "anomaly")
     assert alert["subject"] == "openai/gpt-4o"
     assert alert["period_start"] == "2026-11-18T00:00:00Z"
     assert alert["details"]["cost"] == 50
@@ -79,28 +79,28 @@ async def test_an_expensive_day_is_told_once(app: FastAPI, ada: Member, at: Cloc
     for hours in (1, 2, 14):
         at.time = NOON + timedelta(hours=hours)
         await look(app)
-    assert len(await told(ada, "anomaly")) == 1
+    assert len(await alerts_of(ada, "anomaly")) == 1
 
 
-async def test_every_day_and_place_has_its_own(app: FastAPI, ada: Member, at: Clock) -> None:
+async def test_each_day_and_series_has_its_own_alert(app: FastAPI, ada: Member, at: Clock) -> None:
     await quiet_days(ada)
     await quiet_days(ada, "gpt-4o-mini")
     for model in ("gpt-4o", "gpt-4o-mini"):
         await spend(ada, "500", NOON - timedelta(days=1), model)
     await look(app)
-    # Both are of one provider, and told as that.
-    assert [alert["subject"] for alert in await told(ada, "anomaly")] == ["openai"]
+    # Both are of one provider and are reported as one.
+    assert [alert["subject"] for alert in await alerts_of(ada, "anomaly")] == ["openai"]
     at.time = NOON + timedelta(days=1)
     await spend(ada, "900", at.time)
     await look(app)
-    assert [(alert["period_start"][:10], alert["subject"]) for alert in await told(ada, "anomaly")] == [
+    assert [(alert["period_start"][:10], alert["subject"]) for alert in await alerts_of(ada, "anomaly")] == [
         ("2026-11-19", "openai/gpt-4o"),
         ("2026-11-17", "openai"),
     ]
 
 
 @pytest.mark.parametrize(("cost", "days_ago"), [("1.9", 0), ("50", 2)], ids=["pennies", "long ago"])
-async def test_what_nobody_needs_to_know_is_not_told(
+async def test_small_and_old_anomalies_create_no_alert(
     app: FastAPI, ada: Member, at: Clock, cost: str, days_ago: int
 ) -> None:
     for days in range(3, 23):
@@ -108,28 +108,28 @@ async def test_what_nobody_needs_to_know_is_not_told(
     await spend(ada, "1", NOON - timedelta(days=1))
     await spend(ada, cost, NOON - timedelta(days=days_ago))
     await look(app)
-    assert await told(ada, "anomaly") == []
+    assert await alerts_of(ada, "anomaly") == []
 
 
-async def test_nobody_is_looked_at_twice_within_the_hour(app: FastAPI, ada: Member, at: Clock) -> None:
+async def test_a_workspace_is_checked_at_most_once_an_hour(app: FastAPI, ada: Member, at: Clock) -> None:
     await quiet_days(ada)
     await look(app)
     await spend(ada, "50", NOON)
     at.time = NOON + timedelta(minutes=59)
     await look(app)
-    assert await told(ada, "anomaly") == []
+    assert await alerts_of(ada, "anomaly") == []
     at.time = NOON + timedelta(minutes=60)
     await asyncio.gather(*[look(app) for _ in range(4)])
-    assert len(await told(ada, "anomaly")) == 1
+    assert len(await alerts_of(ada, "anomaly")) == 1
 
 
-async def test_one_workspace_hears_nothing_of_another(app: FastAPI, ada: Member, bob: Member, at: Clock) -> None:
+async def test_alerts_go_only_to_their_workspace(app: FastAPI, ada: Member, bob: Member, at: Clock) -> None:
     await quiet_days(ada)
     await spend(ada, "50", NOON)
     await add_channel(bob, "daily", "daily")
     await look(app)
-    assert await told(bob, "anomaly") == []
-    (digest,) = await told(bob, "digest")
+    assert await alerts_of(bob, "anomaly") == []
+    (digest,) = await alerts_of(bob, "digest")
     assert digest["details"]["cost"] == 0
 
 
@@ -137,16 +137,16 @@ async def test_one_workspace_hears_nothing_of_another(app: FastAPI, ada: Member,
 
 
 @pytest.mark.both_roads
-async def test_a_daily_digest_goes_to_who_wants_it(app: FastAPI, ada: Member, at: Clock) -> None:
+async def test_a_daily_digest_goes_to_its_channels(app: FastAPI, ada: Member, at: Clock) -> None:
     for name, digest in (("none", None), ("each day", "daily"), ("each week", "weekly")):
         await add_channel(ada, name, digest)
     await spend(ada, "1.25", NOON - timedelta(days=1))
     await spend(ada, "0.5", NOON - timedelta(days=1), "gpt-4o-mini")
     await spend(ada, "3", NOON - timedelta(days=2))
     await spend(ada, "100", NOON)
-    await ada.track(**call(provider="nobody", model="nothing", timestamp=(NOON - timedelta(days=1)).isoformat()))
+    await ada.track(**call(provider="no-vendor", model="nothing", timestamp=(NOON - timedelta(days=1)).isoformat()))
     await look(app)
-    daily, weekly = sorted(await told(ada, "digest"), key=lambda alert: str(alert["subject"]))
+    daily, weekly = sorted(await alerts_of(ada, "digest"), key=lambda alert: str(alert["subject"]))
     assert daily["details"] == {
         "start": "2026-11-17",
         "end": "2026-11-17",
@@ -167,19 +167,19 @@ async def test_a_daily_digest_goes_to_who_wants_it(app: FastAPI, ada: Member, at
     assert [delivery["channel"] for delivery in weekly["deliveries"]] == ["each week"]
 
 
-async def test_a_digest_is_made_once_and_from_seven_on(app: FastAPI, ada: Member, at: Clock) -> None:
+async def test_a_digest_is_created_once_from_seven_o_clock(app: FastAPI, ada: Member, at: Clock) -> None:
     await add_channel(ada, "each day", "daily")
     days = []
     for hour in (0, 6, 7, 8, 23, 24, 30, 31, 32, 47):
         at.time = datetime(2026, 11, 18, tzinfo=UTC) + timedelta(hours=hour)
-        before = len(await told(ada, "digest"))
+        before = len(await alerts_of(ada, "digest"))
         await look(app)
-        if len(await told(ada, "digest")) > before:
+        if len(await alerts_of(ada, "digest")) > before:
             days.append(at.time.isoformat()[:13])
     assert days == ["2026-11-18T07", "2026-11-19T07"]
 
 
-async def test_a_digest_s_day_is_that_of_the_workspace(app: FastAPI, ada: Member, at: Clock) -> None:
+async def test_a_digest_covers_a_day_in_the_time_zone_of_the_workspace(app: FastAPI, ada: Member, at: Clock) -> None:
     response = await ada.request("PUT", "/api/settings", json={"tz": "Pacific/Auckland"})
     assert response.status_code == 200, response.text
     await add_channel(ada, "each day", "daily")
@@ -188,30 +188,30 @@ async def test_a_digest_s_day_is_that_of_the_workspace(app: FastAPI, ada: Member
     await spend(ada, "2", datetime(2026, 11, 17, 10, tzinfo=UTC))
     at.time = datetime(2026, 11, 18, 18, tzinfo=UTC)
     await look(app)
-    (digest,) = await told(ada, "digest")
+    (digest,) = await alerts_of(ada, "digest")
     assert (digest["details"]["start"], digest["details"]["cost"]) == ("2026-11-18", 1)
     assert digest["details"]["previous_cost"] == 2
 
 
-async def test_a_channel_changes_its_mind(app: FastAPI, ada: Member, at: Clock) -> None:
+async def test_the_digest_of_a_channel_can_be_changed(app: FastAPI, ada: Member, at: Clock) -> None:
     channel = await add_channel(ada, "channel")
     await look(app)
-    assert await told(ada, "digest") == []
+    assert await alerts_of(ada, "digest") == []
     path = f"/api/alert-channels/{channel['id']}"
     changed = (await ada.request("PATCH", path, json={"digest": "weekly"})).json()
     assert changed == {**{key: channel[key] for key in changed}, "digest": "weekly"}
-    # It does not wait for the next hour.
+    # The digest does not wait for the next hour.
     await look(app)
-    assert len(await told(ada, "digest")) == 1
+    assert len(await alerts_of(ada, "digest")) == 1
     assert (await ada.request("PATCH", path, json={"digest": None})).json()["digest"] is None
     at.time += timedelta(days=8)
     await look(app)
-    assert len(await told(ada, "digest")) == 1
+    assert len(await alerts_of(ada, "digest")) == 1
     assert [entry["action"] for entry in (await ada.get("/api/audit"))["entries"]][:2] == ["channel.updated"] * 2
     assert_problem(await ada.request("PATCH", path, json={"digest": "hourly"}), 422)
 
 
-# Words
+# Texts
 
 
 def due(alert: dict[str, Any]) -> DueDelivery:
@@ -227,7 +227,7 @@ def due(alert: dict[str, Any]) -> DueDelivery:
     )  # fmt: skip
 
 
-def test_an_anomaly_is_told_in_words() -> None:
+def test_the_text_of_an_anomaly() -> None:
     details = {
         "date": "2026-11-18", "provider": "openai", "model": "gpt-4o", "cost": Decimal(50), "severity": "high",
         "expected_cost": Decimal("4.09090909"), "z_score": 4.4679,
@@ -248,7 +248,7 @@ def test_an_anomaly_is_told_in_words() -> None:
     ]
 
 
-def test_a_digest_is_told_in_words() -> None:
+def test_the_text_of_a_digest() -> None:
     details = {
         "start": "2026-11-09", "end": "2026-11-15", "tz": "Europe/Berlin", "cost": "12.3456", "previous_cost": "10",
         "calls": 7, "unpriced_calls": 2, "models": [{"provider": "openai", "model": "gpt-4o", "cost": "12.3"}],

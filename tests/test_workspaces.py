@@ -8,30 +8,11 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.support.team import Member, assert_problem, call, new_email, sign_up
-
-
-async def invite(admin: Member, email: str, role: str = "viewer") -> dict[str, Any]:
-    response = await admin.request("POST", "/api/workspaces/invitations", json={"email": email, "role": role})
-    assert response.status_code == 201, response.text
-    invitation: dict[str, Any] = response.json()
-    return invitation
-
-
-async def join(admin: Member, member: Member, role: str = "viewer") -> None:
-    """Makes somebody a member; from then on their requests are about that workspace."""
-    invitation = await invite(admin, member.email, role)
-    accepted = await accept(member, invitation["token"])
-    assert accepted.status_code == 200, accepted.text
-    member.workspace_id = admin.session["workspace_id"]
-
-
-async def accept(member: Member, token: str) -> httpx.Response:
-    return await member.request("POST", "/api/workspaces/invitations/accept", json={"token": token})
+from tests.support.team import Member, accept, assert_problem, call, invite, join, new_email, sign_up
 
 
 async def actions(admin: Member) -> list[tuple[str, str]]:
-    """What the audit log holds, oldest first."""
+    """The entries of the audit log, oldest first."""
     entries = (await admin.get("/api/audit"))["entries"]
     return [(entry["action"], entry["target"]) for entry in reversed(entries)]
 
@@ -68,7 +49,7 @@ async def test_an_invitation_works_once_for_its_address_for_seven_days(
     assert_problem(again, 409, "This address already belongs to a member of the workspace")
 
 
-async def test_an_invitation_lapses_is_withdrawn_or_replaced(
+async def test_an_invitation_expires_or_is_withdrawn_or_replaced(
     ada: Member, bob: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Any
 ) -> None:
     first, second = await invite(ada, bob.email), await invite(ada, bob.email)
@@ -85,7 +66,7 @@ async def test_an_invitation_lapses_is_withdrawn_or_replaced(
 
 
 @pytest.mark.both_roads
-async def test_the_last_admin_cannot_go(ada: Member, bob: Member) -> None:
+async def test_the_last_admin_cannot_leave(ada: Member, bob: Member) -> None:
     await join(ada, bob)
     me = ada.session["user_id"]
     last = "The last admin cannot leave or be demoted; make another member an admin first"
@@ -96,7 +77,7 @@ async def test_the_last_admin_cannot_go(ada: Member, bob: Member) -> None:
     assert promoted.json()["role"] == "admin"
     assert (await ada.request("POST", "/api/workspaces/leave")).status_code == 204
     assert_problem(await bob.request("POST", "/api/workspaces/leave"), 409, last)
-    # Who belongs nowhere any more has a workspace of their own.
+    # A user without a workspace gets a new one.
     (workspace,) = (await ada.get("/api/workspaces"))["workspaces"]
     assert workspace["role"] == "admin"
     assert workspace["id"] != ada.session["workspace_id"]
@@ -110,7 +91,7 @@ async def test_two_admins_leaving_at_once_leave_one(ada: Member, bob: Member) ->
     assert sorted(response.status_code for response in left) == [204, 409]
 
 
-async def test_a_removed_member_is_out_at_once(ada: Member, bob: Member) -> None:
+async def test_a_removed_member_loses_access_immediately(ada: Member, bob: Member) -> None:
     await join(ada, bob)
     assert (await bob.request("GET", "/api/events")).status_code == 200
     removed = await ada.request("DELETE", f"/api/workspaces/members/{bob.session['user_id']}")
@@ -122,7 +103,7 @@ async def test_a_removed_member_is_out_at_once(ada: Member, bob: Member) -> None
     assert_problem(await ada.request("PATCH", f"/api/workspaces/members/{uuid4()}", json={"role": "admin"}), 404)
 
 
-async def test_the_header_picks_the_workspace(ada: Member, bob: Member) -> None:
+async def test_the_header_selects_the_workspace(ada: Member, bob: Member) -> None:
     await bob.track()
     await join(ada, bob)
     bob.workspace_id = None
@@ -141,7 +122,7 @@ async def test_the_header_picks_the_workspace(ada: Member, bob: Member) -> None:
 
 
 @pytest.mark.both_roads
-async def test_a_workspace_is_made_renamed_and_deleted(ada: Member) -> None:
+async def test_a_workspace_is_created_renamed_and_deleted(ada: Member) -> None:
     made = await ada.request("POST", "/api/workspaces", json={"name": "Second"})
     assert made.status_code == 201
     ada.workspace_id = made.json()["id"]
@@ -154,7 +135,7 @@ async def test_a_workspace_is_made_renamed_and_deleted(ada: Member) -> None:
     assert len((await ada.get("/api/workspaces"))["workspaces"]) == 1
 
 
-async def test_deleting_an_account_keeps_what_others_administer(ada: Member, bob: Member) -> None:
+async def test_deleting_an_account_keeps_workspaces_with_other_admins(ada: Member, bob: Member) -> None:
     await join(ada, bob)
     assert (await ada.request("DELETE", "/api/auth/me")).status_code == 204
     # Ada's workspace went with her; Bob still has his own.
@@ -163,7 +144,7 @@ async def test_deleting_an_account_keeps_what_others_administer(ada: Member, bob
     assert (await bob.track()).status_code == 201
 
 
-async def test_the_audit_log_tells_who_did_what(ada: Member, bob: Member) -> None:
+async def test_the_audit_log_records_who_did_what(ada: Member, bob: Member) -> None:
     await join(ada, bob)
     await ada.request("POST", "/api/budgets", json={"limit": 10, "name": "Ten"})
     (budget,) = (await ada.get("/api/budgets"))["budgets"]
@@ -188,7 +169,9 @@ async def test_the_audit_log_tells_who_did_what(ada: Member, bob: Member) -> Non
 
 
 @pytest.mark.both_roads
-async def test_the_audit_log_only_grows(ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Any) -> None:
+async def test_the_audit_log_is_append_only(
+    ada: Member, sql: "asyncpg.Connection[asyncpg.Record]", settings: Any
+) -> None:
     await ada.request("POST", "/api/projects", json={"name": "search"})
     if settings.road == "supabase":
         return

@@ -1,1 +1,1 @@
-"""What the tests share: the product as its users start it, servers beside it, people and data."""
+"""Helpers of the tests: the product as its users start it, other servers, callers and data."""

@@ -1,4 +1,4 @@
-"""The calls of the demo, which several tests look at."""
+"""The calls of the demo."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -12,5 +12,5 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 @cache
 def demo_events() -> list[dict[str, Any]]:
-    """The ninety days up to `NOW`, made once for a process. Nobody changes them."""
+    """The ninety days up to `NOW`, made once for a process. Do not change them."""
     return make_story(NOW, Random(1)).events

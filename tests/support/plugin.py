@@ -1,4 +1,4 @@
-"""What the tests of the server, the SDK and the command line share: the services that run beside them."""
+"""Services for the tests of the server, the SDK and the command line."""
 
 import asyncio
 import fcntl
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Each HTTP client reads all authorities, which takes 50 ms. No test speaks TLS.
     os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent.parent / "data" / "authority.crt")
-    # What the machine or a .env says must not change a test.
+    # Settings of the machine or of a .env must not change a test.
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
     Settings.model_config["env_file"] = None
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _use_own_folder(config: pytest.Config) -> None:
-    """Gives the run a folder of its own.
+    """Creates a folder for the run.
 
     Each start of pytest closes the folder that it shares with other runs to other users, and then Postgres, which as
     root runs as a user of its own, could no longer read its files.
@@ -67,7 +67,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixture
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Only one process of this run is inside."""
+    """A lock between the processes of this run."""
     with (folder / "turn").open("wb") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         yield
@@ -94,7 +94,7 @@ def postgres_url(run_folder: Path) -> Iterator[str]:
 
 
 async def _configure(url: str) -> bool:
-    """Sets what takes effect with the next start; False if that has been done."""
+    """Sets parameters that take effect at the next start; False if they are set already."""
     connection = await asyncpg.connect(url)
     is_new = await connection.fetchval("select not exists (select from pg_database where datname = $1)", TEMPLATE)
     if is_new:
@@ -117,7 +117,7 @@ async def _make_template(url: str) -> None:
 
 
 async def copied_database(url: str) -> str:
-    """The connection string of a copy of a database that nobody is connected to."""
+    """The connection string of a copy of a database without connections."""
     name = f"test_{uuid4().hex}"
     connection = await asyncpg.connect(database_url(url, "postgres"))
     await connection.execute(f"create database {name} template {urlsplit(url).path[1:]} strategy file_copy")
@@ -131,7 +131,7 @@ async def new_database(server: str) -> str:
 
 
 async def drop_database(url: str) -> None:
-    """Removes a database, whoever is connected to it."""
+    """Drops a database and its connections."""
     connection = await asyncpg.connect(database_url(url, "postgres"))
     await connection.execute(f"drop database {urlsplit(url).path[1:]} with (force)")
     await connection.close()
@@ -139,7 +139,7 @@ async def drop_database(url: str) -> None:
 
 @pytest.fixture(scope="session")
 def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running LLMLab for tests that each have a workspace of their own in it."""
+    """A running LLMLab for tests that each have their own workspace."""
     url = asyncio.run(new_database(postgres_url))
     folder = tmp_path_factory.mktemp("llmlab") / "data"
     server = Server(folder, DATABASE_URL=url, SECRET_KEY="s" * 32, ACCESS_TOKEN_EXPIRE_MINUTES="1440")
@@ -150,13 +150,13 @@ def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def workspace(server: Server) -> Workspace:
-    """A workspace of the test's own."""
+    """A new workspace for the test."""
     return Workspace(server.url)
 
 
 @pytest.fixture
 def double() -> Iterator[Double]:
-    """A stand-in for LLMLab, for what a real one does only now and then."""
+    """A stand-in for LLMLab, for answers that a real one gives rarely."""
     double = Double()
     yield double
     double.stop()

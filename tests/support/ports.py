@@ -15,7 +15,7 @@ _reserved: list[IO[bytes]] = []
 
 
 def free_port() -> int:
-    """A port that no other process of any test run gets while this one lives."""
+    """A port that no other process of any test run gets during the life of this one."""
     if not _FOLDER.exists():
         _FOLDER.mkdir(exist_ok=True)
         # Other users test, too.

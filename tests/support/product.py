@@ -13,7 +13,7 @@ from config import Settings
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
-# How long a server may take to start or stop, on a machine that is busy with other work.
+# Seconds for a server to start or stop, on a busy machine.
 PATIENCE = 120
 
 
@@ -45,7 +45,7 @@ class Server:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            # Not in the folder of the sources, where somebody may have a .env.
+            # Not in the folder of the sources, which may have a .env.
             self.process = subprocess.Popen(
                 [sys.executable, *self.program], cwd=self.data_dir.parent, env=self.environment, stdout=log, stderr=log
             )
@@ -71,3 +71,9 @@ class Server:
         """The address of its embedded Postgres, which runs; the socket of a long path is elsewhere."""
         folder = (self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[4]
         return f"postgresql://postgres@/postgres?host={folder}"
+
+
+def postgres_processes(data_dir: Path) -> list[str]:
+    """The Postgres servers of a data folder."""
+    listing = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if f"-D {data_dir}" in line]

@@ -1,4 +1,4 @@
-"""Somebody on the other end of a webhook, listening on this machine."""
+"""A receiver of webhooks on this machine."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ from utils import json
 
 
 class Received(NamedTuple):
-    """A request that came in; the names of its headers are in small letters."""
+    """A received request; the names of its headers are in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -17,18 +17,18 @@ class Received(NamedTuple):
 
     @property
     def payload(self) -> Any:
-        """The body, read."""
+        """The body as JSON."""
         return json.loads(self.body)
 
     def is_signed_with(self, secret: str) -> bool:
-        """Checks the signature as the documentation tells receivers to."""
+        """Checks the signature as the documentation describes."""
         parts = dict(part.split("=") for part in self.headers["x-llmlab-signature"].split(","))
         expected = hmac.new(secret.encode(), parts["t"].encode() + b"." + self.body, hashlib.sha256).hexdigest()
         return hmac.compare_digest(expected, parts["v1"])
 
 
 class Receiver:
-    """A web server that keeps what it is sent.
+    """A web server that keeps the requests that it receives.
 
     It answers with the given statuses in turn, and then with 204; or with 200 and a body.
     """
@@ -42,7 +42,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the server."""
         return f"http://127.0.0.1:{self.port}/hook"
 
     async def __aenter__(self) -> "Receiver":

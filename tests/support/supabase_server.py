@@ -18,7 +18,7 @@ PUBLISHABLE_KEY = "sb_publishable_0123456789abcdef0123456789abcdef"
 
 
 class SupabaseServer:
-    """Serves one database; start it after migrating, for it reads the schema when it starts."""
+    """Serves one database; start it after migrating, because it reads the schema when it starts."""
 
     def __init__(self, folder: Path, database: str) -> None:
         self.database = database
@@ -35,7 +35,7 @@ class SupabaseServer:
         self.start()
 
     def start(self) -> None:
-        """Starts the process, also once more after it has ended."""
+        """Starts the process; it may be restarted after it has ended."""
         node = shutil.which("node")
         assert node, "./run.sh test installs Node.js where there is none"
         self._log = (self._folder / "server.log").open("ab")

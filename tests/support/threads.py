@@ -1,4 +1,4 @@
-"""The server in a thread of the test's own process, where a process of its own would prove nothing more."""
+"""The server in a thread of the test's process, for tests that need no separate process."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from tests.support.product import PATIENCE
 
 
 class ThreadServer:
-    """A server that really listens. It starts in a twentieth of the time of a process."""
+    """A server that listens on a port. It starts in a twentieth of the time of a process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -67,7 +67,7 @@ class Vendors:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Tests have their own output."""
+                """Writes nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Windows of use to advise on."""
+"""Windows of usage for recommendations."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -63,7 +63,7 @@ def sampled(prompt: int = 1000, output: int = 500, **changes: Any) -> dict[str, 
 
 
 def project(calls: int = 100, **changes: Any) -> dict[str, Any]:
-    """What a project called in ten days, all at noon."""
+    """The calls of a project in ten days, all at noon."""
     return {
         **GPT_4O,
         "project": "",
@@ -81,7 +81,7 @@ def project(calls: int = 100, **changes: Any) -> dict[str, Any]:
 
 
 def percent_of_list(percent: int) -> OwnPrices:
-    """Own prices of so many percent of the list's, for all models of the vendors that are suggested."""
+    """Own prices as a percentage of the list prices, for all models of the vendors that are suggested."""
     return OwnPrices(
         [
             OwnPrice(
@@ -107,7 +107,7 @@ def percent_of_list(percent: int) -> OwnPrices:
 
 
 def window(days: Sequence[Any], own: OwnPrices | None = None, at: datetime = NOW, **parts: Any) -> Window:
-    """A window of those days, and of whatever else is said."""
+    """A window of those days, and of these other parts."""
     empty: dict[str, Any] = {name: [] for name in ("projects", "ratings", "sample", "newest", "prices")}
     usage = ModelUsage.model_validate({**empty, "days": list(days), **parts})
     return Window(usage, PRICES, own or OwnPrices([]), START, at, at.date())

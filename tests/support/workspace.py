@@ -1,4 +1,4 @@
-"""What the tests of the SDK and of the command line need of a running LLMLab, and a stand-in for one."""
+"""A running LLMLab for the tests of the SDK and of the command line, and a stand-in for one."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ def access_token(url: str, number: int) -> str:
 
 
 class Workspace:
-    """A workspace of its own on a running LLMLab: what its admin sees, and the API key of an application."""
+    """A new workspace on a running LLMLab, with its admin and the API key of an application."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -35,7 +35,7 @@ class Workspace:
         self.key: str = self.ask("POST", "/api/keys", {"name": "application"})["key"]
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What the admin is answered, with every digit; it must succeed."""
+        """The answer to a request of the admin, with every digit; it must succeed."""
         response = httpx.request(method, self.url + path, json=body, headers=self._headers, timeout=120)
         assert response.is_success, response.text
         return json.loads(response.content, parse_float=Decimal)
@@ -51,12 +51,12 @@ class Workspace:
         return event
 
     def count(self) -> int:
-        """How many calls there are in all."""
+        """The number of calls."""
         return int(self.ask("GET", "/api/costs/summary?days=2")["call_count"])
 
 
 class Double:
-    """Something on a port that answers at a path as it is told, and remembers what it was sent."""
+    """A server that gives prepared answers at a path and keeps the requests that it received."""
 
     def __init__(self, path: str = "/api/events/batch") -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
@@ -82,7 +82,7 @@ class Double:
             do_GET = do_POST = do_DELETE = _answer
 
             def log_message(self, format: str, *arguments: Any) -> None:
-                """Says nothing."""
+                """Writes nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -90,11 +90,11 @@ class Double:
         self._thread.start()
 
     def batches(self) -> list[bytes]:
-        """What was sent to store events."""
+        """The bodies of the requests that store events."""
         return [body for path, body in self.requests if path == "POST /api/events/batch"]
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stops the server."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
