@@ -68,7 +68,7 @@ async def compare(
     return await call.engines.costs.compare(call.caller, wanted, limit)
 
 
-@costs.get("/forecast", summary="Cost forecast with confidence intervals, and budgets at risk")
+@costs.get("/forecast", summary="Cost forecast with 80% and 95% intervals, and budgets at risk")
 async def forecast(
     call: Call,
     horizon: Annotated[int, Query(ge=1, le=90, description="Number of days to forecast, today included")] = 30,

@@ -57,7 +57,7 @@ class BudgetForecast(Answer):
         description="Probability that it is exceeded by the end of `until`; null without a forecast"
     )
     exceeds_on: date | None = Field(
-        description="Median day on which it is exceeded, if it is; null if that is improbable or has happened"
+        description="Median day of the outcomes that exceed it; null if there are none, or it is already exceeded"
     )
     until: date | None = Field(description="Last day of the period, at most the 92nd from today")
     total: Estimated | None = Field(description="Spend of the period by the end of `until`")

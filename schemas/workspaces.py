@@ -103,7 +103,7 @@ class AuditLine(Answer):
     id: UUID
     at: datetime
     actor_id: UUID = Field(description="Id of a user or API key")
-    actor: str = Field(description="E-mail address, or the name of the API key, at that time")
+    actor: str = Field(description="E-mail address, or API key and its name, at that time")
     action: str = Field(examples=["key.created"])
     target: str = Field(description="Name of what was changed")
     details: dict[str, Any]

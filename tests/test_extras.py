@@ -111,7 +111,7 @@ async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkey
     (request,) = slack.requests
     assert request.path == "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
     (attachment,) = request.payload["attachments"]
-    assert attachment["title"] == "Budget &lt;Team&gt; &amp; co: 100 % spent"
+    assert attachment["title"] == "Budget &lt;Team&gt; &amp; co: 100% spent"
     assert attachment["text"].startswith("$0.01 of $0.01 spent")
     assert {request.path for request in discord.requests} == {
         "/api/webhooks/123456789/abcdefg_hijklmnop",
@@ -119,7 +119,7 @@ async def test_alerts_arrive_by_every_kind_without_apprise(admin: Member, monkey
     }
     for request in discord.requests:
         title, text = request.payload["content"].split("\r\n")
-        assert title == "Budget <Team> & co: 100 % spent"
+        assert title == "Budget <Team> & co: 100% spent"
         assert text.startswith("$0.01 of $0.01 spent")
         assert text.endswith("\nhttp://127.0.0.1:8000")
 
