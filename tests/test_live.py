@@ -38,7 +38,7 @@ LISTENERS = (
 )
 
 
-class Heard(NamedTuple):
+class Message(NamedTuple):
     """A message of a stream."""
 
     event: str
@@ -54,7 +54,7 @@ class Stream:
         self.response = response
         self._lines = response.aiter_lines()
 
-    async def next(self) -> Heard:
+    async def next(self) -> Message:
         """The next message."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(PATIENCE):
@@ -65,10 +65,10 @@ class Stream:
                 elif "event" in fields:
                     data = json.loads(fields["data"])
                     assert data.keys() == {"version", "changed_at", "what"}
-                    return Heard(fields["event"], fields["id"], data["version"], data["what"])
+                    return Message(fields["event"], fields["id"], data["version"], data["what"])
         raise AssertionError("the stream has ended")
 
-    async def until(self, *kinds: str) -> Heard:
+    async def until(self, *kinds: str) -> Message:
         """The message that completes these kinds, and no others."""
         heard: set[str] = set()
         while True:
@@ -143,7 +143,7 @@ async def test_a_change_reaches_the_watchers_of_its_workspace_on_every_server(
             assert (await ada.request("POST", "/api/budgets", json={"limit": 1})).status_code == 201
             assert (await hers.next())[2:] == (hello.version + 2, ["budgets"])
             assert (await bob.request("POST", "/api/projects", json={"name": "his"})).status_code == 201
-            assert await his.next() == Heard("change", "1", 1, ["projects"])
+            assert await his.next() == Message("change", "1", 1, ["projects"])
             response = hers.response
             assert response.headers["content-type"].startswith("text/event-stream")
             assert response.headers["cache-control"] == "no-store"
@@ -238,7 +238,7 @@ async def test_a_stream_that_is_closed_makes_room_for_another(pair: tuple[Thread
 
 @pytest.mark.both_roads
 async def test_a_reconnected_client_receives_missed_changes(client: httpx.AsyncClient, ada: Member) -> None:
-    async def first(last_event_id: int | None = None) -> Heard:
+    async def first(last_event_id: int | None = None) -> Message:
         headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
         response = await ada.request("GET", "/api/stream?limit=1", headers=headers)
         return await Stream(response).next()
@@ -247,7 +247,7 @@ async def test_a_reconnected_client_receives_missed_changes(client: httpx.AsyncC
     assert (hello.event, hello.what) == ("hello", [])
     await ada.track()
     seen = await first(hello.version)
-    assert seen == Heard("change", str(hello.version + 1), hello.version + 1, ["events"])
+    assert seen == Message("change", str(hello.version + 1), hello.version + 1, ["events"])
     await ada.request("POST", "/api/budgets", json={"limit": 1})
     await ada.request("POST", "/api/projects", json={"name": "search"})
 

@@ -32,7 +32,7 @@ from utils.time import hour_before, now
 Sql: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 DAYS = 200
 RETENTION = 45
-HEARD = timedelta(minutes=5)
+NOTICE_PERIOD = timedelta(minutes=5)
 # Requests before and after: 366 days hold all of DAYS.
 QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("/api/costs/summary", {"days": 365, "tz": "Asia/Kolkata"}),
@@ -101,9 +101,9 @@ async def keep(member: Member, days: int | None) -> None:
     assert response.status_code == 200, response.text
 
 
-async def let_it_be_heard(sql: Sql) -> None:
+async def end_notice_period(sql: Sql) -> None:
     """Moves the decision into the past, so that every server knows it."""
-    await sql.execute("update public.workspaces set events_since_at = events_since_at - $1::interval", HEARD)
+    await sql.execute("update public.workspaces set events_since_at = events_since_at - $1::interval", NOTICE_PERIOD)
 
 
 async def one_pass(database: Database) -> None:
@@ -119,7 +119,7 @@ async def sweep(database: Database, sql: Sql) -> int:
     before = await sql.fetchval(count)
     await one_pass(database)
     assert await sql.fetchval(count) == before, "nothing is deleted before every server could learn of it"
-    await let_it_be_heard(sql)
+    await end_notice_period(sql)
     await one_pass(database)
     return int(before - await sql.fetchval(count))
 
@@ -259,7 +259,7 @@ async def test_retention_runs_in_the_background(
         task = asyncio.create_task(engine.sweeping.run())
         async with asyncio.timeout(PATIENCE):
             while "Deleted" not in caplog.text:
-                await let_it_be_heard(behind)
+                await end_notice_period(behind)
         engine.sweeping.stop()
         await task
     assert "Deleted 99 expired events" in caplog.text
@@ -302,20 +302,20 @@ async def test_events_are_deleted_only_after_every_server_knows(
     assert workspace in await database.retention_due(at)
     nothing = Swept(deleted=0, reached=None)
     assert await database.retention_sweep(workspace, None, 10, at) == nothing
-    assert await database.retention_sweep(workspace, None, 10, at + HEARD - timedelta(seconds=1)) == nothing
+    assert await database.retention_sweep(workspace, None, 10, at + NOTICE_PERIOD - timedelta(seconds=1)) == nothing
     since = await behind.fetchval("select events_since from public.workspaces where id = $1", workspace)
     assert since == hour_before(at - timedelta(days=8))
     # Extending the retention period before a deletion keeps the events.
     for days, deleted in ((None, 0), (13, 0), (10, 1), (10, 0), (8, 1)):
         await keep(ada, days)
-        assert (await database.retention_sweep(workspace, None, 10, at + HEARD)).deleted == deleted
+        assert (await database.retention_sweep(workspace, None, 10, at + NOTICE_PERIOD)).deleted == deleted
     # An event that was accepted nevertheless is deleted with the next hour, which is never before the deleted ones.
     await ada.track(timestamp=at.isoformat())
     await behind.execute(
         'update public.events set "timestamp" = $2 where workspace_id = $1', workspace, at - timedelta(days=20)
     )
     await keep(ada, 10)
-    assert await database.retention_sweep(workspace, at, 10, at + HEARD) == nothing
+    assert await database.retention_sweep(workspace, at, 10, at + NOTICE_PERIOD) == nothing
     assert since == await behind.fetchval("select events_since from public.workspaces where id = $1", workspace)
 
 
@@ -353,7 +353,7 @@ async def test_concurrent_sweeps_delete_each_event_once(
         totals = await rollups(sql, ada)
         workspace = UUID(ada.session["workspace_id"])
         await one_pass(one.state.retention._database)
-        await let_it_be_heard(sql)
+        await end_notice_period(sql)
 
         async def work(app: FastAPI) -> int:
             database: Database = app.state.engines.retention._database
@@ -378,7 +378,7 @@ async def test_sweeps_do_not_wait_for_each_other_and_a_recount_sees_whole_ones(
         ada = await history(client, sql, 100)
         workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
         await one_pass(database)
-        await let_it_be_heard(sql)
+        await end_notice_period(sql)
         transaction = sql.transaction()
         await transaction.start()
         await sql.execute("select public.retention_sweep($1, null, 60, now())", workspace)
@@ -404,7 +404,7 @@ async def test_a_sweep_that_is_killed_leaves_every_total_as_it_was(
         answered, totals = await answers(ada), await rollups(sql, ada)
         workspace, database = UUID(ada.session["workspace_id"]), app.state.engines.retention._database
         await one_pass(database)
-        await let_it_be_heard(sql)
+        await end_notice_period(sql)
         assert (await database.retention_sweep(workspace, None, 30, now())).deleted == 30
         victim = await asyncpg.connect(url)
         await victim.execute("begin")
