@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
+from channels.outbound import Outbound
 from config import Settings
 from database import Database
 from engines.alerts import AlertEngine
@@ -20,7 +21,6 @@ from engines.changes import Changes
 from engines.keys import KeyEngine
 from utils.cipher import CannotDecrypt, Cipher
 from utils.errors import StartError
-from utils.outbound import Outbound
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 

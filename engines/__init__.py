@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from limits.aio.storage import Storage
 
+from channels.outbound import Outbound
 from config import Settings
 from database import Database
 from engines.accounts import AccountEngine
@@ -40,7 +41,6 @@ from engines.watch import WatchEngine
 from engines.workspaces import WorkspaceEngine
 from providers import PriceBook
 from utils.cipher import Cipher
-from utils.outbound import Outbound
 from utils.tokens import Tokens
 
 if TYPE_CHECKING:

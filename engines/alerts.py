@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from channels.errors import Refused, Undelivered
+from channels.outbound import Outbound
 from database import Database
 from engines.changes import Changes
 from engines.encryption import reencrypt
@@ -35,8 +37,6 @@ from utils.errors import Invalid
 from utils.ids import uuid7
 from utils.keys import WEBHOOK_SECRET_PREFIX, new_key
 from utils.money import dollars
-from utils.outbound import Outbound
-from utils.refusals import Refused, Undelivered
 from utils.time import now
 
 # Seconds between one attempt and the next; after the last one a delivery is dead.

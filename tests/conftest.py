@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from passlib.hash import bcrypt_sha256
 from pydantic import SecretStr
 
-import utils.outbound
+import channels.outbound
 import utils.passwords
 from config import Settings
 from main import create_app
@@ -58,7 +58,7 @@ def no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Unresolved(f"The host {host} has no address")
 
     monkeypatch.setattr(Background, "run", rest)
-    monkeypatch.setattr(utils.outbound, "addresses_of", unknown)
+    monkeypatch.setattr(channels.outbound, "addresses_of", unknown)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from channels.errors import Undelivered
+from channels.outbound import Outbound
 from config import Settings
 from database import Database
 from engines.alerts import AlertEngine
@@ -36,8 +38,6 @@ from tests.support.waiting import until
 from utils.addresses import is_public
 from utils.cipher import Cipher
 from utils.errors import Unavailable
-from utils.outbound import Outbound
-from utils.refusals import Undelivered
 
 SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 DISCORD = "https://discord.com/api/webhooks/123456789/abcdefg_hijklmnop"
@@ -521,7 +521,7 @@ async def test_an_unavailable_database_is_awaited_and_logged_once(caplog: pytest
 
 
 async def test_a_receiver_that_does_not_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("utils.outbound.TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("channels.outbound.TIMEOUT_SECONDS", 0.2)
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

@@ -87,7 +87,7 @@ def test_links_are_valid(path: Path) -> None:
 
 def test_names_in_the_design_exist() -> None:
     """A name in code font is a path of the project, a request, or words of its sources."""
-    rooms = ("engines", "providers", "queries", "roads", "routes", "schemas", "tests", "tools", "utils")
+    rooms = ("channels", "engines", "providers", "queries", "roads", "routes", "schemas", "tests", "tools", "utils")
     paths = [*ROOT.glob("*.py"), *(ROOT / "supabase" / "schemas").glob("*.sql")]
     paths += [path for room in rooms for path in (ROOT / room).rglob("*.py")]
     words = {word for path in paths for word in re.findall(r"\w+", path.read_text())}

@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 import utils
+from channels import chats
 from tests.conftest import client_of, running, settings_for
 from tests.support.alerts import CENT_SPENT, add_channel, has_status, hurry, set_budget
 from tests.support.receiver import Receiver
 from tests.support.team import Member, assert_problem, sign_up
 from tests.support.waiting import until
-from utils import chats
 from utils.extras import _PACKAGES
 
 PARQUET = (
@@ -37,7 +37,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setitem(sys.modules, name, None)
     for name in ("apprise", "pyarrow"):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "utils.services", raising=False)
+    monkeypatch.delitem(sys.modules, "channels.services", raising=False)
     monkeypatch.delattr(utils, "services", raising=False)
 
 
@@ -151,7 +151,7 @@ async def test_deliveries_by_apprise_wait_until_it_is_installed(
 def test_no_module_of_the_program_needs_an_extra() -> None:
     program = (
         "import sys; sys.modules.update(apprise=None, pyarrow=None)\n"
-        "import main, maintenance, utils.outbound, utils.tables\n"
+        "import main, maintenance, channels.outbound, utils.tables\n"
         "from config import Settings\n"
         "main.create_app(Settings())"
     )

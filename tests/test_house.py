@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 # What each room may import of the house. A package may import from itself only what is named.
 MAY_IMPORT = {
-    "maintenance": {"config", "database", "engines", "utils"},
+    "maintenance": {"channels", "config", "database", "engines", "utils"},
     "main": {"config", "database", "middleware", "engines", "roads", "routes", "schemas", "utils"},
     "routes": {
         "engines",
@@ -40,6 +40,7 @@ MAY_IMPORT = {
     },
     "middleware": {"schemas", "utils"},
     "engines": {
+        "channels",
         "database",
         "models",
         "providers",
@@ -73,6 +74,7 @@ MAY_IMPORT = {
         "schemas.usage",
     },
     "models": {"utils"},
+    "channels": {"utils", "channels"},
     "config": set(),
     "utils": {"utils"},
 }
@@ -90,6 +92,7 @@ FORBIDDEN_LIBRARIES = {
     "database": {"fastapi", "starlette", "asyncpg", "supabase", "postgrest", "httpx", "genai_prices"},
     "queries": {"fastapi", "starlette", "asyncpg", "supabase", "postgrest", "httpx", "genai_prices", "os"},
     "roads": {"fastapi", "starlette", "genai_prices", "pydantic"},
+    "channels": {"fastapi", "starlette", "asyncpg", "supabase", "genai_prices", "os"},
     "config": {"fastapi", "starlette", "asyncpg", "supabase"},
     "main": {"asyncpg", "supabase", "genai_prices"},
     "maintenance": {"asyncpg", "supabase", "fastapi"},

@@ -16,14 +16,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-import utils.outbound
+import channels.outbound
+from channels import chats
+from channels.chats import Discord, Slack, read_discord, read_slack
+from channels.errors import Refused, Undelivered
+from channels.mails import Mail, read_mail
+from channels.outbound import Outbound
 from tests.support.receiver import Receiver
 from tests.support.waiting import until
-from utils import chats
-from utils.chats import Discord, Slack, read_discord, read_slack
-from utils.mails import Mail, read_mail
-from utils.outbound import Outbound
-from utils.refusals import Refused, Undelivered
 
 HOOK = "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 TITLE, BODY = "Budget <Té> & *co*: 85 % spent", "3 USD of <4> & more.\n- openai/gpt_4o\nhttp://127.0.0.1/a_b?c=1&d=2"
@@ -461,7 +461,7 @@ async def test_a_refusal_by_a_mail_server_is_reported_in_its_words(
 
 
 async def test_an_endless_answer_of_a_mail_server_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(utils.outbound, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(channels.outbound, "TIMEOUT_SECONDS", 0.5)
     ended = asyncio.Event()
 
     async def go_on(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

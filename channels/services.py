@@ -7,8 +7,8 @@ from contextvars import ContextVar
 
 from apprise import Apprise, AppriseAsset, NotifyBase, PersistentStoreMode
 
+from channels.errors import Refused, Undelivered
 from utils.addresses import public_only
-from utils.refusals import Refused, Undelivered
 
 # Plugins that act on the machine they run on, or read its files.
 _LOCAL = frozenset(

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from utils.refusals import Refused
+from channels.errors import Refused
 
 _FALSE = re.compile(r"0|f|n|of|de|di", re.IGNORECASE)
 _AUTHORITY = re.compile(

@@ -13,9 +13,9 @@ from email.message import EmailMessage
 from email.utils import getaddresses, localtime, make_msgid
 from typing import Any, NamedTuple
 
-from utils.mail_servers import PORTS, Security, server_of
-from utils.refusals import Refused, Undelivered
-from utils.service_urls import ServiceUrl, read
+from channels.errors import Refused, Undelivered
+from channels.mail_servers import PORTS, Security, server_of
+from channels.service_urls import ServiceUrl, read
 
 _SENDER = "LLMLab"
 _ADDRESS = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w-]+(\.[\w-]+)*", re.ASCII)

@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from utils.refusals import Refused
-from utils.service_urls import ServiceUrl, read
+from channels.errors import Refused
+from channels.service_urls import ServiceUrl, read
 
 SLACK = "https://hooks.slack.com"
 SLACK_GOV = "https://hooks.slack-gov.com"

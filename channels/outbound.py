@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from utils import chats, json, mails
+from channels import chats, mails
+from channels.errors import Refused, Undelivered
+from channels.service_urls import option_names
+from utils import json
 from utils.addresses import NotPublic, Unresolved, addresses_of
 from utils.errors import NotInstalled
 from utils.extras import require
-from utils.refusals import Refused, Undelivered
-from utils.service_urls import option_names
 from utils.tls import trusted
 
 TIMEOUT_SECONDS = 10
@@ -85,7 +86,7 @@ class Outbound:
         if kind in _SCHEMES and not url.lower().startswith(_SCHEMES[kind]):
             raise Refused(f"This is not {_KIND_NAMES[kind]} URL")
         require("apprise", "This service")
-        from utils import services
+        from channels import services
 
         # The first call loads all plugins, which takes a tenth of a second.
         return await asyncio.to_thread(services.host_of, url), 443
@@ -122,7 +123,7 @@ class Outbound:
             require("apprise", "This service")
         except NotInstalled as error:
             raise Undelivered(error.detail) from None
-        from utils import services
+        from channels import services
 
         await asyncio.to_thread(
             services.notify, url, title, body, TIMEOUT_SECONDS / 2, allow_private=self._allow_private

@@ -1,0 +1,1 @@
+"""How alerts leave the server: webhooks, Slack, Discord, e-mail and other services."""
