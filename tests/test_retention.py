@@ -352,7 +352,7 @@ async def test_concurrent_sweeps_delete_each_event_once(
         ada = await history(client, sql, 600)
         totals = await rollups(sql, ada)
         workspace = UUID(ada.session["workspace_id"])
-        await one_pass(one.state.retention._database)
+        await one_pass(one.state.engines.retention._database)
         await end_notice_period(sql)
 
         async def work(app: FastAPI) -> int:
