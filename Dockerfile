@@ -1,4 +1,4 @@
-# What is installed; a change of the program does not install it again.
+# The packages. A change of the program does not install them again.
 FROM python:3.11-slim-bookworm AS packages
 WORKDIR /packages
 # Optional packages, such as EXTRAS="parquet apprise"; each has its requirements-<extra>.txt.
@@ -14,7 +14,7 @@ RUN npm ci --no-audit --no-fund
 COPY dashboard .
 RUN npm run build
 
-# The program; of the dashboard only what was built.
+# The program, with only the build of the dashboard.
 FROM python:3.11-slim-bookworm AS program
 WORKDIR /app
 COPY . .
@@ -22,9 +22,9 @@ RUN rm -r dashboard
 COPY --from=dashboard /dashboard/dist dashboard/dist
 
 FROM python:3.11-slim-bookworm
-# Collects what is left of a Postgres that was killed, so that it can be started again.
+# Reaps the processes of a Postgres that was killed, so that it can be started again.
 RUN apt-get update && apt-get install -y --no-install-recommends tini=0.19.* && rm -rf /var/lib/apt/lists/*
-# The data folder belongs to the one who writes to it; a named volume that is mounted there takes this over.
+# The application user owns the data folder; a named volume that is mounted there inherits the owner.
 RUN useradd --uid 10001 --create-home llmlab && install -d -o llmlab -g llmlab -m 700 /data
 WORKDIR /app
 COPY --from=packages /venv /venv

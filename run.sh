@@ -160,7 +160,7 @@ case "${1:-serve}" in
     .venv/bin/ruff check .
     .venv/bin/mypy .
     .venv/bin/python -m pytest -q -p no:cacheprovider \
-      tests/test_house.py tests/test_documents.py tests/test_dashboard.py
+      tests/test_house.py tests/test_words.py tests/test_documents.py tests/test_dashboard.py
     install_node dashboard
     (cd dashboard && npm run --silent check)
     ;;

@@ -1,4 +1,4 @@
-"""The decisions: access, the cost of a call, the room of a budget, advice. One engine a noun.
+"""The decisions: access, the cost of a call, what is left of a budget, recommendations. One engine per noun.
 
 Pure arithmetic is in `engines.analysis`.
 """
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Engines:
-    """All engines over one database. Each bears the name of the module whose routes it answers."""
+    """All engines over one database. An engine that answers the routes of one module has its name."""
 
     accounts: AccountEngine
     alerts: AlertEngine

@@ -197,7 +197,7 @@ def message(due: DueDelivery, link: str) -> tuple[str, str]:
         title = f"{alert.subject} has no known price"
         lines = [
             "Calls of this model are recorded without a cost and are not part of any total or budget.",
-            "Add an own price to include future calls.",
+            "Add a custom price to include future calls.",
         ]
     elif isinstance(alert.details, AnomalyDetails):
         found = alert.details

@@ -11,7 +11,7 @@ from engines.analysis.anomalies import find
 from engines.analysis.causes import with_causes
 from engines.analysis.grid import Grid, Leaf
 from models import DateRange
-from providers import OwnPrices, PriceBook
+from providers import CustomPrices, PriceBook
 from schemas.anomalies import Anomalies, Anomaly
 from schemas.identities import Identity
 from schemas.usage_history import UsageHistory
@@ -19,9 +19,9 @@ from utils.time import last_days, midnight, now
 
 # History before the first judged day, from which the usual level is estimated.
 _HISTORY = timedelta(days=42)
-# Most pairs of project and model, and most days that are judged by hours.
+# Maximum number of pairs of project and model, and of days that are judged by hours.
 _MOST_SERIES, _MOST_HOURLY_DAYS = 50, 90
-# Days that are judged for alerts, and the least of an alert: robust standard deviations, and USD above the expectation.
+# Days that are judged for alerts, and the minimum of an alert: robust standard deviations and USD above expectation.
 _ALERT_DAYS = 30
 _ALERT_THRESHOLD = 3.0
 _ALERT_EXCESS = Decimal(1)
@@ -42,7 +42,7 @@ class AnomalyEngine:
         return Anomalies(count=len(found), anomalies=found, analysis_period=DateRange(start=start, end=end))
 
     async def alarming(self, workspace_id: UUID, tz: str, at: datetime) -> list[Anomaly]:
-        """The anomalies to alert of: cost since yesterday that is far above the usual, in USD and by spread."""
+        """Anomalies that create an alert: cost since yesterday that is far above the usual, in USD and by spread."""
         found = await self.find(workspace_id, _ALERT_DAYS, _ALERT_THRESHOLD, tz, at)
         yesterday = at.astimezone(ZoneInfo(tz)).date() - timedelta(days=1)
         return [
@@ -68,4 +68,4 @@ class AnomalyEngine:
 
 def _find(history: UsageHistory, grid: Grid, threshold: float, prices: PriceBook) -> list[Anomaly]:
     leaves = [Leaf(series, grid) for series in history.series]
-    return with_causes(find(leaves, grid, threshold), leaves, grid, prices, OwnPrices(history.prices))
+    return with_causes(find(leaves, grid, threshold), leaves, grid, prices, CustomPrices(history.prices))

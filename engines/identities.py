@@ -36,7 +36,7 @@ class IdentityEngine:
         return await self._recent.get((token, workspace_id))
 
     def forget(self) -> None:
-        """Has every caller looked up again: access rights have changed."""
+        """Clears the cache of callers, because access rights have changed."""
         self._recent.forget()
 
     async def _look_up(self, asked: tuple[str, UUID | None]) -> Identity:

@@ -38,7 +38,7 @@ _MOST_TAGS = 8
 _MOST_FAULTS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_RECORDS = 10_000
-# Most parents that a call is followed up by: more than traces are deep, and an end for circular ones.
+# Maximum number of parent spans to follow: more than traces are deep, and it ends cycles.
 _DEEPEST = 100
 
 

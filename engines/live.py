@@ -54,7 +54,7 @@ class LiveEngine:
             detail = f"A caller can have at most {_MOST_STREAMS_OF_A_CALLER} open streams; close one first"
             raise TooManyRequests(int(_SIGN_OF_LIFE_SECONDS), detail)
         if self._closed or len(watches) >= _MOST_STREAMS:
-            raise Unavailable("The server has no more room for streams; try again in a moment")
+            raise Unavailable("Too many open streams on this server; try again later; try again in a moment")
 
         async def look() -> None:
             await self._identities.identify(token, identity.workspace_id)

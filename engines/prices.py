@@ -1,4 +1,4 @@
-"""The price engine: a workspace's own prices, and the models of the price list."""
+"""The price engine: a workspace's custom prices, and the models of the price list."""
 
 import asyncio
 from datetime import datetime
@@ -10,7 +10,7 @@ from engines.terms import TermsEngine
 from providers import Listing, PriceBook
 from schemas.identities import Identity
 from schemas.llm import ListedModel, ListedModels
-from schemas.prices import OwnPrice, OwnPriceIn, OwnPriceList
+from schemas.prices import CustomPrice, CustomPriceIn, CustomPriceList
 from schemas.usage import EventRates
 from utils.cursors import page_of, read_name_cursor, write_name_cursor
 from utils.errors import Invalid
@@ -19,7 +19,7 @@ from utils.time import now
 
 
 class PriceEngine:
-    """Keeps own prices and lists the models of the price list."""
+    """Keeps custom prices and lists the models of the price list."""
 
     def __init__(self, database: Database, prices: PriceBook, terms: TermsEngine, changes: Changes) -> None:
         self._database = database
@@ -27,11 +27,11 @@ class PriceEngine:
         self._terms = terms
         self._changes = changes
 
-    async def prices(self, identity: Identity) -> OwnPriceList:
-        """The workspace's own prices."""
-        return OwnPriceList(prices=await self._database.price_list(identity.workspace_id))
+    async def prices(self, identity: Identity) -> CustomPriceList:
+        """The workspace's custom prices."""
+        return CustomPriceList(prices=await self._database.price_list(identity.workspace_id))
 
-    async def add(self, identity: Identity, new: OwnPriceIn) -> OwnPrice:
+    async def add(self, identity: Identity, new: CustomPriceIn) -> CustomPrice:
         """Adds a price for events that are sent from now on and were made from its start on."""
         at = now()
         starts_at = new.starts_at or at
@@ -43,7 +43,7 @@ class PriceEngine:
         self._changes.note(identity.workspace_id, "prices")
         return price
 
-    async def end(self, identity: Identity, price_id: UUID, ends_at: datetime) -> OwnPrice:
+    async def end(self, identity: Identity, price_id: UUID, ends_at: datetime) -> CustomPrice:
         """Ends a price at a moment. Raises NotFound, and Conflict for one before its start."""
         price = await self._database.price_end(identity, price_id, ends_at, now())
         self._terms.forget()

@@ -9,7 +9,7 @@ from engines.analysis.optimizations import missing_evidence, optimizations
 from engines.analysis.switching import switches
 from engines.analysis.workloads import Window
 from engines.anomalies import AnomalyEngine
-from providers import OwnPrices, PriceBook
+from providers import CustomPrices, PriceBook
 from schemas.anomalies import Anomaly
 from schemas.identities import Identity
 from schemas.recommendations import ModelSwitches, Recommendations
@@ -46,7 +46,7 @@ class RecommendationsEngine:
         start, end = last_days(days, tz, at)
         usage = await self._database.model_usage(identity.workspace_id, start, end, tz, _SAMPLES)
         today = at.astimezone(ZoneInfo(tz)).date()
-        return Window(usage, self._prices, OwnPrices(usage.prices), start, at, today)
+        return Window(usage, self._prices, CustomPrices(usage.prices), start, at, today)
 
 
 def _recommend(window: Window, anomalies: list[Anomaly]) -> Recommendations:

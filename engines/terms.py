@@ -1,4 +1,4 @@
-"""The terms of a workspace: its projects, own prices, policy and retention, and how a call is filed and priced by them.
+"""The terms of a workspace: projects, custom prices, policy and retention, and the project and price of a call by them.
 
 Recording and estimating calls both start here.
 """
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from database import Database
-from providers import OwnPrices, Policy, PriceBook
+from providers import CustomPrices, Policy, PriceBook
 from schemas.identities import Identity
 from schemas.reservations import PlannedCall
 from schemas.terms import Estimate, Terms
@@ -27,7 +27,7 @@ class WorkspaceTerms:
 
     def __init__(self, terms: Terms) -> None:
         self.version = terms.version
-        self.prices = OwnPrices(terms.prices)
+        self.prices = CustomPrices(terms.prices)
         self.policy = Policy(terms.settings)
         self._events_since = terms.events_since or EARLIEST
         days = terms.settings.retention_days
@@ -57,7 +57,7 @@ class WorkspaceTerms:
 class TermsEngine:
     """Looks up the terms of workspaces, each at most once a second.
 
-    What another process changes is seen within that second; what this one changes, at once after `forget`.
+    Changes by other processes appear within a second, own changes immediately after `forget`.
     """
 
     def __init__(self, database: Database) -> None:
@@ -71,7 +71,7 @@ class TermsEngine:
         return await self._recent.get(workspace_id)
 
     def forget(self) -> None:
-        """Has the terms of every workspace looked up again: a project, a price or a setting has changed."""
+        """Clears the cache, because a project, a price or a setting has changed."""
         self._recent.forget()
 
     async def _look_up(self, workspace_id: UUID) -> WorkspaceTerms:

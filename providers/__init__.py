@@ -4,15 +4,15 @@ call is an argument.
 
 from providers.book import PriceBook
 from providers.capabilities import Capability, successors, token_factor
+from providers.custom import NO_CUSTOM_PRICES, CustomPrices
 from providers.listing import Listing
-from providers.own import NO_OWN_PRICES, OwnPrices
 from providers.policy import Policy
 
 __all__ = [
-    "NO_OWN_PRICES",
+    "NO_CUSTOM_PRICES",
     "Capability",
+    "CustomPrices",
     "Listing",
-    "OwnPrices",
     "Policy",
     "PriceBook",
     "successors",

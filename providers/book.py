@@ -8,8 +8,8 @@ from typing import Any
 from providers.base import Model, Provider, price_at, provider_named, vendor_of
 from providers.capabilities import BATCH, RETIREMENTS, BatchTier, Caching, Capability, Retirement, caching, capability
 from providers.corrections import CORRECTIONS, SOURCE
+from providers.custom import NO_CUSTOM_PRICES, CustomPrices, custom_cost, custom_rates
 from providers.listing import Listing, is_listed, listing
-from providers.own import NO_OWN_PRICES, OwnPrices, own_cost, own_rates
 from schemas.usage import Price, Rates, Usage
 from utils.errors import Invalid
 
@@ -17,7 +17,7 @@ UNPRICED = Price(None, "unpriced")
 
 
 class PriceBook:
-    """Prices calls by the first of: the caller's cost, the workspace's own price, the corrections, the price list."""
+    """Prices calls by the first of: the caller's cost, a custom price, the corrections, the price list."""
 
     def provider(self, name: str) -> Provider | None:
         """The provider of that name in any spelling; None when it is unknown."""
@@ -50,7 +50,7 @@ class PriceBook:
         usage: Usage,
         at: datetime,
         given: Decimal | None = None,
-        own: OwnPrices = NO_OWN_PRICES,
+        own: CustomPrices = NO_CUSTOM_PRICES,
     ) -> Price:
         """The cost of a call and the price it is by. An unknown name is unpriced and raises nothing.
 
@@ -61,7 +61,7 @@ class PriceBook:
         negotiated = own.find(self.provider_id(provider), model, at) if own else None
         if negotiated is not None:
             listed = None if negotiated.percent_of_list is None else self._list_price(provider, model, usage, at).cost
-            cost = own_cost(negotiated, usage, listed)
+            cost = custom_cost(negotiated, usage, listed)
             return UNPRICED if cost is None else Price(cost, f"own:{negotiated.id}")
         return self._list_price(provider, model, usage, at)
 
@@ -76,12 +76,12 @@ class PriceBook:
         return UNPRICED if found is None else price_at(found, usage, at)
 
     def rates(
-        self, provider: str, model: str, prompt_tokens: int, at: datetime, own: OwnPrices = NO_OWN_PRICES
+        self, provider: str, model: str, prompt_tokens: int, at: datetime, own: CustomPrices = NO_CUSTOM_PRICES
     ) -> Rates | None:
         """The rates of `price` for a prompt of this length at a moment; None when there are none."""
         listed = self._list_rates(provider, model, prompt_tokens, at)
         negotiated = own.find(self.provider_id(provider), model, at) if own else None
-        return listed if negotiated is None else own_rates(negotiated, listed)
+        return listed if negotiated is None else custom_rates(negotiated, listed)
 
     def _list_rates(self, provider: str, model: str, prompt_tokens: int, at: datetime) -> Rates | None:
         vendor = self.provider(provider)
@@ -93,7 +93,7 @@ class PriceBook:
         found = vendor.find(model)
         return None if found is None else found.rates(prompt_tokens, at)
 
-    def ceiling(self, provider: str, model: str, usage: Usage, at: datetime, own: OwnPrices) -> Price:
+    def ceiling(self, provider: str, model: str, usage: Usage, at: datetime, own: CustomPrices) -> Price:
         """The most a call can cost: its price or, without one, that of its provider's most expensive model."""
         price = self.price(provider, model, usage, at, own=own)
         vendor = self.provider(provider)

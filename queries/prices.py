@@ -1,22 +1,22 @@
-"""Own prices of a workspace."""
+"""Custom prices of a workspace."""
 
 from datetime import datetime
 from uuid import UUID
 
 from queries.functions import Functions, function
 from schemas.identities import Identity
-from schemas.prices import OwnPrice, OwnPriceIn
+from schemas.prices import CustomPrice, CustomPriceIn
 
 
 class PriceQueries(Functions):
     @function
-    async def price_list(self, workspace_id: UUID, price_id: UUID | None = None) -> list[OwnPrice]: ...
+    async def price_list(self, workspace_id: UUID, price_id: UUID | None = None) -> list[CustomPrice]: ...
 
     async def price_create(
-        self, by: Identity, price_id: UUID, provider: str, new: OwnPriceIn, starts_at: datetime, now: datetime
-    ) -> OwnPrice:
+        self, by: Identity, price_id: UUID, provider: str, new: CustomPriceIn, starts_at: datetime, now: datetime
+    ) -> CustomPrice:
         (price,) = await self._ask(
-            list[OwnPrice],
+            list[CustomPrice],
             "price_create",
             by,
             user_id=by.user_id,
@@ -37,6 +37,6 @@ class PriceQueries(Functions):
         )
         return price
 
-    async def price_end(self, by: Identity, price_id: UUID, ends_at: datetime, now: datetime) -> OwnPrice:
-        (price,) = await self._ask(list[OwnPrice], "price_end", by, price_id=price_id, ends_at=ends_at, now=now)
+    async def price_end(self, by: Identity, price_id: UUID, ends_at: datetime, now: datetime) -> CustomPrice:
+        (price,) = await self._ask(list[CustomPrice], "price_end", by, price_id=price_id, ends_at=ends_at, now=now)
         return price

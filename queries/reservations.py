@@ -17,7 +17,7 @@ class ReservationQueries(Functions):
         project: str | None,
         now: datetime,
     ) -> BudgetRoom | None:
-        """Holds the estimate on every hard budget that counts the call, or on none; then the one that lacks room.
+        """Holds the estimate on every hard budget that counts the call, or on none. Returns the budget that refused.
 
         `project` is the key of the call's project.
         """

@@ -34,7 +34,7 @@ TAGS = [
     {"name": "workspaces", "description": "Workspaces, members, invitations, audit log and archive"},
     {"name": "keys", "description": "API keys for applications, and stored provider keys"},
     {"name": "projects", "description": "Projects, which group events by purpose"},
-    {"name": "prices", "description": "Own prices, which replace list prices"},
+    {"name": "prices", "description": "Custom prices, which replace list prices"},
     {"name": "settings", "description": "Call policy, retention and time zone"},
     {"name": "events", "description": "Recording and listing of model calls"},
     {"name": "ingest", "description": "Ingestion from OpenTelemetry and LiteLLM"},

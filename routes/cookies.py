@@ -73,7 +73,7 @@ def cookie_token(call: Call) -> str | None:
 
 @contextmanager
 def clear_cookie_when_refused(call: Call) -> Iterator[None]:
-    """Has the browser drop the cookie if the block raises Unauthorized."""
+    """Deletes the cookie if the block raises Unauthorized."""
     try:
         yield
     except Unauthorized as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 
 from models import Answer, Row, Usd
-from schemas.prices import OwnPrice
+from schemas.prices import CustomPrice
 
 ModelStatus = Literal["kept", "new_model", "vanished_model", "new_project", "vanished_project"]
 # A count, or a mean of counts.
@@ -131,10 +131,10 @@ class PeriodRest(Row):
 
 
 class ComparedCosts(Row):
-    """Two periods by project and model, and the workspace's own prices."""
+    """Two periods by project and model, and the workspace's custom prices."""
 
     before: list[PeriodUsage]
     after: list[PeriodUsage]
     before_rest: PeriodRest
     after_rest: PeriodRest
-    prices: list[OwnPrice]
+    prices: list[CustomPrice]

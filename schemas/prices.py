@@ -1,4 +1,4 @@
-"""Own prices: negotiated prices of a workspace, which replace list prices."""
+"""Custom prices: negotiated prices of a workspace, which replace list prices."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -16,8 +16,8 @@ OwnRate = Annotated[
 ]
 
 
-class OwnPriceIn(Request):
-    """An own price: a percentage of the list price, or rates in USD per million tokens."""
+class CustomPriceIn(Request):
+    """A custom price: a percentage of the list price, or rates in USD per million tokens."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -53,7 +53,7 @@ class OwnPriceIn(Request):
     request: OwnRate | None = Field(None, description="USD per call; defaults to 0")
 
     @model_validator(mode="after")
-    def _check_rates(self) -> "OwnPriceIn":
+    def _check_rates(self) -> "CustomPriceIn":
         rates = (self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.output, self.reasoning)
         absolute = any(rate is not None for rate in (*rates, self.request))
         if absolute == (self.percent_of_list is not None):
@@ -63,8 +63,8 @@ class OwnPriceIn(Request):
         return self
 
 
-class OwnPrice(Answer):
-    """An own price of the workspace. Rates are USD per million tokens; `request` is USD per call."""
+class CustomPrice(Answer):
+    """A custom price of the workspace. Rates are USD per million tokens; `request` is USD per call."""
 
     id: UUID
     provider: str
@@ -83,10 +83,10 @@ class OwnPrice(Answer):
     created_at: datetime
 
 
-class OwnPriceList(Answer):
-    """The workspace's own prices, newest first."""
+class CustomPriceList(Answer):
+    """The workspace's custom prices, newest first."""
 
-    prices: list[OwnPrice]
+    prices: list[CustomPrice]
 
 
 class PriceEnd(Request):

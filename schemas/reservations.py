@@ -38,7 +38,7 @@ class PlannedCall(Request):
 
 
 class ReservationIn(PlannedCall):
-    """A planned call to reserve its cost for."""
+    """A reservation for a planned call."""
 
     seconds: Annotated[int, Field(strict=True, ge=1, le=86_400)] = Field(
         300, description="Lifetime of the reservation; if unused, it then expires and releases its amount"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from models import Row, Time
-from schemas.prices import OwnPrice
+from schemas.prices import CustomPrice
 from schemas.settings import Breach, WorkspaceSettings
 from schemas.usage import Price
 
@@ -22,11 +22,11 @@ class ProjectTerm(Row):
 
 
 class Terms(Row):
-    """Projects, own prices and settings of a workspace. `version` changes whenever one of them does."""
+    """Projects, custom prices and settings of a workspace. `version` changes whenever one of them does."""
 
     version: int
     projects: list[ProjectTerm]
-    prices: list[OwnPrice]
+    prices: list[CustomPrice]
     settings: WorkspaceSettings
     # Events before this hour may have been deleted; None if none were.
     events_since: Time | None

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from models import Row, Status
-from schemas.prices import OwnPrice
+from schemas.prices import CustomPrice
 from schemas.usage import Usage
 
 # Use over time
@@ -33,10 +33,10 @@ class UsageSeries(Row):
 
 
 class UsageHistory(Row):
-    """Use of a workspace's most expensive pairs of project and model, and its own prices."""
+    """Use of a workspace's most expensive pairs of project and model, and its custom prices."""
 
     series: list[UsageSeries]
-    prices: list[OwnPrice]
+    prices: list[CustomPrice]
 
 
 # Use in a range
@@ -133,11 +133,11 @@ class HashedCall(Row):
 
 
 class ModelUsage(Row):
-    """Use of all models: totals of all calls, a sample of the calls, and the workspace's own prices."""
+    """Use of all models: totals of all calls, a sample of the calls, and the workspace's custom prices."""
 
     days: list[UsedDay]
     projects: list[UsedProject]
     ratings: list[ModelRating]
     sample: list[SampledCall]
     newest: list[HashedCall]
-    prices: list[OwnPrice]
+    prices: list[CustomPrice]

@@ -337,7 +337,7 @@ async def test_five_calls_of_two_months(ada: Member, bob: Member) -> None:
     assert (await ada.get("/api/costs/compare", **spans))["difference"] == 0
 
 
-async def test_own_prices_are_the_rates_of_a_comparison(ada: Member) -> None:
+async def test_custom_prices_are_the_rates_of_a_comparison(ada: Member) -> None:
     price = {"provider": "openai", "model": "gpt-4o", "starts_at": "2026-02-01T00:00:00Z", "input": 5, "output": 20}
     assert (await ada.request("POST", "/api/prices", json=price)).status_code == 201
     await ada.batch(call(timestamp="2026-01-10T12:00:00Z"), call(timestamp="2026-02-10T12:00:00Z"))

@@ -142,7 +142,7 @@ def test_imports_go_down_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_sql_is_only_in_the_migrations(path: Path) -> None:
+def test_sql_is_only_in_supabase(path: Path) -> None:
     # The record of the migrations is kept by the program.
     if path != ROOT / "roads" / "migrations.py":
         assert not re.search(r"\b(select .* from|insert into|delete from) ", path.read_text()), path

@@ -15,7 +15,8 @@ FIXED = ("dearest:", "house_the_homeless")
 # Generated files, and data.
 NOT_WRITTEN = ("supabase/migrations/", "tests/data/")
 
-_SUFFIXES = frozenset({".md", ".mjs", ".py", ".sh", ".sql", ".ts", ".tsx"})
+_SUFFIXES = frozenset({".example", ".ini", ".md", ".mjs", ".py", ".sh", ".sql", ".toml", ".ts", ".tsx", ".txt", ".yml"})
+_NAMES = frozenset({".dockerignore", ".gitignore", "Dockerfile"})
 # Between two words of a phrase: white space, and the comment marks of a new line.
 _GAP = r"(?:\s|#|--|//|\*)+"
 _START = r"(?:#|--|//|/\*+|\"|'|`)\s*"
@@ -67,7 +68,9 @@ def written_files() -> list[str]:
     return [
         path
         for path in listed
-        if Path(path).suffix in _SUFFIXES and not path.startswith(NOT_WRITTEN) and (ROOT / path).is_file()
+        if (Path(path).suffix in _SUFFIXES or Path(path).name in _NAMES)
+        and not path.startswith(NOT_WRITTEN)
+        and (ROOT / path).is_file()
     ]
 
 

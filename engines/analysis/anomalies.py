@@ -31,7 +31,7 @@ _MORE_ERRORS, _FEWEST_ERRORS, _OUTAGE = 0.1, 5, 0.5
 _SETTLED_DAYS, _NEW_DAYS = 14, 7
 # Days from which a change of cost is a new level.
 _LEVEL_DAYS = 3
-# Usual hours that may lie between the hours of one anomaly; of usual days there may be none.
+# Maximum number of usual hours between two hours of one anomaly. Between two days there may be none.
 _HOURS_BETWEEN = 2
 _MOST_HOURLY, _MOST = 60, 200
 

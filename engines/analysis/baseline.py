@@ -5,7 +5,7 @@ that the price level changes nothing. Such a count x, whose expectation is m, is
 
     variance v(m) = NOISE m + SPREAD^2 m^2
 
-NOISE = 2 is Poisson's m for the number of calls, and as much again because calls do not cost the same (a compound
+NOISE = 2 is Poisson's m for the number of calls, doubled because the cost of calls varies (a compound
 Poisson sum has the variance m (1 + cv^2); cv = 1 is that of an exponential distribution). SPREAD = 0.1: a tenth up or
 down is never news, however many calls there are. The transformation
 
@@ -17,7 +17,7 @@ is the integral of 1 / sqrt(v), which gives such counts a standard deviation of 
     z = (r - median(r)) / max(1, 1.4826 MAD(r))
 
 over the residuals of the series: robust standard deviations, with the chance of the calls as their floor, so that a
-constant or tiny series does not cry wolf. What is expected is g^-1(g(m) + median(r)), which also makes up for the lag
+constant or tiny series raises no false alarms. The expectation is g^-1(g(m) + median(r)), which also corrects the lag
 of m behind steady growth. Every m comes from earlier values only.
 """
 

@@ -12,7 +12,7 @@ from engines.analysis.anomalies import Found
 from engines.analysis.comparison import explain
 from engines.analysis.effects import cell_of
 from engines.analysis.grid import HOURS, Grid, Leaf
-from providers import NO_OWN_PRICES, OwnPrices, PriceBook
+from providers import NO_CUSTOM_PRICES, CustomPrices, PriceBook
 from schemas.anomalies import Anomaly, AnomalyCause, AnomalyContributor
 from schemas.comparison import CostEffects, ModelDifference, PeriodUsage
 from utils.money import change_in_dollars, dollars
@@ -35,7 +35,7 @@ Pair = tuple[PeriodUsage, PeriodUsage]
 
 
 def with_causes(
-    found: Sequence[Found], leaves: Sequence[Leaf], grid: Grid, prices: PriceBook, own: OwnPrices = NO_OWN_PRICES
+    found: Sequence[Found], leaves: Sequence[Leaf], grid: Grid, prices: PriceBook, own: CustomPrices = NO_CUSTOM_PRICES
 ) -> list[Anomaly]:
     """The anomalies with their causes, newest first."""
     anomalies = [_anomaly(one, found, leaves, grid, prices, own) for one in found]
@@ -43,7 +43,7 @@ def with_causes(
 
 
 def _anomaly(
-    one: Found, found: Sequence[Found], leaves: Sequence[Leaf], grid: Grid, prices: PriceBook, own: OwnPrices
+    one: Found, found: Sequence[Found], leaves: Sequence[Leaf], grid: Grid, prices: PriceBook, own: CustomPrices
 ) -> Anomaly:
     members = [leaves[index] for index in sorted(one.place.leaves, key=lambda index: leaves[index].name)]
     named = [leaf for leaf in members if leaf.model is not None]
@@ -113,7 +113,12 @@ def _used(leaf: Leaf, starts: Sequence[int], length: int) -> PeriodUsage:
 
 
 def _contributors(
-    usual: Sequence[PeriodUsage], now: Sequence[PeriodUsage], grid: Grid, one: Found, prices: PriceBook, own: OwnPrices
+    usual: Sequence[PeriodUsage],
+    now: Sequence[PeriodUsage],
+    grid: Grid,
+    one: Found,
+    prices: PriceBook,
+    own: CustomPrices,
 ) -> list[AnomalyContributor]:
     """The contributors to the difference, largest first."""
     at = grid.moment(one.start)

@@ -6,7 +6,7 @@ from decimal import Context, Decimal, localcontext
 
 from engines.analysis.comparison_summary import summary
 from engines.analysis.effects import Cell, Key, cell_of, effects_on
-from providers import OwnPrices, PriceBook
+from providers import CustomPrices, PriceBook
 from schemas.comparison import (
     ComparedCosts,
     ComparedPeriod,
@@ -65,7 +65,7 @@ def compare(
     limit: int,
 ) -> CostComparison:
     """The comparison of two periods, each at the rates of its last moment, with the `limit` largest changes."""
-    own = OwnPrices(costs.prices)
+    own = CustomPrices(costs.prices)
     explanation = explain(
         [cell_of(used, prices, before[1] - _MOMENT, own) for used in costs.before],
         [cell_of(used, prices, after[1] - _MOMENT, own) for used in costs.after],

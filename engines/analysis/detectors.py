@@ -34,7 +34,7 @@ _STILL_USED = timedelta(days=7)
 
 
 def failed_calls(window: Window) -> Iterator[Optimization]:
-    """The stored cost of calls that failed, from a hundredth of their model's on; all of it is saved when none does."""
+    """The stored cost of failed calls, if it is at least 1% of the model's cost. The saving assumes that none fails."""
     for load in window.workloads:
         if load.error_cost > 0 and load.error_cost >= _MINIMUM_SHARE * load.cost:
             yield finding(
@@ -120,7 +120,7 @@ def batches(window: Window) -> Iterator[Optimization]:
             "batch",
             Subject.of(used),
             f"{why}; the provider's batch API has a discount of {offer.discount:.0%}. If they use it "
-            "already, send their cost, or add an own price",
+            "already, send their cost, or add a custom price",
             cost=money(share * used.cost),
             saving=window.monthly(saving, used.first_at),
             confidence="high" if by_tag else "medium",
@@ -171,7 +171,7 @@ def oversized(window: Window) -> Iterator[Optimization]:
 
 
 def unused_limits(window: Window) -> Iterator[Optimization]:
-    """Output limits of which even the longest twentieth of the answers uses less than a quarter.
+    """Output limits that are at least four times the 95th percentile of the output.
 
     Nothing is spent by that, but a check or reservation holds the limit's price: (limit - output) x output rate a call.
     """

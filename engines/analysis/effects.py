@@ -20,7 +20,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
-from providers import NO_OWN_PRICES, OwnPrices, PriceBook
+from providers import NO_CUSTOM_PRICES, CustomPrices, PriceBook
 from schemas.comparison import PeriodUsage
 from schemas.usage import Rates
 
@@ -85,7 +85,7 @@ class _Product(NamedTuple):
     rates: tuple[Decimal, ...]
 
 
-def cell_of(used: PeriodUsage, prices: PriceBook, at: datetime, own: OwnPrices = NO_OWN_PRICES) -> Cell:
+def cell_of(used: PeriodUsage, prices: PriceBook, at: datetime, own: CustomPrices = NO_CUSTOM_PRICES) -> Cell:
     """The use of a period, with the rates at a moment of it for a prompt of mean length."""
     prompts = used.input_tokens + used.cache_read_tokens + used.cache_write_5m_tokens + used.cache_write_1h_tokens
     length = int(prompts / used.calls) if used.calls else 0

@@ -84,7 +84,7 @@ def missing_evidence(window: Window) -> list[MissingEvidence]:
             MissingEvidence(
                 what="prices",
                 why=f"Calls of {', '.join(unpriced[:10])} have no known price, so their cost cannot be analysed.",
-                how="POST /api/prices with an own price, or `cost` with each event",
+                how="POST /api/prices with a custom price, or `cost` with each event",
             )
         )
     return missing

@@ -30,7 +30,7 @@ _ASSUMPTIONS = [
     "Tokenizers of other providers yield the same token counts, unless their documentation states otherwise.",
     "The same share of prompt tokens is cached, regardless of the other provider's minimum prefix; without a cache "
     "price, cached tokens are priced as uncached input.",
-    "Prices are current, with own prices first; discounts that are only part of recorded costs are not assumed.",
+    "Prices are current, with custom prices first; discounts that are only part of recorded costs are not assumed.",
 ]
 _SAME_WORK = (
     "All calls: its provider places it in the same tier or above. Models of one tier give different answers, so "
@@ -61,10 +61,9 @@ class Repriced(NamedTuple):
 def switches(window: Window) -> ModelSwitches:
     """For each model the cheapest others that can do its job: of its own and of other vendors, of its tier and below.
 
-    A model can do the job when its vendor places it in the same tier, one below or above, it reads the modalities of
-    the calls, its context window takes at least nine tenths of them, it is the newest of its line, and its vendor has
-    not announced to stop serving it within 90 days. One that would not have been cheaper is never suggested. Largest
-    saving first.
+    A model can do the job when its vendor places it at most one tier lower, it reads the modalities of the calls, its
+    context window fits at least nine tenths of them, it is the newest of its line, and its vendor has not announced
+    its retirement within 90 days. A more expensive model is never suggested. Largest saving first.
     """
     found: list[ModelSwitch] = []
     left_out: list[LeftOut] = []

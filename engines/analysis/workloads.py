@@ -1,4 +1,4 @@
-"""What each model was used for in a window, and what other prices would make of it.
+"""How each model was used in a window, and what the same calls cost at other prices.
 
 Every part of a call (plain input, cache reads, cache writes, output, reasoning) has its own rate, and a long prompt may
 move all of them to higher ones. The totals of each part are known exactly; how they spread over short and long prompts
@@ -19,7 +19,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
-from providers import OwnPrices, PriceBook
+from providers import CustomPrices, PriceBook
 from schemas.usage import Rates
 from schemas.usage_history import ModelUsage, SampledCall, UsedDay
 
@@ -40,7 +40,7 @@ class Window:
 
     usage: ModelUsage
     prices: PriceBook
-    own: OwnPrices
+    own: CustomPrices
     start: datetime
     at: datetime
     today: date

@@ -76,7 +76,7 @@ _OI_COST = "llm.cost.total"
 _OI_PARAMETERS = "llm.invocation_parameters"
 # The vendor's own answer, which starts with its id.
 _OI_OUTPUT_VALUE = "output.value"
-# Of a stream that was put together, the id stands behind the choices. Quotes within a text are escaped.
+# In an assembled stream, the id follows the choices. Quotes within a text are escaped.
 _ANSWER_ID = re.compile(r'\{\s*(?:"choices":\s*\[.*\],\s*)?"id":\s*"([A-Za-z0-9_-]{16,100})"', re.DOTALL)
 
 _OPERATION_ID = "ai.operationId"

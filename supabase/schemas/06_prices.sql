@@ -1,4 +1,4 @@
--- A workspace's own prices: what it negotiated, for events from a date on.
+-- A workspace's custom prices: what it negotiated, for events from a date on.
 
 create table public.prices (
   workspace_id uuid not null references public.workspaces on delete cascade,
@@ -73,7 +73,7 @@ as $$
 begin
   update public.workspaces w set terms_version = w.terms_version + 1 where w.id = p_workspace_id;
   if (select count(*) from public.prices p where p.workspace_id = p_workspace_id) >= 1000 then
-    raise exception 'A workspace has at most 1,000 prices of its own' using errcode = 'PT409';
+    raise exception 'A workspace has at most 1,000 custom prices' using errcode = 'PT409';
   end if;
   insert into public.prices
     (workspace_id, id, provider, model, starts_at, ends_at, percent_of_list, input, cache_read, cache_write,

@@ -3,7 +3,7 @@
 
 -- What each project spent on each model in two ranges, [p_before_start, p_before_end) and [p_after_start, p_after_end),
 -- for the p_limit pairs of project and model with the highest cost in either; the totals of the others; and the
--- workspace's own prices. input_tokens is the uncached part. Amounts are text.
+-- workspace's custom prices. input_tokens is the uncached part. Amounts are text.
 create function public.cost_compare(
   p_workspace_id uuid,
   p_before_start timestamptz,

@@ -8,7 +8,7 @@
 --   sample: about p_samples calls, an equal number of each model, spread evenly over its calls; all calls if fewer.
 --     To find one, 25 events from a time on are read; a model that is not among them has a smaller sample.
 --   newest: those of the newest 500 calls that have a prompt_hash, oldest first
---   prices: the workspace's own prices
+--   prices: the workspace's custom prices
 -- Amounts are text. However many events there are, the number of events read is the same.
 create function public.model_usage(
   p_workspace_id uuid,

@@ -2,7 +2,7 @@
 
 
 -- The usage and cost of every project and model in [p_start, p_end): of the p_limit series with the highest cost, and
--- of all others in one without names; and the workspace's own prices. Each column of a series is a text of numbers
+-- of all others in one without names; and the workspace's custom prices. Each column of a series is a text of numbers
 -- separated by commas, the fastest form to read. `minutes` are those from p_start to the start of a bucket or, before
 -- p_hours_from, of a day in the time zone p_tz. Cost is that of the priced calls.
 create function public.spend_series(

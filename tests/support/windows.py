@@ -7,8 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 from engines.analysis.workloads import Window
-from providers import OwnPrices, PriceBook
-from schemas.prices import OwnPrice
+from providers import CustomPrices, PriceBook
+from schemas.prices import CustomPrice
 from schemas.usage_history import ModelUsage
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -80,11 +80,11 @@ def project(calls: int = 100, **changes: Any) -> dict[str, Any]:
     }
 
 
-def percent_of_list(percent: int) -> OwnPrices:
-    """Own prices as a percentage of the list prices, for all models of the vendors that are suggested."""
-    return OwnPrices(
+def percent_of_list(percent: int) -> CustomPrices:
+    """Custom prices as a percentage of the list prices, for all models of the vendors that are suggested."""
+    return CustomPrices(
         [
-            OwnPrice(
+            CustomPrice(
                 id=uuid4(),
                 provider=provider,
                 model="*",
@@ -106,8 +106,8 @@ def percent_of_list(percent: int) -> OwnPrices:
     )
 
 
-def window(days: Sequence[Any], own: OwnPrices | None = None, at: datetime = NOW, **parts: Any) -> Window:
+def window(days: Sequence[Any], own: CustomPrices | None = None, at: datetime = NOW, **parts: Any) -> Window:
     """A window of those days, and of these other parts."""
     empty: dict[str, Any] = {name: [] for name in ("projects", "ratings", "sample", "newest", "prices")}
     usage = ModelUsage.model_validate({**empty, "days": list(days), **parts})
-    return Window(usage, PRICES, own or OwnPrices([]), START, at, at.date())
+    return Window(usage, PRICES, own or CustomPrices([]), START, at, at.date())

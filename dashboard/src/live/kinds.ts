@@ -14,7 +14,7 @@ export const KINDS: Record<string, readonly string[]> = {
     "/api/alerts",
     "/api/projects",
   ],
-  budgets: ["/api/budgets", "/api/guard"],
+  budgets: ["/api/budgets"],
   alerts: ["/api/alerts", "/api/alert-channels"],
   feedback: ["/api/feedback", "/api/metrics/quality"],
   projects: ["/api/projects", "/api/costs", "/api/events"],

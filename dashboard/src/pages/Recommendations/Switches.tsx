@@ -172,7 +172,7 @@ function Suggestion({ id, best, others }: { id: string; best: Switch; others: re
         <Figure
           name="Fits context and features"
           value={percent(best.fitting_calls)}
-          note={best.fitting_calls < 100 ? "other calls stay" : undefined}
+          note={best.fitting_calls < 100 ? "the rest keep the current model" : undefined}
         />
         <Figure name="Calls" value={count(best.calls)} />
       </dl>

@@ -71,7 +71,10 @@ function PolicyForm({ settings }: { settings: Settings }) {
       }}
     >
       <ErrorLine error={save.error} />
-      <Card title="Allowed models" note="Enforced by the SDKs and the guard. Other calls are flagged as violations.">
+      <Card
+        title="Allowed models"
+        note="Enforced by the SDKs and by budget checks. Other calls are flagged as violations."
+      >
         <div className="max-w-xl space-y-4">
           <Switch
             label="Claude Haiku 4.5"

@@ -22,7 +22,7 @@ import {
 import { PriceForm } from "./PriceForm";
 import { RATES } from "./rates";
 
-type Price = Schema<"OwnPrice">;
+type Price = Schema<"CustomPrice">;
 
 export function Component() {
   useTitle("Custom prices");

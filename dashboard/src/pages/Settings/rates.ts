@@ -5,7 +5,7 @@ export type RateName = "input" | "cache_read" | "cache_write" | "cache_write_1h"
 const MILLION = "per 1M tokens";
 
 /** The rates of a price in display order. */
-export const RATES: { name: RateName & keyof Schema<"OwnPrice">; label: string; unit: string; hint: string }[] = [
+export const RATES: { name: RateName & keyof Schema<"CustomPrice">; label: string; unit: string; hint: string }[] = [
   { name: "input", label: "Input", unit: MILLION, hint: "Uncached input" },
   { name: "output", label: "Output", unit: MILLION, hint: "Generated tokens" },
   { name: "cache_read", label: "Cache read", unit: MILLION, hint: "Empty = input rate" },

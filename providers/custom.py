@@ -1,11 +1,11 @@
-"""A workspace's own prices by its contracts, which come before the price list."""
+"""A workspace's custom prices by its contracts, which come before the price list."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Context, Decimal
 from functools import lru_cache
 
-from schemas.prices import OwnPrice
+from schemas.prices import CustomPrice
 from schemas.usage import Rates, Usage
 from utils.patterns import Pattern
 
@@ -15,19 +15,19 @@ _EXACT = Context(prec=100)
 _MOST_CACHED = 10_000
 
 
-class OwnPrices:
-    """The own prices of one workspace.
+class CustomPrices:
+    """The custom prices of one workspace.
 
     Of the prices in force at a moment, the one with the longest pattern that fits the model is used, and of equally
     long ones the one that started last.
     """
 
-    def __init__(self, prices: Sequence[OwnPrice]) -> None:
+    def __init__(self, prices: Sequence[CustomPrice]) -> None:
         ordered = sorted(prices, key=lambda price: (len(price.model), price.starts_at), reverse=True)
         patterns = [(price, Pattern(price.model)) for price in ordered]
 
         @lru_cache(_MOST_CACHED)
-        def fitting(provider: str, model: str) -> list[OwnPrice]:
+        def fitting(provider: str, model: str) -> list[CustomPrice]:
             return [price for price, pattern in patterns if price.provider == provider and pattern.fits(model)]
 
         self._any = bool(patterns)
@@ -36,7 +36,7 @@ class OwnPrices:
     def __bool__(self) -> bool:
         return self._any
 
-    def find(self, provider: str, model: str, at: datetime) -> OwnPrice | None:
+    def find(self, provider: str, model: str, at: datetime) -> CustomPrice | None:
         """The price at a moment of a model of the provider with that id; None when there is none."""
         for price in self._fitting(provider, model):
             if price.starts_at <= at and (price.ends_at is None or at < price.ends_at):
@@ -44,19 +44,19 @@ class OwnPrices:
         return None
 
 
-NO_OWN_PRICES = OwnPrices([])
+NO_CUSTOM_PRICES = CustomPrices([])
 
 
-def own_cost(price: OwnPrice, usage: Usage, listed: Decimal | None) -> Decimal | None:
+def custom_cost(price: CustomPrice, usage: Usage, listed: Decimal | None) -> Decimal | None:
     """USD for a usage whose list price is `listed`; None for a percentage of an unknown price."""
     if price.percent_of_list is not None:
         return None if listed is None else _EXACT.multiply(listed, _share(price.percent_of_list))
-    rates = own_rates(price, None)
+    rates = custom_rates(price, None)
     assert rates is not None
     return rates.cost(usage)
 
 
-def own_rates(price: OwnPrice, listed: Rates | None) -> Rates | None:
+def custom_rates(price: CustomPrice, listed: Rates | None) -> Rates | None:
     """USD per token with the list rates `listed`.
 
     A kind of token that an absolute price leaves out costs as much as the nearest kind.

@@ -1,4 +1,4 @@
-"""Own prices of a workspace: which one applies, in which period, and with every digit."""
+"""Custom prices of a workspace: which one applies, in which period, and with every digit."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers import OwnPrices, PriceBook
-from schemas.prices import OwnPrice
+from providers import CustomPrices, PriceBook
+from schemas.prices import CustomPrice
 from schemas.usage import Usage
 from tests.support.team import Member, assert_problem, call
 
@@ -18,10 +18,10 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
 BOOK = PriceBook()
 
 
-def own(**changes: Any) -> OwnPrice:
+def own(**changes: Any) -> CustomPrice:
     """A price of openai's gpt-4o* of 2 and 8 USD per million tokens from 2026 on, with these changes."""
     absolute = {"input": 2, "output": 8} if changes.get("percent_of_list") is None else {}
-    return OwnPrice.model_validate(
+    return CustomPrice.model_validate(
         {
             "id": uuid4(), "provider": "openai", "model": "gpt-4o*", "starts_at": datetime(2026, 1, 1, tzinfo=UTC),
             "ends_at": None, "percent_of_list": None, "input": None, "cache_read": None, "cache_write": None,
@@ -31,8 +31,8 @@ def own(**changes: Any) -> OwnPrice:
     )  # fmt: skip
 
 
-def cost(price: OwnPrice, usage: Usage, model: str = "gpt-4o", at: datetime = AT) -> Decimal | None:
-    return BOOK.price("openai", model, usage, at, own=OwnPrices([price])).cost
+def cost(price: CustomPrice, usage: Usage, model: str = "gpt-4o", at: datetime = AT) -> Decimal | None:
+    return BOOK.price("openai", model, usage, at, own=CustomPrices([price])).cost
 
 
 async def add(admin: Member, **price: Any) -> dict[str, Any]:
@@ -87,22 +87,22 @@ def test_a_percentage_keeps_every_digit(percent: Decimal, read: int, written: in
     ],
 )
 def test_a_star_is_a_wildcard(pattern: str, model: str, fits: bool) -> None:
-    assert (OwnPrices([own(model=pattern)]).find("openai", model, AT) is not None) == fits
+    assert (CustomPrices([own(model=pattern)]).find("openai", model, AT) is not None) == fits
 
 
 def test_the_longest_pattern_wins_then_the_latest_start() -> None:
     wide, narrow = own(model="*"), own(model="gpt-4o")
     older, newer = own(), own(starts_at=datetime(2026, 2, 1, tzinfo=UTC))
-    assert OwnPrices([wide, narrow]).find("openai", "gpt-4o", AT) == narrow
-    assert OwnPrices([narrow, wide]).find("openai", "gpt-4o", AT) == narrow
-    assert OwnPrices([newer, older]).find("openai", "gpt-4o", AT) == newer
-    assert OwnPrices([older, newer]).find("openai", "gpt-4o", datetime(2026, 1, 15, tzinfo=UTC)) == older
-    assert OwnPrices([older]).find("anthropic", "gpt-4o", AT) is None
+    assert CustomPrices([wide, narrow]).find("openai", "gpt-4o", AT) == narrow
+    assert CustomPrices([narrow, wide]).find("openai", "gpt-4o", AT) == narrow
+    assert CustomPrices([newer, older]).find("openai", "gpt-4o", AT) == newer
+    assert CustomPrices([older, newer]).find("openai", "gpt-4o", datetime(2026, 1, 15, tzinfo=UTC)) == older
+    assert CustomPrices([older]).find("anthropic", "gpt-4o", AT) is None
 
 
 def test_a_price_applies_from_its_start_until_before_its_end() -> None:
     start, end = datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
-    prices = OwnPrices([own(starts_at=start, ends_at=end)])
+    prices = CustomPrices([own(starts_at=start, ends_at=end)])
     moment = timedelta(microseconds=1)
     found = [prices.find("openai", "gpt-4o", at) is not None for at in (start - moment, start, end - moment, end)]
     assert found == [False, True, True, False]

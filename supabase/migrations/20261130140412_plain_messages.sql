@@ -211,6 +211,47 @@ end
 $$;
 
 
+-- Adds a price. Refused beyond 1,000.
+create or replace function public.price_create(
+  p_workspace_id uuid,
+  p_actor_id uuid,
+  p_user_id uuid,
+  p_price_id uuid,
+  p_provider text,
+  p_model text,
+  p_starts_at timestamptz,
+  p_ends_at timestamptz,
+  p_percent_of_list numeric,
+  p_input numeric,
+  p_cache_read numeric,
+  p_cache_write numeric,
+  p_cache_write_1h numeric,
+  p_output numeric,
+  p_reasoning numeric,
+  p_request numeric,
+  p_now timestamptz
+) returns jsonb
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  update public.workspaces w set terms_version = w.terms_version + 1 where w.id = p_workspace_id;
+  if (select count(*) from public.prices p where p.workspace_id = p_workspace_id) >= 1000 then
+    raise exception 'A workspace has at most 1,000 custom prices' using errcode = 'PT409';
+  end if;
+  insert into public.prices
+    (workspace_id, id, provider, model, starts_at, ends_at, percent_of_list, input, cache_read, cache_write,
+     cache_write_1h, output, reasoning, request, created_by, created_at)
+  values
+    (p_workspace_id, p_price_id, p_provider, p_model, p_starts_at, p_ends_at, p_percent_of_list, p_input, p_cache_read,
+     p_cache_write, p_cache_write_1h, p_output, p_reasoning, p_request, p_user_id, p_now);
+  perform llmlab_private.audit_write(
+    p_workspace_id, p_actor_id, 'price.created', p_provider || '/' || p_model,
+    public.price_list(p_workspace_id, p_price_id) -> 0, p_now);
+  return public.price_list(p_workspace_id, p_price_id);
+end
+$$;
+
+
 -- Queues an alert again for every current channel it applies to.
 create or replace function public.alert_resend(
   p_workspace_id uuid,
@@ -274,6 +315,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130121405';
+  return '20261130140412';
 end
 $$;
