@@ -14,4 +14,4 @@ class RetentionQueries(Functions):
 
     @function
     async def retention_sweep(self, workspace_id: UUID, after: datetime | None, limit: int, now: datetime) -> Swept:
-        """Deletes the oldest expired events after `after`. Without any, sets the time up to which the next call deletes."""
+        """Deletes the oldest expired events after `after`. Without any, sets up to when the next call deletes."""
