@@ -13,12 +13,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
-from channels.outbound import Outbound
 from config import Settings
 from database import Database
-from engines.alerts import AlertEngine
-from engines.changes import Changes
-from engines.keys import KeyEngine
+from engines.encryption import EncryptionEngine
 from utils.cipher import CannotDecrypt, Cipher
 from utils.errors import StartError
 
@@ -47,18 +44,14 @@ async def reencrypt(settings: Settings) -> bool:
     """Encrypts provider keys and alert channels under the newest key; returns whether all could be decrypted."""
     readable = True
     async with _opened(settings) as database:
-        cipher = Cipher(settings.encryption_keys())
-        keys = KeyEngine(database, cipher, lambda: None)
-        outbound = Outbound(allow_private=False)
-        alerts = AlertEngine(database, cipher, outbound, settings.link, Changes())
+        encryption = EncryptionEngine(database, Cipher(settings.encryption_keys()))
         async for progress, workspace_id in _workspaces(database):
             try:
-                changed = await keys.reencrypt(workspace_id) + await alerts.reencrypt(workspace_id)
+                changed = await encryption.reencrypt(workspace_id)
                 print(f"{progress}: {changed} re-encrypted", flush=True)
             except CannotDecrypt as error:
                 readable = False
                 print(f"{progress}: {error}", flush=True)
-        await outbound.close()
     return readable
 
 

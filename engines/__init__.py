@@ -15,6 +15,7 @@ from limits.aio.storage import Storage
 from channels.outbound import Outbound
 from config import Settings
 from database import Database
+from engines.access import Access
 from engines.accounts import AccountEngine
 from engines.alerts import AlertEngine
 from engines.anomalies import AnomalyEngine
@@ -113,10 +114,7 @@ class Engines:
         identities = IdentityEngine(database, tokens)
         live = LiveEngine(database, identities, changes)
 
-        def rights_changed() -> None:
-            identities.forget()
-            live.look_again()
-
+        access = Access(identities, live)
         terms = TermsEngine(database)
         events = EventEngine(database, book, terms, changes)
         anomalies = AnomalyEngine(database, book)
@@ -127,7 +125,7 @@ class Engines:
                 timedelta(minutes=settings.access_token_expire_minutes),
                 timedelta(days=settings.refresh_token_expire_days),
                 storage,
-                rights_changed,
+                access,
             ),
             alerts=AlertEngine(database, cipher, outbound, settings.link, changes),
             anomalies=anomalies,
@@ -139,7 +137,7 @@ class Engines:
             feedback=FeedbackEngine(database, changes),
             identities=identities,
             ingest=IngestEngine(book, events),
-            keys=KeyEngine(database, cipher, rights_changed),
+            keys=KeyEngine(database, cipher, access),
             live=live,
             metrics=MetricsEngine(database),
             prices=PriceEngine(database, book, terms, changes),
@@ -150,5 +148,5 @@ class Engines:
             settings=SettingsEngine(database, terms, changes),
             terms=terms,
             watch=WatchEngine(database, anomalies, changes),
-            workspaces=WorkspaceEngine(database, rights_changed),
+            workspaces=WorkspaceEngine(database, access),
         )

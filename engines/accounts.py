@@ -1,6 +1,5 @@
 """The account engine: signup, login and sessions."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -10,6 +9,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
 from database import Database
+from engines.access import Access
 from schemas.accounts import Account, AccountChange, Ended, Login, Message, Sessions, SignedIn, Signup, User
 from schemas.identities import Identity
 from utils.errors import BadRequest, NotFound, TooManyRequests, Unauthorized, Unavailable
@@ -26,7 +26,7 @@ _FAILURES: RateLimitItem = RateLimitItemPerMinute(10, 15)
 
 
 class AccountEngine:
-    """Signs people up and in, and keeps their sessions. `rights_changed` is called whenever a session ends."""
+    """Signs people up and in, and keeps their sessions. Tells `access` when a session ends."""
 
     def __init__(
         self,
@@ -35,14 +35,14 @@ class AccountEngine:
         access_lifetime: timedelta,
         refresh_lifetime: timedelta,
         storage: Storage,
-        rights_changed: Callable[[], None],
+        access: Access,
     ) -> None:
         self._database = database
         self._tokens = tokens
         self._access_lifetime = access_lifetime
         self.refresh_lifetime = refresh_lifetime
         self._attempts = MovingWindowRateLimiter(storage)
-        self._rights_changed = rights_changed
+        self._access = access
 
     async def signup(self, new: Signup, device: str) -> SignedIn:
         """Creates a user, their workspace and a session. Raises BadRequest when the address is taken."""
@@ -98,7 +98,7 @@ class AccountEngine:
             session_id, refresh_id, uuid4(), grace, at, at + self.refresh_lifetime
         )
         if account is None:
-            self._rights_changed()
+            self._access.changed()
             raise Unauthorized("The session has ended; sign in again")
         return self._signed_in(account, account.refresh_id, at)
 
@@ -107,7 +107,7 @@ class AccountEngine:
         sent: tuple[tuple[Use, str | None], ...] = (("access", access_token), ("refresh", refresh_token))
         for session_id in {session for use, token in sent if (session := self._session_of(use, token))}:
             await self._database.session_end(session_id, now())
-            self._rights_changed()
+            self._access.changed()
         return Message(message="Signed out")
 
     async def me(self, identity: Identity) -> User:
@@ -129,7 +129,7 @@ class AccountEngine:
         account = await self._database.user_update(
             identity.user_id, _session(identity), identity.workspace_id, change.name, password_hash, now()
         )
-        self._rights_changed()
+        self._access.changed()
         if account is None:
             raise Unauthorized("The session has ended; sign in again")
         return account.user
@@ -137,7 +137,7 @@ class AccountEngine:
     async def delete(self, identity: Identity) -> None:
         """Deletes the caller's account, and the workspaces without another admin with all their data."""
         await self._database.user_delete(identity.user_id, now())
-        self._rights_changed()
+        self._access.changed()
 
     async def sessions(self, identity: Identity) -> Sessions:
         """The caller's sessions, last used first."""
@@ -150,12 +150,12 @@ class AccountEngine:
         """Ends one of the caller's sessions. Raises NotFound."""
         if not await self._database.sessions_end(identity.user_id, session_id, now()):
             raise NotFound("Session not found")
-        self._rights_changed()
+        self._access.changed()
 
     async def end_sessions(self, identity: Identity) -> Ended:
         """Ends all of the caller's sessions, the current one included."""
         ended = await self._database.sessions_end(identity.user_id, None, now())
-        self._rights_changed()
+        self._access.changed()
         return Ended(ended=ended)
 
     async def _count(self, attempt: tuple[str, str, str]) -> None:

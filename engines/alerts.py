@@ -14,7 +14,7 @@ from channels.errors import Refused, Undelivered
 from channels.outbound import Outbound
 from database import Database
 from engines.changes import Changes
-from engines.encryption import reencrypt
+from engines.encryption import channel_place
 from schemas.alerts import (
     Alert,
     AlertChannel,
@@ -118,7 +118,7 @@ class AlertEngine:
             signing_secret=secret,
         )
         kept = json.dumps({"url": url, "secret": secret}).decode()
-        sealed = self._cipher.encrypt(kept, _place(identity.workspace_id, channel.id))
+        sealed = self._cipher.encrypt(kept, channel_place(identity.workspace_id, channel.id))
         await self._database.channel_create(identity, AlertChannel(**channel.__dict__), sealed)
         self._changes.note(identity.workspace_id, "alerts")
         return channel
@@ -133,11 +133,6 @@ class AlertEngine:
         """Deletes a channel. Raises NotFound."""
         await self._database.channel_delete(identity, channel_id, now())
         self._changes.note(identity.workspace_id, "alerts")
-
-    async def reencrypt(self, workspace_id: UUID) -> int:
-        """Moves channels under an older key to the newest one; returns how many. Raises CannotDecrypt."""
-        sealed = await self._database.channel_ciphertexts(workspace_id)
-        return await reencrypt(self._cipher, workspace_id, sealed, _place, self._database.channel_reencrypt)
 
     # Delivery
 
@@ -169,7 +164,8 @@ class AlertEngine:
         self._changes.note(due.workspace_id, "alerts")
 
     async def _send(self, due: DueDelivery) -> None:
-        channel = json.loads(self._cipher.decrypt(due.ciphertext, _place(due.workspace_id, due.channel_id)).encode())
+        place = channel_place(due.workspace_id, due.channel_id)
+        channel = json.loads(self._cipher.decrypt(due.ciphertext, place).encode())
         title, body = message(due, self._link)
         if due.channel_kind == "webhook":
             payload = json.dumps(webhook_payload(due, f"{title}\n{body}", self._link))
@@ -271,7 +267,3 @@ def _digits(amount: Decimal | None) -> str:
 
 def _minute(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _place(workspace_id: UUID, channel_id: UUID) -> str:
-    return f"alert_channels/{workspace_id}/{channel_id}"

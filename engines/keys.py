@@ -1,10 +1,10 @@
 """The key engine: API keys for applications, and the team's own keys at its providers."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 from database import Database
-from engines.encryption import reencrypt
+from engines.access import Access
+from engines.encryption import provider_key_place
 from schemas.identities import Identity
 from schemas.keys import ApiKey, ApiKeyIn, ApiKeys, NewApiKey, ProviderKey, ProviderKeyIn, ProviderKeys
 from utils.cipher import Cipher
@@ -15,12 +15,12 @@ from utils.time import now
 
 
 class KeyEngine:
-    """Issues API keys and stores provider keys. `rights_changed` is called whenever an API key is revoked."""
+    """Issues API keys and stores provider keys. Tells `access` when an API key is revoked."""
 
-    def __init__(self, database: Database, cipher: Cipher, rights_changed: Callable[[], None]) -> None:
+    def __init__(self, database: Database, cipher: Cipher, access: Access) -> None:
         self._database = database
         self._cipher = cipher
-        self._rights_changed = rights_changed
+        self._access = access
 
     async def api_keys(self, identity: Identity) -> ApiKeys:
         """The keys that were not revoked."""
@@ -42,7 +42,7 @@ class KeyEngine:
     async def revoke_api_key(self, identity: Identity, key_id: UUID) -> None:
         """Revokes a key permanently, on every worker within a second. Raises NotFound."""
         await self._database.api_key_revoke(identity, key_id, now())
-        self._rights_changed()
+        self._access.changed()
 
     async def provider_keys(self, identity: Identity) -> ProviderKeys:
         """The provider keys, without their secrets."""
@@ -60,19 +60,10 @@ class KeyEngine:
             created_by=identity.user_id,
             created_at=at,
         )
-        sealed = self._cipher.encrypt(secret, _place(identity.workspace_id, key.id))
+        sealed = self._cipher.encrypt(secret, provider_key_place(identity.workspace_id, key.id))
         await self._database.provider_key_create(identity, key, sealed)
         return key
 
     async def delete_provider_key(self, identity: Identity, key_id: UUID) -> None:
         """Deletes a provider's key. Raises NotFound."""
         await self._database.provider_key_delete(identity, key_id, now())
-
-    async def reencrypt(self, workspace_id: UUID) -> int:
-        """Moves provider keys under an older key to the newest one; returns how many. Raises CannotDecrypt."""
-        sealed = await self._database.provider_key_ciphertexts(workspace_id)
-        return await reencrypt(self._cipher, workspace_id, sealed, _place, self._database.provider_key_reencrypt)
-
-
-def _place(workspace_id: UUID, key_id: UUID) -> str:
-    return f"provider_keys/{workspace_id}/{key_id}"

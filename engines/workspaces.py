@@ -1,10 +1,10 @@
 """The workspace engine: workspaces, their members and invitations, and the audit log."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
 from database import Database
+from engines.access import Access
 from models import Role
 from schemas.identities import Identity
 from schemas.workspaces import (
@@ -28,11 +28,11 @@ _INVITATION_LIFETIME = timedelta(days=7)
 
 
 class WorkspaceEngine:
-    """Keeps workspaces and their members. `rights_changed` is called whenever a member's rights change."""
+    """Keeps workspaces and their members. Tells `access` when a member's rights change."""
 
-    def __init__(self, database: Database, rights_changed: Callable[[], None]) -> None:
+    def __init__(self, database: Database, access: Access) -> None:
         self._database = database
-        self._rights_changed = rights_changed
+        self._access = access
 
     async def workspaces(self, identity: Identity) -> Workspaces:
         """The caller's workspaces."""
@@ -53,7 +53,7 @@ class WorkspaceEngine:
         """Deletes the workspace with all its data. Raises Conflict when `name` is not its name."""
         if not await self._database.workspace_delete(identity.workspace_id, name, now()):
             raise Conflict("name must be the name of the workspace to delete")
-        self._rights_changed()
+        self._access.changed()
 
     # Members
 
@@ -64,7 +64,7 @@ class WorkspaceEngine:
     async def set_role(self, identity: Identity, user_id: UUID, role: Role) -> Member:
         """Makes a member an admin or a viewer. Raises NotFound, and Conflict for the last admin."""
         await self._database.member_set_role(identity, user_id, role, now())
-        self._rights_changed()
+        self._access.changed()
         for member in await self._database.member_list(identity.workspace_id):
             if member.user_id == user_id:
                 return member
@@ -73,7 +73,7 @@ class WorkspaceEngine:
     async def remove(self, identity: Identity, user_id: UUID) -> None:
         """Removes a member. Raises NotFound, and Conflict for the last admin."""
         await self._database.member_remove(identity, user_id, now())
-        self._rights_changed()
+        self._access.changed()
 
     async def leave(self, identity: Identity) -> None:
         """The caller leaves. Raises Conflict for the last admin."""
@@ -102,7 +102,7 @@ class WorkspaceEngine:
     async def accept(self, identity: Identity, token: str) -> Workspace:
         """Adds the caller as a member. Raises NotFound for an invalid token, Forbidden for another person's."""
         workspace = await self._database.invitation_accept(key_hash(token), identity.user_id, now())
-        self._rights_changed()
+        self._access.changed()
         return workspace
 
     # The audit log

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from routes import (
+    accounts,
     alerts,
-    auth,
     budgets,
     costs,
     events,
@@ -72,7 +72,7 @@ ROUTERS = (
     settings.settings,
     workspaces.workspaces,
     workspaces.audit,
-    auth.auth,
+    accounts.accounts,
     server.server,
 )
 ROUTES: list[Route] = [route for router in ROUTERS for route in router.routes]

@@ -1,4 +1,4 @@
-/** Numbers, money and times in the reader's locale. */
+/** Numbers and times in the reader's locale, and money as in the sentences of the server, so that a page has one form. */
 
 const locale = typeof navigator === "undefined" ? "en" : navigator.language;
 
@@ -6,11 +6,12 @@ const locale = typeof navigator === "undefined" ? "en" : navigator.language;
 export const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 const number = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options);
-const usd = { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" } as const;
-const wholeCents = number({ ...usd, minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const smallSums = number({ ...usd, minimumSignificantDigits: 2, maximumSignificantDigits: 2 });
-const preciseSums = number({ ...usd, minimumFractionDigits: 2, maximumFractionDigits: 12 });
-const compactSums = number({ ...usd, notation: "compact", maximumSignificantDigits: 3 });
+const usd = (options: Intl.NumberFormatOptions) =>
+  new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", ...options });
+const wholeCents = usd({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const smallSums = usd({ minimumSignificantDigits: 2, maximumSignificantDigits: 2 });
+const preciseSums = usd({ minimumFractionDigits: 2, maximumFractionDigits: 12 });
+const compactSums = usd({ notation: "compact", maximumSignificantDigits: 3 });
 const counts = number({ maximumFractionDigits: 0 });
 const compactCounts = number({ notation: "compact", maximumSignificantDigits: 3 });
 const decimals = number({ maximumFractionDigits: 2 });

@@ -18,10 +18,10 @@ from routes.router import Router
 from routes.schema import problems
 from schemas.accounts import AccountChange, Ended, Login, Message, Refresh, Register, Sessions, SignedIn, Signup, User
 
-auth = Router("/api/auth", "auth")
+accounts = Router("/api/auth", "auth")
 
 
-@auth.post(
+@accounts.post(
     "/signup",
     needs="nothing",
     responses=problems(400),
@@ -33,7 +33,7 @@ async def signup(call: Call, new: Signup) -> SignedIn:
     return await call.engines.accounts.signup(new, call.device)
 
 
-@auth.post(
+@accounts.post(
     "/register",
     needs="nothing",
     status_code=201,
@@ -46,13 +46,13 @@ async def register(call: Call, new: Register) -> SignedIn:
     return await call.engines.accounts.signup(new.signup(), call.device)
 
 
-@auth.post("/login", needs="nothing", responses=problems(401), openapi_extra=COOKIE, summary="Sign in")
+@accounts.post("/login", needs="nothing", responses=problems(401), openapi_extra=COOKIE, summary="Sign in")
 @refresh_token_in_cookie
 async def login(call: Call, credentials: Login) -> SignedIn:
     return await call.engines.accounts.login(credentials, call.address, call.device)
 
 
-@auth.post(
+@accounts.post(
     "/refresh",
     needs="nothing",
     responses=problems(401),
@@ -65,7 +65,7 @@ async def refresh(call: Call, token: Annotated[Refresh, Body(default_factory=Ref
         return await call.engines.accounts.refresh(refresh_token(call, token), from_browser=token.refresh_token is None)
 
 
-@auth.post(
+@accounts.post(
     "/logout",
     needs="nothing",
     response_model=Message,
@@ -76,34 +76,34 @@ async def logout(call: Call) -> Response:
     return clear_cookie(call, await call.engines.accounts.logout(call.token, cookie_token(call)))
 
 
-@auth.get("/me", needs="person", summary="Get my account")
+@accounts.get("/me", needs="person", summary="Get my account")
 async def me(call: Call) -> User:
     return await call.engines.accounts.me(call.caller)
 
 
-@auth.patch("/me", needs="person", responses=problems(400), summary="Change my name or password")
+@accounts.patch("/me", needs="person", responses=problems(400), summary="Change my name or password")
 async def change(call: Call, changes: AccountChange) -> User:
     return await call.engines.accounts.change(call.caller, changes)
 
 
-@auth.delete(
+@accounts.delete(
     "/me", needs="person", status_code=204, summary="Delete my account, and the workspaces of which I am the only admin"
 )
 async def delete(call: Call) -> None:
     return await call.engines.accounts.delete(call.caller)
 
 
-@auth.get("/sessions", needs="person", summary="List my sessions")
+@accounts.get("/sessions", needs="person", summary="List my sessions")
 async def sessions(call: Call) -> Sessions:
     return await call.engines.accounts.sessions(call.caller)
 
 
-@auth.delete("/sessions", needs="person", summary="End all my sessions, including this one")
+@accounts.delete("/sessions", needs="person", summary="End all my sessions, including this one")
 async def end_sessions(call: Call) -> Ended:
     return await call.engines.accounts.end_sessions(call.caller)
 
 
-@auth.delete(
+@accounts.delete(
     "/sessions/{session_id}", needs="person", status_code=204, responses=problems(404), summary="End one of my sessions"
 )
 async def end_session(call: Call, session_id: Annotated[UUID, Path(description="A session's id")]) -> None:
