@@ -293,7 +293,7 @@ def test_an_admin_is_answered_as_documented(openapi: dict[str, Any], address: st
     schema = described(openapi, address, share)
     sign_in(schema, address)
     findings = Findings(schema.exclude(name=FAREWELLS))
-    findings.assert_good(cases=7000 // share)
+    findings.assert_good(cases=50 * len(operations(openapi)) // share)
     # Most missing answers need another member: to invite, to remove or to leave behind.
     assert len(findings.succeeded) >= 50
 
@@ -313,7 +313,7 @@ def test_a_caller_who_is_not_signed_in_is_answered_as_documented(
     openapi: dict[str, Any], address: str, share: int
 ) -> None:
     findings = Findings(described(openapi, address, share))
-    findings.assert_good(cases=7000 // share)
+    findings.assert_good(cases=50 * len(operations(openapi)) // share)
     assert findings.succeeded <= {
         name for name, said in operations(openapi).items() if {} in said.get("security", [{}])
     }
