@@ -302,7 +302,7 @@ test("a new workspace leads to its first call, and too little data says so", asy
   await axe(page);
   await screenshot(page, "overview-first-call");
   await page.goto("/app/explore?model=nothing");
-  await page.getByText("No calls match").waitFor();
+  await page.getByText("No calls match", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Clear filters" }).first().click();
   await page.getByRole("table", { name: "Costs by model" }).waitFor();
   noProblems(page);
