@@ -20,7 +20,7 @@ from config import Settings, announce, read_settings
 from database import Database
 from engines import Engines
 from roads.embedded import EmbeddedPostgres
-from routes import errors, schema
+from routes import errors, fast, schema
 from schemas.identities import Identity
 from utils.errors import StartError
 from utils.garbage import freeze_loaded_objects
@@ -77,10 +77,9 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     public = {*routes.PUBLIC_PATHS, *(route.path for route in app.routes if isinstance(route, Route)), "/favicon.ico"}
     # The last one added is the first to receive a request.
     limit = partial(middleware.RateLimitMiddleware, per_minute=settings.rate_limit_per_minute, storage=storage)
+    app.add_middleware(fast.FastPathMiddleware, routes=routes.ROUTES)
     app.add_middleware(limit)
-    app.add_middleware(
-        middleware.AuthMiddleware, identify=identify, refuse=limit(middleware.refuse), public_paths=public
-    )
+    app.add_middleware(middleware.AuthMiddleware, identify=identify, refuse=limit(middleware.refuse), public=public)
     app.add_middleware(middleware.BodyLimitMiddleware, limits=routes.BODY_LIMITS)
     app.add_middleware(middleware.OtlpErrorMiddleware)
     if settings.site:

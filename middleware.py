@@ -270,14 +270,14 @@ class AuthMiddleware:
     `refuse` answers other requests with the error in `scope["refusal"]`.
     """
 
-    def __init__(self, app: ASGIApp, identify: Identify, refuse: ASGIApp, public_paths: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, identify: Identify, refuse: ASGIApp, public: Collection[str]) -> None:
         self.app = app
-        self._public_paths = public_paths
+        self._public = public
         self._identify = identify
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in self._public_paths and not _is_preflight(scope):
+        if scope["type"] == "http" and scope["path"] not in self._public and not _is_preflight(scope):
             try:
                 token = bearer_token(header(scope, b"authorization"))
                 if token is None:

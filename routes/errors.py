@@ -13,17 +13,19 @@ from utils.errors import PROBLEM_JSON, LLMLabError, problem
 
 def handle(app: FastAPI) -> None:
     """Registers the handlers."""
-    app.add_exception_handler(LLMLabError, _handle)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(LLMLabError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, _http)
 
 
-async def _handle(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
+    """The response to an LLMLabError."""
     assert isinstance(error, LLMLabError)
     return _answer(request, error.status, error.detail, dict(error.headers), **error.extra)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def invalid(request: Request, error: Exception) -> Response:
+    """The response to a RequestValidationError."""
     assert isinstance(error, RequestValidationError)
     faults = [{"loc": fault["loc"], "msg": _sentence(fault), "type": fault["type"]} for fault in error.errors()]
     where = ".".join(str(part) for part in faults[0]["loc"])
