@@ -1,8 +1,7 @@
-"""The fast paths: track, batch and log-call read and validate their bodies themselves.
+"""The fast paths: track, batch and log-call, answered in front of FastAPI's own middleware and validation.
 
-On FastAPI's way an event takes 0.56 ms of the processor, on this one 0.40 ms (medians of 14 runs in turn, which range
-from 0.45 to 0.75 and from 0.34 to 0.52); a batch of ten events 3.1 and 2.4 ms. For a batch of 500 it makes no
-difference. The answers are the same, with tracing and without.
+With 64 connections a server tracks 2,290 events per second this way (2,265 to 2,312, 0.34 ms of CPU time each). Behind
+FastAPI's middleware, but with its own validation, it tracks 1,811 (1,777 to 1,874, 0.45 ms). The answers are the same.
 """
 
 import re
