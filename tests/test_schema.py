@@ -167,6 +167,15 @@ async def test_every_table_has_row_security_and_no_trigger(sql: "asyncpg.Connect
     assert [row["relname"] for row in tables if not row["relrowsecurity"]] == []
 
 
+async def test_no_column_workspace_id_has_statistics(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
+    found = await sql.fetch(
+        "select attrelid::regclass::text as name, attstattarget from pg_attribute a join pg_class c on c.oid = attrelid"
+        " where attname = 'workspace_id' and relkind = 'r' and relnamespace = 'public'::regnamespace"
+    )
+    assert {row["name"] for row in found if row["attstattarget"] != 0} == set()
+    assert len(found) > 20
+
+
 async def test_no_function_takes_a_row_of_a_table(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
     found = await sql.fetch(
         "select p.proname from pg_proc p cross join unnest(p.proargtypes || p.prorettype) as given (type)"

@@ -15,6 +15,7 @@ create table public.audit_log (
 );
 -- Serves the newest-first list and its cursor.
 create index audit_log_at_idx on public.audit_log (workspace_id, at desc, id desc);
+alter table public.audit_log alter column workspace_id set statistics 0;
 alter table public.audit_log enable row level security;
 -- Entries are only added; they are deleted with their workspace. The owner of the table is not restricted.
 revoke update, delete, truncate on public.audit_log from service_role;

@@ -20,6 +20,7 @@ create table public.api_keys (
   primary key (workspace_id, id),
   foreign key (workspace_id, project_id) references public.projects
 );
+alter table public.api_keys alter column workspace_id set statistics 0;
 alter table public.api_keys enable row level security;
 
 -- Encrypted by the server before they are stored.
@@ -36,6 +37,7 @@ create table public.provider_keys (
   primary key (workspace_id, id),
   unique (workspace_id, provider, name)
 );
+alter table public.provider_keys alter column workspace_id set statistics 0;
 alter table public.provider_keys enable row level security;
 
 
@@ -72,11 +74,11 @@ as $$
 begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
-      'id', k.id, 'name', k.name, 'last_four', k.last_four, 'scopes', k.scopes, 'project', p.name,
+      'id', k.id, 'name', k.name, 'last_four', k.last_four, 'scopes', k.scopes,
+      'project', (select p.name from public.projects p where p.workspace_id = p_workspace_id and p.id = k.project_id),
       'created_by', k.created_by, 'created_at', k.created_at, 'expires_at', k.expires_at,
       'last_used_at', k.last_used_at) order by k.created_at desc, k.id), '[]')
     from public.api_keys k
-    left join public.projects p on p.workspace_id = k.workspace_id and p.id = k.project_id
     where k.workspace_id = p_workspace_id and k.revoked_at is null and (p_key_id is null or k.id = p_key_id)
   );
 end

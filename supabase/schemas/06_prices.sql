@@ -23,6 +23,7 @@ create table public.prices (
   check (ends_at > starts_at),
   check ((percent_of_list is null) <> (input is null and output is null and request is null))
 );
+alter table public.prices alter column workspace_id set statistics 0;
 alter table public.prices enable row level security;
 
 

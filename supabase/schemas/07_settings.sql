@@ -15,6 +15,7 @@ create table public.settings (
 );
 -- Serves retention, which works across workspaces.
 create index settings_retention_idx on public.settings (workspace_id) where retention_days is not null;
+alter table public.settings alter column workspace_id set statistics 0;
 alter table public.settings enable row level security;
 
 

@@ -25,6 +25,7 @@ create unique index alerts_subject_key on public.alerts (workspace_id, kind, sub
 where kind in ('unpriced_model', 'anomaly', 'digest');
 -- Serves the newest-first list and its cursor.
 create index alerts_created_at_idx on public.alerts (workspace_id, created_at desc, id desc);
+alter table public.alerts alter column workspace_id set statistics 0;
 alter table public.alerts enable row level security;
 
 create table public.alert_channels (
@@ -44,6 +45,7 @@ create table public.alert_channels (
   primary key (workspace_id, id),
   unique (workspace_id, name)
 );
+alter table public.alert_channels alter column workspace_id set statistics 0;
 alter table public.alert_channels enable row level security;
 
 create table public.deliveries (
@@ -66,6 +68,7 @@ create table public.deliveries (
 create index deliveries_pending_idx on public.deliveries (next_attempt_at) where status = 'pending';
 -- Serves the deletes that follow a channel's.
 create index deliveries_channel_id_idx on public.deliveries (workspace_id, channel_id);
+alter table public.deliveries alter column workspace_id set statistics 0;
 alter table public.deliveries enable row level security;
 
 -- Every finished attempt; error is null for a successful one.
@@ -83,6 +86,7 @@ create table public.delivery_attempts (
 );
 -- Serves the deletes that follow a delivery's.
 create index delivery_attempts_delivery_idx on public.delivery_attempts (workspace_id, alert_id, channel_id);
+alter table public.delivery_attempts alter column workspace_id set statistics 0;
 alter table public.delivery_attempts enable row level security;
 
 
@@ -152,7 +156,9 @@ language plpgsql stable security invoker set search_path = ''
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(j.alert order by page.created_at desc, page.id desc), '[]')
+    select coalesce(jsonb_agg((
+      select j.alert from llmlab_private.alerts_as_json j where j.workspace_id = p_workspace_id and j.id = page.id)
+      order by page.created_at desc, page.id desc), '[]')
     from (
       select a.created_at, a.id
       from public.alerts a
@@ -162,7 +168,6 @@ begin
       order by a.created_at desc, a.id desc
       limit p_limit
     ) page
-    join llmlab_private.alerts_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;

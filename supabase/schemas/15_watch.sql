@@ -8,6 +8,7 @@ create table public.watches (
 );
 -- Serves the claim, which works across workspaces.
 create index watches_next_at_idx on public.watches (next_at);
+alter table public.watches alter column workspace_id set statistics 0;
 alter table public.watches enable row level security;
 
 

@@ -192,8 +192,10 @@ begin
       'start', v_start at time zone 'UTC',
       'end', v_end at time zone 'UTC',
       'date', json_agg(v_date),
-      'project', json_agg(page.project_name),
-      'project_id', json_agg(page.project_id),
+      'project', json_agg((
+        select p.name from public.projects p where p.workspace_id = p_workspace_id and p.key = page.project)),
+      'project_id', json_agg((
+        select p.id from public.projects p where p.workspace_id = p_workspace_id and p.key = page.project)),
       'project_key', json_agg(page.project),
       'provider', json_agg(page.provider),
       'model', json_agg(page.model),
@@ -209,8 +211,6 @@ begin
       'total_tokens', json_agg(page.prompt_tokens + page.output_tokens),
       'total_cost', json_agg(page.cost))
     from (
-      select day.*, p.id as project_id, p.name as project_name
-      from (
         select s.project, s.provider, s.model, sum(s.calls) as calls, sum(s.errors) as errors,
           sum(s.unpriced_calls) as unpriced_calls,
           sum(s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens)
@@ -226,9 +226,6 @@ begin
         group by s.project, s.provider, s.model
         order by s.project, s.provider, s.model
         limit p_limit
-      ) day
-      left join public.projects p on p.workspace_id = p_workspace_id and p.key = day.project
-      order by day.project, day.provider, day.model
     ) page
     having count(*) > 0
   );

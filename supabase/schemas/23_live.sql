@@ -8,6 +8,7 @@ create table public.changes (
   -- By kind, the version with which something of that kind last changed.
   kinds jsonb not null
 ) with (fillfactor = 50);
+alter table public.changes alter column workspace_id set statistics 0;
 alter table public.changes enable row level security;
 
 
