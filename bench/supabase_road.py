@@ -1,13 +1,12 @@
 """Ingestion over Supabase's REST interface, compared with a direct connection to Postgres."""
 
-import shutil
-
 from bench import data
 from bench.load import closed_loop, request
 from bench.plan import Bench
 from bench.report import Figure, Row, ratio
 from bench.server import lab
-from tests.support.supabase_server import FOLDER, SECRET_KEY, SupabaseServer
+from tests.support.supabase_project import SECRET_KEY
+from tests.support.supabase_server import SupabaseServer, postgrest
 
 _BATCH = 500
 _CONNECTIONS = 4
@@ -17,7 +16,7 @@ _AGAINST = "direct connection"
 
 async def compare(bench: Bench) -> None:
     """Sends the same batches over both roads to the same Postgres."""
-    if not (FOLDER / "node_modules").is_dir() or shutil.which("node") is None:
+    if postgrest() is None:
         excuse = "not measured: run ./run.sh test once"
         bench.report.rows.append(Row(_MEASURED, against=_AGAINST, excuse=excuse))
         return

@@ -30,7 +30,7 @@ _NEXT_START_SECONDS = 1.0
 # Functions with a pool of their own, so that events are recorded while long reports hold every other connection.
 _WRITERS = frozenset({"record_events"})
 
-# Errors of asyncpg that mean the database cannot be reached, as opposed to errors of a statement.
+# Errors of asyncpg that mean the database cannot be reached or is too busy, as opposed to errors of a statement.
 UNREACHABLE = (
     OSError,
     TimeoutError,
@@ -38,6 +38,7 @@ UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
     # Raised by a connection that Postgres has just ended and that is not closed yet.
     asyncpg.InternalClientError,
 )

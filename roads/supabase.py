@@ -35,7 +35,7 @@ class SupabaseRoad:
         """Checks the key and the schema. It does not migrate; `supabase db push` does."""
         if not _is_secret(key):
             raise StartError("SUPABASE_KEY is a publishable key; use the project's secret key")
-        http = httpx.AsyncClient(timeout=60, verify=trusted())
+        http = httpx.AsyncClient(timeout=60, verify=trusted(), event_hooks={"response": [_refuse_gateway_errors]})
         options = AsyncClientOptions(httpx_client=http)
         # With its default, the client emits a deprecation warning about its own parameter.
         options.postgrest_client_timeout = None  # type: ignore[assignment]
@@ -78,6 +78,12 @@ class SupabaseRoad:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+async def _refuse_gateway_errors(response: httpx.Response) -> None:
+    """Raises Unavailable for an answer of the gateway in place of the database. It has no error code to go by."""
+    if response.status_code > 500:
+        raise Unavailable
 
 
 def _is_secret(key: str) -> bool:

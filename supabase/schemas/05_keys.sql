@@ -22,6 +22,8 @@ create table public.api_keys (
 );
 alter table public.api_keys alter column workspace_id set statistics 0;
 alter table public.api_keys enable row level security;
+-- For the check of each project that is deleted with its workspace.
+create index api_keys_project_id_idx on public.api_keys (workspace_id, project_id);
 
 -- Encrypted by the server before they are stored.
 create table public.provider_keys (
