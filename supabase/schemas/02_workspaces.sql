@@ -82,7 +82,7 @@ $$;
 
 -- The ids of all workspaces, for maintenance.
 create function public.workspace_ids() returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (select coalesce(jsonb_agg(w.id order by w.id), '[]') from public.workspaces w);
@@ -94,7 +94,7 @@ $$;
 create function public.workspace_list(
   p_user_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -117,7 +117,7 @@ create function public.workspace_create(
   p_name text,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   perform from public.users u where u.id = p_user_id for no key update;
@@ -137,7 +137,7 @@ create function public.workspace_rename(
   p_name text,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_before text;
@@ -156,7 +156,7 @@ create function public.workspace_delete(
   p_name text,
   p_now timestamptz
 ) returns boolean
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10min'
 as $$
 declare
   v_members uuid[] := (select array_agg(m.user_id) from public.members m where m.workspace_id = p_workspace_id);
@@ -175,7 +175,7 @@ $$;
 create function public.member_list(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -226,7 +226,7 @@ create function public.member_set_role(
   p_role text,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   if p_role <> 'admin' then
@@ -250,7 +250,7 @@ create function public.member_remove(
   p_user_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   perform llmlab_private.require_one_admin(p_workspace_id, p_user_id);
@@ -268,7 +268,7 @@ create function public.invitation_list(
   p_workspace_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -293,7 +293,7 @@ create function public.invitation_create(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   perform from public.workspaces w where w.id = p_workspace_id for no key update;
@@ -322,7 +322,7 @@ create function public.invitation_delete(
   p_invitation_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_email text;
@@ -344,7 +344,7 @@ create function public.invitation_accept(
   p_user_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_invitation public.invitations;

@@ -49,7 +49,7 @@ create function public.api_key_use(
   p_key_hash text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.api_keys k set last_used_at = p_now
@@ -71,7 +71,7 @@ create function public.api_key_list(
   p_workspace_id uuid,
   p_key_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -101,7 +101,7 @@ create function public.api_key_create(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_project public.projects;
@@ -137,7 +137,7 @@ create function public.api_key_rename(
   p_name text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_before text;
@@ -163,7 +163,7 @@ create function public.api_key_revoke(
   p_key_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_name text;
@@ -184,7 +184,7 @@ $$;
 create function public.provider_key_list(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -210,7 +210,7 @@ create function public.provider_key_create(
   p_last_four text,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   perform from public.workspaces w where w.id = p_workspace_id for no key update;
@@ -238,7 +238,7 @@ create function public.provider_key_delete(
   p_key_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_deleted public.provider_keys;
@@ -260,7 +260,7 @@ $$;
 create function public.provider_key_ciphertexts(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -279,7 +279,7 @@ create function public.provider_key_reencrypt(
   p_before text,
   p_after text
 ) returns boolean
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.provider_keys k set ciphertext = p_after

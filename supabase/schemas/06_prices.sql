@@ -32,7 +32,7 @@ create function public.price_list(
   p_workspace_id uuid,
   p_price_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -69,7 +69,7 @@ create function public.price_create(
   p_request numeric,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.workspaces w set terms_version = w.terms_version + 1 where w.id = p_workspace_id;
@@ -98,7 +98,7 @@ create function public.price_end(
   p_ends_at timestamptz,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_price public.prices;

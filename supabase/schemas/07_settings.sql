@@ -23,7 +23,7 @@ alter table public.settings enable row level security;
 create function public.settings_one(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return coalesce(
@@ -44,7 +44,7 @@ create function public.settings_set(
   p_changes text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_before jsonb;
@@ -77,7 +77,7 @@ create function public.workspace_terms(
   p_workspace_id uuid,
   p_known_version bigint
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (

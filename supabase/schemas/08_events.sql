@@ -79,7 +79,7 @@ create function public.record_events(
   p_created_at timestamptz,
   p_events text
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 -- Planning the statement again costs a small batch more than running it, and no plan depends on the values.
 set plan_cache_mode = force_generic_plan
 as $$
@@ -251,7 +251,7 @@ create function public.event_one(
   p_workspace_id uuid,
   p_event_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -279,7 +279,7 @@ create function public.event_list(
   p_before_id uuid,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);

@@ -246,7 +246,7 @@ create function public.rollup_differences(
   p_workspace_id uuid,
   p_since timestamptz
 ) returns bigint
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10min'
 as $$
 declare
   v_kept timestamptz := (
@@ -301,7 +301,7 @@ create function public.rebuild_rollups(
   p_workspace_id uuid,
   p_since timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10min'
 as $$
 declare
   v_kept timestamptz;

@@ -9,7 +9,7 @@ create function public.cost_summary(
   p_end timestamptz,
   p_tz text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -74,7 +74,7 @@ create function public.cost_by_provider(
   p_start timestamptz,
   p_end timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -108,7 +108,7 @@ create function public.cost_top_models(
   p_end timestamptz,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -138,7 +138,7 @@ create function public.cost_by_project(
   p_start timestamptz,
   p_end timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -171,7 +171,7 @@ create function public.cost_by_tag(
   p_end timestamptz,
   p_key text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -199,7 +199,7 @@ create function public.cost_tag_keys(
   p_workspace_id uuid,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -240,7 +240,7 @@ create function public.cost_timeseries(
   p_model text,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_tz text := case when p_step = 'hour' then 'UTC' else p_tz end;

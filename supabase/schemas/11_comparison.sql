@@ -12,7 +12,7 @@ create function public.cost_compare(
   p_after_end timestamptz,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (

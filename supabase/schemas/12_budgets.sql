@@ -225,7 +225,7 @@ create function public.budget_list(
   p_budget_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -303,7 +303,7 @@ create function public.budget_set(
   p_tz text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -387,7 +387,7 @@ create function public.budget_delete(
   p_budget_id uuid,
   p_now timestamptz
 ) returns boolean
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_name text;
@@ -415,7 +415,7 @@ create function public.budgets_of_call(
   p_api_key_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (

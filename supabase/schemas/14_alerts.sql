@@ -152,7 +152,7 @@ create function public.alert_list(
   p_before_id uuid,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -179,7 +179,7 @@ create function public.alert_resend(
   p_alert_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   if not exists (select from public.alerts a where a.workspace_id = p_workspace_id and a.id = p_alert_id) then
@@ -202,7 +202,7 @@ create function public.alert_test(
   p_channel_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   insert into public.alerts (workspace_id, id, kind, subject, details, created_at)
@@ -224,7 +224,7 @@ $$;
 create function public.channel_list(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -249,7 +249,7 @@ create function public.channel_create(
   p_ciphertext text,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   perform from public.workspaces w where w.id = p_workspace_id for no key update;
@@ -280,7 +280,7 @@ create function public.channel_update(
   p_digest text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_name text;
@@ -311,7 +311,7 @@ create function public.channel_delete(
   p_channel_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_deleted public.alert_channels;
@@ -333,7 +333,7 @@ $$;
 create function public.channel_ciphertexts(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -352,7 +352,7 @@ create function public.channel_reencrypt(
   p_before text,
   p_after text
 ) returns boolean
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.alert_channels c set ciphertext = p_after
@@ -369,7 +369,7 @@ create function public.delivery_claim(
   p_lease_until timestamptz,
   p_limit integer
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_claimed jsonb;
@@ -422,7 +422,7 @@ create function public.delivery_done(
   p_retry_at timestamptz,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   insert into public.delivery_attempts
@@ -444,7 +444,7 @@ $$;
 
 -- The number of deliveries waiting, in all workspaces.
 create function public.outbox_pending() returns bigint
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (select count(*) from public.deliveries d where d.status = 'pending');

@@ -51,7 +51,7 @@ create function public.metrics_summary(
   p_provider text,
   p_model text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_key text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -85,7 +85,7 @@ create function public.metrics_daily(
   p_provider text,
   p_model text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_key text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -139,7 +139,7 @@ create function public.metrics_latency(
   p_provider text,
   p_model text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_key text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -230,7 +230,7 @@ create function public.metrics_quality(
   p_provider text,
   p_model text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_key text := llmlab_private.project_key(p_workspace_id, p_project);

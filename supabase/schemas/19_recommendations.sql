@@ -17,7 +17,7 @@ create function public.model_usage(
   p_tz text,
   p_samples integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -154,8 +154,8 @@ begin
     select jsonb_build_object(
       'days', (
         select coalesce(jsonb_agg(jsonb_build_object(
-          'provider', t.providers[d.number], 'model', t.models[d.number], 'day', d.day, 'first_at', d.first_at, 'calls', d.calls,
-          'errors', d.errors, 'unpriced_calls', d.unpriced_calls, 'input_tokens', d.input_tokens,
+          'provider', t.providers[d.number], 'model', t.models[d.number], 'day', d.day, 'first_at', d.first_at,
+          'calls', d.calls, 'errors', d.errors, 'unpriced_calls', d.unpriced_calls, 'input_tokens', d.input_tokens,
           'cache_read_tokens', d.cache_read_tokens, 'cache_write_5m_tokens', d.cache_write_5m_tokens,
           'cache_write_1h_tokens', d.cache_write_1h_tokens, 'output_tokens', d.output_tokens,
           'reasoning_tokens', d.reasoning_tokens, 'cost', d.cost::text, 'error_cost', d.error_cost::text)

@@ -7,7 +7,7 @@ create function public.export_workspace(
   p_workspace_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return jsonb_build_object(
@@ -49,7 +49,7 @@ create function public.export_spend(
   p_workspace_id uuid,
   p_after timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_day timestamptz;
@@ -87,7 +87,7 @@ create function public.export_events(
   p_before_id uuid,
   p_limit integer
 ) returns text
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -164,7 +164,7 @@ create function public.export_costs(
   p_after_model text,
   p_limit integer
 ) returns text
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_date date;

@@ -19,7 +19,7 @@ create function public.changes_note(
   p_kinds text[],
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_changes jsonb;
@@ -50,7 +50,7 @@ $$;
 create function public.changes_of(
   p_workspace_ids uuid[]
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (
