@@ -65,7 +65,7 @@ class SupabaseRoad:
         except APIError as error:
             if error.code in REFUSALS:
                 raise REFUSALS[error.code](error.message) from None
-            if str(error.code).startswith(("5", "PGRST00", "08", "57P", "53")) and not str(error.code).startswith("54"):
+            if _is_outage(str(error.code)):
                 raise Unavailable from error
             raise
 
@@ -78,6 +78,14 @@ class SupabaseRoad:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _is_outage(code: str) -> bool:
+    """Whether an error code says that Postgres cannot be reached, has ended the statement or is too busy.
+
+    PostgREST answers with an empty one when it loses the connection between two statements.
+    """
+    return code == "" or (code.startswith(("5", "PGRST00", "08")) and not code.startswith("54"))
 
 
 async def _refuse_gateway_errors(response: httpx.Response) -> None:

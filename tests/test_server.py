@@ -264,13 +264,15 @@ async def test_a_supabase_project_that_stops_is_reported_as_unavailable(
 ) -> None:
     server = SupabaseServer(tmp_path, url)
     road = await SupabaseRoad.open(server.url, SECRET_KEY)
-    stop(server)
-    for _ in range(2):
-        # On the open connection, and on a new one.
-        with pytest.raises(Unavailable):
-            await road.call("schema_version", {})
-    await road.close()
-    server.stop()
+    try:
+        stop(server)
+        for _ in range(2):
+            # On the open connection, and on a new one.
+            with pytest.raises(Unavailable):
+                await road.call("schema_version", {})
+    finally:
+        await road.close()
+        server.stop()
 
 
 async def test_an_unavailable_database_is_reported_plainly(tmp_path: Path) -> None:

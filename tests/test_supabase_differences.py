@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from fastapi import FastAPI
 
 import roads.road
 import roads.supabase
+from roads.migrations import newest_version
+from roads.supabase import SupabaseRoad
 from tests.conftest import client_of, running, settings_for
 from tests.support.gateway import Gateway
 from tests.support.plugin import drop_database, new_project
@@ -22,6 +25,7 @@ from tests.support.product import PATIENCE, ROOT
 from tests.support.supabase_project import SECRET_KEY, TOKENS
 from tests.support.supabase_server import SupabaseServer
 from tests.support.team import Member, assert_problem, call, sign_up
+from utils.errors import Unavailable
 
 
 @pytest.fixture
@@ -147,6 +151,35 @@ async def test_a_lock_that_is_not_granted_in_time_is_a_503(
             await sql.execute("lock table public.events in access exclusive mode")
             assert_problem(await ada.track(id="call-1"), 503)
         assert (await ada.track(id="call-1")).status_code == 201
+
+
+# Outages
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        # PostgREST: without a connection, without the schema, without a free connection, while Postgres stops, and
+        # when it loses the connection between two statements.
+        (503, {"code": "PGRST001", "message": "Database client error. Retrying the connection."}),
+        (503, {"code": "PGRST002", "message": "Could not query the database for the schema cache. Retrying."}),
+        (504, {"code": "PGRST003", "message": "Timed out acquiring connection from connection pool."}),
+        (503, {"code": "57P01", "message": "terminating connection due to administrator command"}),
+        (400, {"code": "", "message": ""}),
+        # The gateway, with and without JSON.
+        (502, {"message": "An invalid response was received from the upstream server"}),
+        (521, "<html>"),
+    ],
+    ids=str,
+)
+async def test_every_sign_of_an_outage_is_unavailable(status: int, body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [httpx.Response(200, json=newest_version()), httpx.Response(status, json=body)]
+    transport = httpx.MockTransport(lambda _: answers.pop(0))
+    monkeypatch.setattr(httpx, "AsyncClient", partial(httpx.AsyncClient, transport=transport))
+    road = await SupabaseRoad.open("http://127.0.0.1:9", SECRET_KEY)
+    with pytest.raises(Unavailable):
+        await road.call("schema_version", {})
+    await road.close()
 
 
 # Sizes

@@ -68,7 +68,7 @@ async def test_every_table_and_function_is_refused(name: str, client: httpx.Clie
     reachable = []
     for request in await requests(supabase.database, "public"):
         refusal = answer(client, request, visitor.headers)
-        if (refusal.status_code, refusal.json().get("code")) != (visitor.refused, "42501"):
+        if refusal.status_code != visitor.refused or '"code":"42501"' not in refusal.text:
             reachable.append((request.method, request.path, refusal.status_code, refusal.text))
     assert reachable == []
     assert client.get("/rest/v1/", headers=visitor.headers).json()["paths"].keys() == {"/"}
