@@ -16,10 +16,15 @@ from postgrest.exceptions import APIError
 
 from roads.migrations import newest_version
 from roads.road import REFUSALS, Pause, polling
+from roads.shares import Shares
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
-from utils.errors import StartError, Unavailable
+from utils.errors import StartError, TooSlow, Unavailable
 from utils.tls import trusted
 
+# Calls that one workspace may have in progress. PostgREST has ten connections unless it is configured otherwise.
+_SHARE = 4
+# SQLSTATE of a statement that was stopped at its time limit.
+_STOPPED = "57014"
 _PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabase db push --remote`)"
 
 
@@ -29,6 +34,7 @@ class SupabaseRoad:
     def __init__(self, client: AsyncClient, http: httpx.AsyncClient) -> None:
         self._client = client
         self._http = http
+        self._shares = Shares(_SHARE)
 
     @classmethod
     async def open(cls, url: str, key: str) -> "SupabaseRoad":
@@ -59,12 +65,15 @@ class SupabaseRoad:
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         plain = orjson.loads(orjson.dumps(parameters, default=str))
         try:
-            return (await self._client.rpc(function, plain).execute()).data
+            async with self._shares.turn(function, parameters):
+                return (await self._client.rpc(function, plain).execute()).data
         except httpx.HTTPError as error:
             raise Unavailable from error
         except APIError as error:
             if error.code in REFUSALS:
                 raise REFUSALS[error.code](error.message) from None
+            if error.code == _STOPPED:
+                raise TooSlow from error
             if _is_outage(str(error.code)):
                 raise Unavailable from error
             raise

@@ -120,6 +120,60 @@ async def test_a_project_limits_the_time_of_statements_and_locks(url: str, tmp_p
         assert answer.json() == "8s 8s"
 
 
+SUMMARY = "p_workspace_id uuid, p_start timestamptz, p_end timestamptz, p_tz text"
+RECORDING = "p_workspace_id uuid, p_created_at timestamptz, p_events text"
+
+
+def replaced(function: str, parameters: str, limit: str, body: str) -> str:
+    """The SQL that replaces a function."""
+    return (
+        f"create or replace function public.{function}({parameters}) returns jsonb"
+        f" language plpgsql set statement_timeout = '{limit}' as $$ begin {body}; return '{{}}'; end $$"
+    )
+
+
+@pytest.mark.parametrize("road", ["postgres", "supabase"])
+async def test_a_function_is_stopped_at_its_limit_and_the_caller_reads_what_to_narrow(
+    road: str, url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    for function, parameters in (("cost_summary", SUMMARY), ("record_events", RECORDING)):
+        await sql.execute(replaced(function, parameters, "100ms", "perform pg_sleep(3600)"))
+    async with reached_by(road, url, tmp_path) as ada:
+        read, recorded = await ada.request("GET", "/api/costs/summary"), await ada.track()
+    assert "a shorter range of dates" in assert_problem(read, 503)["detail"]
+    assert "fewer events" in assert_problem(recorded, 503)["detail"]
+    assert read.headers["Retry-After"] and recorded.headers["Retry-After"]
+    async with asyncio.timeout(PATIENCE):
+        while await sql.fetchval("select count(*) from pg_stat_activity where wait_event = 'PgSleep'"):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("road", ["postgres", "supabase"])
+async def test_slow_reads_of_one_workspace_leave_connections_for_others(
+    road: str, url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    # Only the summary in this time zone takes long: until the lock is released.
+    wait = "if p_tz = 'Asia/Tokyo' then perform pg_advisory_xact_lock_shared(1); end if"
+    await sql.execute(replaced("cost_summary", SUMMARY, "1h", wait))
+    async with reached_by(road, url, tmp_path) as ada:
+        bob = await sign_up(ada._client, "Bob")
+        await sql.execute("select pg_advisory_lock(1)")
+        slow = [asyncio.create_task(ada.request("GET", "/api/costs/summary?tz=Asia/Tokyo")) for _ in range(20)]
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not await sql.fetchval(
+                    "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+                ):
+                    await asyncio.sleep(0.01)
+                assert (await bob.request("GET", "/api/budgets")).status_code == 200
+                assert (await bob.track()).status_code == 201
+                assert (await ada.track()).status_code == 201
+            assert not any(task.done() for task in slow)
+        finally:
+            await sql.execute("select pg_advisory_unlock(1)")
+        await asyncio.gather(*slow)
+
+
 @pytest.mark.parametrize("road", ["postgres", "supabase"])
 async def test_a_statement_that_is_ended_stores_nothing_and_may_be_repeated(
     road: str, url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path

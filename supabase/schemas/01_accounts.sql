@@ -147,7 +147,7 @@ create function public.session_use(
   p_workspace_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   update public.sessions s set last_used_at = p_now

@@ -38,7 +38,7 @@ create function public.project_create(
   p_names text[],
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_made uuid[];

@@ -49,7 +49,7 @@ create function public.api_key_use(
   p_key_hash text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   update public.api_keys k set last_used_at = p_now

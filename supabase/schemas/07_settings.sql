@@ -77,7 +77,7 @@ create function public.workspace_terms(
   p_workspace_id uuid,
   p_known_version bigint
 ) returns jsonb
-language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (

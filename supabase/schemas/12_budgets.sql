@@ -415,7 +415,7 @@ create function public.budgets_of_call(
   p_api_key_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (

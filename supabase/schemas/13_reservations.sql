@@ -52,7 +52,7 @@ create function public.reserve(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_budgets jsonb;
@@ -89,7 +89,7 @@ create function public.reservation_release(
   p_reservation_id uuid,
   p_now timestamptz
 ) returns boolean
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   delete from public.reservations r

@@ -138,7 +138,7 @@ create or replace function public.session_use(
   p_workspace_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   update public.sessions s set last_used_at = p_now
@@ -624,7 +624,7 @@ create or replace function public.project_create(
   p_names text[],
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_made uuid[];
@@ -743,7 +743,7 @@ create or replace function public.api_key_use(
   p_key_hash text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   update public.api_keys k set last_used_at = p_now
@@ -1134,7 +1134,7 @@ create or replace function public.workspace_terms(
   p_workspace_id uuid,
   p_known_version bigint
 ) returns jsonb
-language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (
@@ -2135,7 +2135,7 @@ create or replace function public.budgets_of_call(
   p_api_key_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (
@@ -2248,7 +2248,7 @@ create or replace function public.reserve(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_budgets jsonb;
@@ -2285,7 +2285,7 @@ create or replace function public.reservation_release(
   p_reservation_id uuid,
   p_now timestamptz
 ) returns boolean
-language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   delete from public.reservations r
@@ -3832,6 +3832,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130170032';
+  return '20261130171448';
 end
 $$;
