@@ -33,13 +33,6 @@ _RECORDING_CONNECTIONS = 5
 _CONNECTIONS = 8
 # Connections that one workspace may use at a time.
 _SHARE = 4
-# The time limit of each function, in seconds. As the statement has begun when it is called, Postgres ignores it.
-_LIMITS = """
-select p.proname as function, extract(epoch from split_part(setting, '=', 2)::interval)::float as seconds
-from pg_proc p
-cross join unnest(p.proconfig) as setting
-where p.pronamespace = 'public'::regnamespace and setting like 'statement_timeout=%'
-"""
 
 # Errors of asyncpg that mean the database cannot be reached or is too busy, as opposed to errors of a statement.
 UNREACHABLE = (
@@ -64,7 +57,7 @@ class PostgresRoad:
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
         writers: "asyncpg.Pool[asyncpg.Record]",
-        limits: Mapping[str, float],
+        limits: dict[str, float],
         url: str,
         embedded: EmbeddedPostgres | None = None,
     ) -> None:
@@ -85,7 +78,7 @@ class PostgresRoad:
                 opened.push_async_callback(pool.close)
                 async with pool.acquire() as connection:
                     await migrate(connection)
-                    limits = {row["function"]: row["seconds"] for row in await connection.fetch(_LIMITS)}
+                    limits = await connection.fetchval("select public.time_limits()")
                 # Never closed when idle: the first statement on a new connection takes thirty times as long.
                 writers = await _connect(url, most=_RECORDING_CONNECTIONS, max_inactive_connection_lifetime=0)
                 opened.pop_all()

@@ -9,7 +9,7 @@ from utils.errors import Conflict, Forbidden, LLMLabError, NotFound
 
 # SQLSTATEs by which a function refuses. The error's message is sent to the caller.
 REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
-# What recording an event needs: who sends it, the terms of the workspace, reservations, and a project that is new. These
+# What recording an event needs: its sender, the terms of the workspace, reservations, and a project that is new. These
 # functions never wait for reports.
 RECORDING = frozenset(
     {

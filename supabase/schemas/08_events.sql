@@ -280,6 +280,8 @@ create function public.event_list(
   p_limit integer
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);

@@ -98,11 +98,17 @@ select a.workspace_id, a.id, a.created_at,
     'threshold', a.threshold, 'spend', a.spend::text, 'details', a.details, 'created_at', a.created_at,
     'deliveries', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'channel_id', c.id, 'channel', c.name, 'kind', c.kind, 'status', d.status, 'attempts', d.attempts,
+        'channel_id', d.channel_id, 'channel', c.name, 'kind', c.kind, 'status', d.status, 'attempts', d.attempts,
         'last_error', d.last_error, 'delivered_at', d.delivered_at,
         'next_attempt_at', case d.status when 'pending' then d.next_attempt_at end) order by c.name), '[]')
       from public.deliveries d
-      join public.alert_channels c on c.workspace_id = d.workspace_id and c.id = d.channel_id
+      cross join lateral (
+        select c.name, c.kind
+        from public.alert_channels c
+        where c.workspace_id = d.workspace_id and c.id = d.channel_id
+        -- Keeps the planner from reading all channels for each alert.
+        offset 0
+      ) c
       where d.workspace_id = a.workspace_id and d.alert_id = a.id)) as alert
 from public.alerts a;
 
@@ -153,6 +159,8 @@ create function public.alert_list(
   p_limit integer
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -400,10 +408,15 @@ begin
       'contributors', llmlab_private.budget_contributors(b.workspace_id, b.id, a.period_start)) end)), '[]')
   into v_claimed
   from claimed d
-  join public.workspaces w on w.id = d.workspace_id
-  join public.alert_channels c on c.workspace_id = d.workspace_id and c.id = d.channel_id
-  join public.alerts a on a.workspace_id = d.workspace_id and a.id = d.alert_id
-  left join public.budgets b on b.workspace_id = a.workspace_id and b.id = a.budget_id;
+  -- Each offset keeps the planner from reading the rows of all workspaces.
+  cross join lateral (
+    select * from public.workspaces w where w.id = d.workspace_id offset 0) w
+  cross join lateral (
+    select * from public.alert_channels c where c.workspace_id = d.workspace_id and c.id = d.channel_id offset 0) c
+  cross join lateral (
+    select * from public.alerts a where a.workspace_id = d.workspace_id and a.id = d.alert_id offset 0) a
+  left join lateral (
+    select * from public.budgets b where b.workspace_id = a.workspace_id and b.id = a.budget_id offset 0) b on true;
   return v_claimed;
 end
 $$;

@@ -15,6 +15,8 @@ create function public.retention_due(
   p_now timestamptz
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
+-- Events are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -43,6 +45,8 @@ create function public.retention_sweep(
   p_now timestamptz
 ) returns jsonb
 language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
+-- Events are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_limit timestamptz;

@@ -35,6 +35,7 @@ alter default privileges in schema public grant select, insert, update, delete o
 alter default privileges in schema llmlab_private grant execute on functions to service_role;
 alter default privileges in schema llmlab_private grant select on tables to service_role;
 
+drop view llmlab_private.alerts_as_json;
 drop view llmlab_private.events_as_json;
 drop view llmlab_private.feedback_as_json;
 
@@ -584,6 +585,8 @@ create or replace function public.audit_list(
   p_limit integer
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -1396,6 +1399,8 @@ create or replace function public.event_list(
   p_limit integer
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -2295,6 +2300,29 @@ end
 $$;
 
 
+-- Alerts as the API returns them, with their deliveries.
+create view llmlab_private.alerts_as_json with (security_invoker = true) as
+select a.workspace_id, a.id, a.created_at,
+  jsonb_build_object(
+    'id', a.id, 'kind', a.kind, 'subject', a.subject, 'budget_id', a.budget_id, 'period_start', a.period_start,
+    'threshold', a.threshold, 'spend', a.spend::text, 'details', a.details, 'created_at', a.created_at,
+    'deliveries', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'channel_id', d.channel_id, 'channel', c.name, 'kind', c.kind, 'status', d.status, 'attempts', d.attempts,
+        'last_error', d.last_error, 'delivered_at', d.delivered_at,
+        'next_attempt_at', case d.status when 'pending' then d.next_attempt_at end) order by c.name), '[]')
+      from public.deliveries d
+      cross join lateral (
+        select c.name, c.kind
+        from public.alert_channels c
+        where c.workspace_id = d.workspace_id and c.id = d.channel_id
+        -- Keeps the planner from reading all channels for each alert.
+        offset 0
+      ) c
+      where d.workspace_id = a.workspace_id and d.alert_id = a.id)) as alert
+from public.alerts a;
+
+
 -- The newest alerts before the given position, as one array.
 create or replace function public.alert_list(
   p_workspace_id uuid,
@@ -2303,6 +2331,8 @@ create or replace function public.alert_list(
   p_limit integer
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -2550,10 +2580,15 @@ begin
       'contributors', llmlab_private.budget_contributors(b.workspace_id, b.id, a.period_start)) end)), '[]')
   into v_claimed
   from claimed d
-  join public.workspaces w on w.id = d.workspace_id
-  join public.alert_channels c on c.workspace_id = d.workspace_id and c.id = d.channel_id
-  join public.alerts a on a.workspace_id = d.workspace_id and a.id = d.alert_id
-  left join public.budgets b on b.workspace_id = a.workspace_id and b.id = a.budget_id;
+  -- Each offset keeps the planner from reading the rows of all workspaces.
+  cross join lateral (
+    select * from public.workspaces w where w.id = d.workspace_id offset 0) w
+  cross join lateral (
+    select * from public.alert_channels c where c.workspace_id = d.workspace_id and c.id = d.channel_id offset 0) c
+  cross join lateral (
+    select * from public.alerts a where a.workspace_id = d.workspace_id and a.id = d.alert_id offset 0) a
+  left join lateral (
+    select * from public.budgets b where b.workspace_id = a.workspace_id and b.id = a.budget_id offset 0) b on true;
   return v_claimed;
 end
 $$;
@@ -2911,6 +2946,8 @@ create or replace function public.feedback_list(
   p_limit integer
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -3179,6 +3216,8 @@ create or replace function public.model_usage(
   p_samples integer
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- Events are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -3463,6 +3502,8 @@ create or replace function public.retention_due(
   p_now timestamptz
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
+-- Events are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -3491,6 +3532,8 @@ create or replace function public.retention_sweep(
   p_now timestamptz
 ) returns jsonb
 language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
+-- Events are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_limit timestamptz;
@@ -3629,6 +3672,8 @@ create or replace function public.export_events(
   p_limit integer
 ) returns text
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -3827,11 +3872,30 @@ end
 $$;
 
 
+-- Time limits: how long each function may take, as it states in statement_timeout.
+
+
+-- The limits of all functions in seconds, by name. PostgREST applies them by itself; a caller who has begun a statement
+-- has to apply them.
+create function public.time_limits() returns jsonb
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
+as $$
+begin
+  return (
+    select jsonb_object_agg(p.proname, extract(epoch from split_part(s.setting, '=', 2)::interval))
+    from pg_catalog.pg_proc p
+    cross join unnest(p.proconfig) as s (setting)
+    where p.pronamespace = 'public'::regnamespace and s.setting like 'statement_timeout=%'
+  );
+end
+$$;
+
+
 -- The version of the newest migration.
 create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130171448';
+  return '20261130173414';
 end
 $$;
