@@ -23,9 +23,9 @@ from bench import (
     pricing,
     reads,
     retention,
+    roads,
     sdk,
     storage,
-    supabase_road,
 )
 from bench.plan import QUICK, USUAL, Bench
 from bench.report import RESULTS, Report, Row
@@ -44,7 +44,7 @@ SECTIONS = {
     "loop": loop.blocking,
     "anomalies": anomalies.find,
     "sdk": sdk.overhead,
-    "supabase": supabase_road.compare,
+    "roads": roads.compare,
 }
 
 

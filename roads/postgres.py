@@ -14,8 +14,9 @@ import orjson
 
 from roads.embedded import EmbeddedPostgres
 from roads.migrations import migrate
-from roads.road import REFUSALS, Pause, polling
-from utils.errors import StartError, Unavailable
+from roads.road import RECORDING, REFUSALS, Pause, polling
+from roads.shares import Shares
+from utils.errors import StartError, TooSlow, Unavailable
 
 if TYPE_CHECKING:
     from roads.migrations import Connection
@@ -27,10 +28,13 @@ _CONNECT_SECONDS = 10
 _LISTENING_SECONDS = 15.0
 # Pause between attempts to start the embedded server.
 _NEXT_START_SECONDS = 1.0
-# Functions with a pool of their own, so that events are recorded while long reports hold every other connection.
-_WRITERS = frozenset({"record_events"})
+# Recording has connections of its own, so that events are recorded while long reports hold every other one.
+_RECORDING_CONNECTIONS = 5
+_CONNECTIONS = 8
+# Connections that one workspace may use at a time.
+_SHARE = 4
 
-# Errors of asyncpg that mean the database cannot be reached, as opposed to errors of a statement.
+# Errors of asyncpg that mean the database cannot be reached or is too busy, as opposed to errors of a statement.
 UNREACHABLE = (
     OSError,
     TimeoutError,
@@ -38,6 +42,7 @@ UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
     # Raised by a connection that Postgres has just ended and that is not closed yet.
     asyncpg.InternalClientError,
 )
@@ -52,11 +57,14 @@ class PostgresRoad:
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
         writers: "asyncpg.Pool[asyncpg.Record]",
+        limits: dict[str, float],
         url: str,
         embedded: EmbeddedPostgres | None = None,
     ) -> None:
         self._pool = pool
         self._writers = writers
+        self._limits = limits
+        self._shares = Shares(_SHARE)
         self._url = url
         self._embedded = embedded
         self._reviving: asyncio.Task[None] | None = None
@@ -66,22 +74,28 @@ class PostgresRoad:
         """Connects and migrates."""
         try:
             async with AsyncExitStack() as opened:
-                pool = await _connect(url, most=8)
+                pool = await _connect(url, most=_CONNECTIONS)
                 opened.push_async_callback(pool.close)
                 async with pool.acquire() as connection:
                     await migrate(connection)
+                    limits = await connection.fetchval("select public.time_limits()")
                 # Never closed when idle: the first statement on a new connection takes thirty times as long.
-                writers = await _connect(url, most=5, max_inactive_connection_lifetime=0)
+                writers = await _connect(url, most=_RECORDING_CONNECTIONS, max_inactive_connection_lifetime=0)
                 opened.pop_all()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             where = "at DATABASE_URL" if embedded is None else "in DATA_DIR"
             raise StartError(f"The database {where} cannot be used: {error}") from error
-        return cls(pool, writers, url, embedded)
+        return cls(pool, writers, limits, url, embedded)
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
-        pool = self._writers if function in _WRITERS else self._pool
         try:
-            return await pool.fetchval(_statement(function, tuple(parameters)), *parameters.values())
+            if function in RECORDING:
+                async with self._writers.acquire() as connection:
+                    return await self._ask(connection, function, parameters)
+            async with self._shares.turn(function, parameters), self._pool.acquire() as connection:
+                return await self._ask(connection, function, parameters)
+        except asyncpg.QueryCanceledError as error:
+            raise TooSlow from error
         except UNREACHABLE as error:
             if isinstance(error, OSError):
                 self._revive()
@@ -90,6 +104,14 @@ class PostgresRoad:
             if error.sqlstate in REFUSALS:
                 raise REFUSALS[error.sqlstate](str(error)) from None
             raise
+
+    async def _ask(self, connection: Any, function: str, parameters: Mapping[str, Any]) -> Any:
+        statement = _statement(function, tuple(parameters))
+        try:
+            return await connection.fetchval(statement, *parameters.values(), timeout=self._limits.get(function))
+        except TimeoutError as error:
+            log.warning("%s was stopped after its limit of %g s", function, self._limits[function])
+            raise TooSlow from error
 
     @asynccontextmanager
     async def listening(self, channel: str, on_notification: Callable[[str], None]) -> AsyncIterator[Pause]:

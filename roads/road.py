@@ -9,6 +9,20 @@ from utils.errors import Conflict, Forbidden, LLMLabError, NotFound
 
 # SQLSTATEs by which a function refuses. The error's message is sent to the caller.
 REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
+# What recording an event needs: its sender, the terms of the workspace, reservations, and a project that is new. These
+# functions never wait for reports.
+RECORDING = frozenset(
+    {
+        "api_key_use",
+        "budgets_of_call",
+        "project_create",
+        "record_events",
+        "reservation_release",
+        "reserve",
+        "session_use",
+        "workspace_terms",
+    }
+)
 # Interval of polling on a road that cannot listen.
 _POLLING_SECONDS = 0.5
 
@@ -21,7 +35,8 @@ class Road(Protocol):
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         """The function's answer as plain Python values.
 
-        Raises Unavailable when the database cannot be reached, and Forbidden, NotFound or Conflict when it refuses.
+        Raises Unavailable when the database cannot be reached, TooSlow when the time limit of the function is over, and
+        Forbidden, NotFound or Conflict when it refuses.
         """
 
     def listening(self, channel: str, on_notification: Callable[[str], None]) -> AbstractAsyncContextManager[Pause]:

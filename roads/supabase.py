@@ -16,10 +16,15 @@ from postgrest.exceptions import APIError
 
 from roads.migrations import newest_version
 from roads.road import REFUSALS, Pause, polling
+from roads.shares import Shares
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
-from utils.errors import StartError, Unavailable
+from utils.errors import StartError, TooSlow, Unavailable
 from utils.tls import trusted
 
+# Calls that one workspace may have in progress. PostgREST has ten connections unless it is configured otherwise.
+_SHARE = 4
+# SQLSTATE of a statement that was stopped at its time limit.
+_STOPPED = "57014"
 _PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabase db push --remote`)"
 
 
@@ -29,13 +34,14 @@ class SupabaseRoad:
     def __init__(self, client: AsyncClient, http: httpx.AsyncClient) -> None:
         self._client = client
         self._http = http
+        self._shares = Shares(_SHARE)
 
     @classmethod
     async def open(cls, url: str, key: str) -> "SupabaseRoad":
         """Checks the key and the schema. It does not migrate; `supabase db push` does."""
         if not _is_secret(key):
             raise StartError("SUPABASE_KEY is a publishable key; use the project's secret key")
-        http = httpx.AsyncClient(timeout=60, verify=trusted())
+        http = httpx.AsyncClient(timeout=60, verify=trusted(), event_hooks={"response": [_refuse_gateway_errors]})
         options = AsyncClientOptions(httpx_client=http)
         # With its default, the client emits a deprecation warning about its own parameter.
         options.postgrest_client_timeout = None  # type: ignore[assignment]
@@ -59,13 +65,16 @@ class SupabaseRoad:
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         plain = orjson.loads(orjson.dumps(parameters, default=str))
         try:
-            return (await self._client.rpc(function, plain).execute()).data
+            async with self._shares.turn(function, parameters):
+                return (await self._client.rpc(function, plain).execute()).data
         except httpx.HTTPError as error:
             raise Unavailable from error
         except APIError as error:
             if error.code in REFUSALS:
                 raise REFUSALS[error.code](error.message) from None
-            if str(error.code).startswith(("5", "PGRST00", "08", "57P", "53")) and not str(error.code).startswith("54"):
+            if error.code == _STOPPED:
+                raise TooSlow from error
+            if _is_outage(str(error.code)):
                 raise Unavailable from error
             raise
 
@@ -78,6 +87,20 @@ class SupabaseRoad:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _is_outage(code: str) -> bool:
+    """Whether an error code says that Postgres cannot be reached, has ended the statement or is too busy.
+
+    PostgREST answers with an empty one when it loses the connection between two statements.
+    """
+    return code == "" or (code.startswith(("5", "PGRST00", "08")) and not code.startswith("54"))
+
+
+async def _refuse_gateway_errors(response: httpx.Response) -> None:
+    """Raises Unavailable for an answer of the gateway in place of the database. It has no error code to go by."""
+    if response.status_code > 500:
+        raise Unavailable
 
 
 def _is_secret(key: str) -> bool:

@@ -8,7 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from models import NO_CONTROL_CHARACTERS
-from utils.errors import PROBLEM_JSON, LLMLabError, problem
+from utils.errors import PROBLEM_JSON, LLMLabError, TooSlow, problem
+
+_RECORDING_PATHS = ("/api/events/", "/api/ingest/", "/v1/")
 
 
 def handle(app: FastAPI) -> None:
@@ -21,7 +23,8 @@ def handle(app: FastAPI) -> None:
 async def refused(request: Request, error: Exception) -> Response:
     """The response to an LLMLabError."""
     assert isinstance(error, LLMLabError)
-    return _answer(request, error.status, error.detail, dict(error.headers), **error.extra)
+    detail = _advice(request) if isinstance(error, TooSlow) else error.detail
+    return _answer(request, error.status, detail, dict(error.headers), **error.extra)
 
 
 async def invalid(request: Request, error: Exception) -> Response:
@@ -44,6 +47,15 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         headers["Allow"] = ", ".join(sorted(_methods(request)))
     return _answer(request, error.status_code, detail, headers)
+
+
+def _advice(request: Request) -> str:
+    """What to change about a request that took too long."""
+    if request.method == "GET":
+        return "This takes too long; ask for a shorter range of dates, or for one project, provider or model"
+    if request.url.path.startswith(_RECORDING_PATHS):
+        return "Recording takes too long, and nothing was recorded; send fewer events in a request, or try again later"
+    return "This takes too long, and nothing was changed; try again later"
 
 
 def _methods(request: Request) -> set[str]:

@@ -2,7 +2,8 @@
 
 A test that takes `client` or `app` runs straight to Postgres. Mark it `both_roads` if the road can make a difference:
 in the type or the digits of an answer, in errors, in limits on rows or sizes, or under concurrency. It then runs
-through Supabase's REST server as well. `test_roads.py` shows that each SQL function returns the same on both.
+through PostgREST as well, as over HTTPS to a Supabase project. `test_roads.py` shows that each SQL function returns the
+same on both.
 """
 
 import asyncio
@@ -24,9 +25,10 @@ import utils.passwords
 from config import Settings
 from main import create_app
 from tests.support.ledger import Ledger, fill, furnish
-from tests.support.plugin import drop_database, new_database
+from tests.support.plugin import drop_database, new_database, new_project
 from tests.support.product import Server
-from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.supabase_project import SECRET_KEY
+from tests.support.supabase_server import SupabaseServer
 from tests.support.team import Member, sign_up
 from utils.addresses import Unresolved
 from utils.background import Background
@@ -79,8 +81,8 @@ async def sql(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
 
 @pytest.fixture(scope="session")
 def supabase(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseServer]:
-    """A Supabase REST server over one migrated database, shared by its tests; each has its own workspace."""
-    url = asyncio.run(new_database(postgres_url))
+    """The REST interface of a Supabase project, shared by its tests; each has its own workspace."""
+    url = asyncio.run(new_project(postgres_url))
     server = SupabaseServer(tmp_path_factory.mktemp("supabase"), url)
     yield server
     server.stop()
@@ -107,7 +109,7 @@ def shared_url(postgres_url: str) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test marked `both_roads` straight to Postgres and through Supabase's REST server."""
+    """Runs a test marked `both_roads` straight to Postgres and through PostgREST."""
     if metafunc.definition.get_closest_marker("both_roads"):
         metafunc.parametrize("settings", ["postgres", "supabase"], indirect=True)
 

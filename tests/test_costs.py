@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from tests.conftest import client_of, running, settings_for
-from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.supabase_project import SECRET_KEY
+from tests.support.supabase_server import SupabaseServer
 from tests.support.team import Member, assert_problem, call, sign_up
 
 JANUARY = {"start": "2026-01-01", "end": "2026-01-31"}

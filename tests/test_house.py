@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "engines.analysis": {"models", "providers", "schemas", "utils.money", "engines.analysis"},
     "database": {"config", "queries", "roads", "schemas", "utils"},
     "queries": {"roads.road", "schemas", "utils", "queries.functions"},
-    "roads": {"utils", "roads.embedded", "roads.migrations", "roads.road"},
+    "roads": {"utils", "roads.embedded", "roads.migrations", "roads.road", "roads.shares"},
     "providers": {"models", "schemas", "utils", "providers"},
     "providers.formats": {"models", "utils", "providers.formats"},
     "schemas": {

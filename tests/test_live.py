@@ -26,7 +26,8 @@ from engines.live import Watch
 from schemas.live import Change, LiveMessage
 from tests.conftest import client_of, running, settings_for
 from tests.support.product import PATIENCE, Server
-from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.supabase_project import SECRET_KEY
+from tests.support.supabase_server import SupabaseServer
 from tests.support.team import Caller, Member, assert_problem, call, new_api_key, sign_up
 from tests.support.threads import ThreadServer, two_servers
 from utils.errors import Unavailable

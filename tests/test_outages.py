@@ -19,7 +19,8 @@ from roads.migrations import migrate
 from tests.conftest import SIGNING_KEY
 from tests.support.events import recount, varied
 from tests.support.product import PATIENCE, Server, postgres_processes
-from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.supabase_project import SECRET_KEY
+from tests.support.supabase_server import SupabaseServer
 from tests.support.team import Member, assert_problem, sign_up
 from utils.ids import event_uuid
 
@@ -144,21 +145,21 @@ async def test_an_embedded_postgres_that_ends_under_load_is_started_again(
 async def test_a_supabase_project_that_is_briefly_unavailable(
     lab: tuple[EmbeddedPostgres, str], tmp_path: Path
 ) -> None:
-    # The server that stands for Supabase ends when its Postgres does; the whole project goes and comes back here.
-    _, url = lab
+    postgres, url = lab
     sql = await asyncpg.connect(url)
     await migrate(sql)
     await sql.close()
     supabase = SupabaseServer(tmp_path / "supabase", url)
     server = Server(tmp_path / "data", SUPABASE_URL=supabase.url, SUPABASE_KEY=SECRET_KEY, SECRET_KEY=SIGNING_KEY)
 
-    def restart() -> None:
+    def restart_the_interface() -> None:
         supabase.stop()
         supabase.start()
 
     try:
         server.start()
-        await survives(server, url, [restart])
+        restart_postgres = partial(control, postgres, "restart", "-m", "immediate")
+        await survives(server, url, [restart_postgres, restart_the_interface])
     finally:
         server.stop()
         supabase.stop()

@@ -21,7 +21,7 @@ from schemas.reservations import BudgetRoom, PlannedCall
 from tools import schema
 
 # Called by database.py itself, to check the connection.
-OF_THE_DOOR = {"schema_version"}
+OF_THE_DOOR = {"schema_version", "time_limits"}
 
 SAMPLES: dict[Any, Any] = {
     UUID: UUID(int=1),

@@ -1,12 +1,15 @@
-"""Both roads to the database return the same: straight to Postgres, and through Supabase's REST server."""
+"""Both roads to the database return the same: straight to Postgres, and through PostgREST."""
 
+import asyncio
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import orjson
+import pytest
 from postgrest.exceptions import APIError
 
 from database import Database
@@ -14,8 +17,9 @@ from roads.postgres import PostgresRoad
 from roads.road import Road
 from roads.supabase import SupabaseRoad
 from tests.support.ledger import Ledger
-from tests.support.plugin import copied_database, drop_database
-from tests.support.supabase_server import SECRET_KEY, SupabaseServer
+from tests.support.plugin import copied_database, drop_database, new_project
+from tests.support.supabase_project import SECRET_KEY
+from tests.support.supabase_server import SupabaseServer
 from utils.errors import LLMLabError
 
 # Ids and timestamps that a function generates.
@@ -25,6 +29,14 @@ MADE_UP = re.compile(
 )
 
 REFUSALS = {"Conflict", "Forbidden", "NotFound", "fault"}
+
+
+@pytest.fixture
+def url(postgres_url: str) -> Iterator[str]:
+    """The database of a Supabase project, whose owner is no superuser."""
+    url = asyncio.run(new_project(postgres_url))
+    yield url
+    asyncio.run(drop_database(url))
 
 
 def place_in_order(function: str) -> int:

@@ -15,6 +15,7 @@ import pytest
 import roads.migrations
 from roads.embedded import _BIN
 from roads.migrations import MIGRATIONS, migrate
+from roads.road import RECORDING
 from tests.conftest import client_of, running, settings_for
 from tests.support.plugin import database_url
 from tests.support.team import PASSWORD, Member
@@ -165,6 +166,30 @@ async def test_every_table_has_row_security_and_no_trigger(sql: "asyncpg.Connect
     )
     assert len(tables) > 20
     assert [row["relname"] for row in tables if not row["relrowsecurity"]] == []
+
+
+async def test_no_column_workspace_id_has_statistics(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
+    found = await sql.fetch(
+        "select attrelid::regclass::text as name, attstattarget from pg_attribute a join pg_class c on c.oid = attrelid"
+        " where attname = 'workspace_id' and relkind = 'r' and relnamespace = 'public'::regnamespace"
+    )
+    assert {row["name"] for row in found if row["attstattarget"] != 0} == set()
+    assert len(found) > 20
+
+
+async def test_every_function_has_a_time_limit(sql: "asyncpg.Connection[asyncpg.Record]") -> None:
+    found = await sql.fetch(
+        "select proname, substring(array_to_string(proconfig, ' ') from 'statement_timeout=(\\w+)') as limit"
+        " from pg_proc where pronamespace = 'public'::regnamespace and proname <> 'schema_version'"
+    )
+    limits = {row["proname"]: row["limit"] for row in found}
+    assert {limits[name] for name in RECORDING} == {"5s"}
+    assert {limits[name] for name in limits if name.startswith(("export_", "retention_", "watch_"))} == {"5s"}
+    assert {limits[name] for name in limits if name.startswith(("cost_", "metrics_"))} == {"10s"}
+    # These read or delete all rows of a workspace.
+    assert {name for name in limits if limits[name] not in ("5s", "10s")} == {
+        "rebuild_rollups", "rollup_differences", "user_delete", "workspace_delete"
+    }  # fmt: skip
 
 
 async def test_no_function_takes_a_row_of_a_table(sql: "asyncpg.Connection[asyncpg.Record]") -> None:

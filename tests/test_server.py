@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,8 @@ from roads.postgres import PostgresRoad
 from roads.supabase import SupabaseRoad
 from tests.conftest import SIGNING_KEY, client_of, running, settings_for
 from tests.support.product import PATIENCE
-from tests.support.supabase_server import PUBLISHABLE_KEY, SECRET_KEY, SupabaseServer
+from tests.support.supabase_project import ANON_KEY, PUBLISHABLE_KEY, SECRET_KEY, SERVICE_ROLE_KEY, token
+from tests.support.supabase_server import SupabaseServer
 from tests.support.team import PASSWORD, Member, assert_problem, new_email, sign_up
 from utils.errors import StartError, Unavailable
 from utils.logs import JsonLines, PlainLines, configure_logs
@@ -215,7 +217,8 @@ async def test_the_roles_of_a_supabase_project_have_only_granted_rights(
     "key",
     [
         PUBLISHABLE_KEY,
-        "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.x",
+        ANON_KEY,
+        token("authenticated"),
         "eyJhbGciOiJIUzI1NiJ9.e30.x",
         "nonsense",
         "a.b.c",
@@ -226,12 +229,26 @@ async def test_a_publishable_supabase_key_is_refused(key: str) -> None:
         await SupabaseRoad.open("http://127.0.0.1:9", key)
 
 
+@pytest.mark.parametrize("key", ["sb_secret_of_another_project", f"{SERVICE_ROLE_KEY}x"])
+async def test_an_unknown_supabase_key_is_refused(key: str, supabase: SupabaseServer) -> None:
+    with pytest.raises(StartError, match="Invalid API key"):
+        await SupabaseRoad.open(supabase.url, key)
+
+
+@pytest.mark.parametrize("key", [SECRET_KEY, SERVICE_ROLE_KEY], ids=["secret", "service_role"])
+async def test_both_kinds_of_secret_supabase_keys_record(key: str, supabase: SupabaseServer, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, supabase_url=supabase.url, supabase_key=key)
+    async with running(settings) as app, client_of(app) as client:
+        ada = await sign_up(client, "Ada")
+        assert (await ada.track()).status_code == 201
+        assert (await ada.get("/api/costs/summary"))["call_count"] == 1
+
+
 async def test_an_unmigrated_supabase_project_is_refused_with_the_command(
     supabase: SupabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service_role = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.x"
     with pytest.raises(StartError, match="supabase db push"):
-        await SupabaseRoad.open("http://127.0.0.1:9", service_role)
+        await SupabaseRoad.open("http://127.0.0.1:9", SERVICE_ROLE_KEY)
 
     async def old(*_: object) -> str:
         return "20200101000000"
@@ -241,13 +258,21 @@ async def test_an_unmigrated_supabase_project_is_refused_with_the_command(
         await SupabaseRoad.open(supabase.url, SECRET_KEY)
 
 
-async def test_a_supabase_project_that_stops_is_reported_as_unavailable(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [SupabaseServer.stop, SupabaseServer.break_down], ids=["gateway", "postgrest"])
+async def test_a_supabase_project_that_stops_is_reported_as_unavailable(
+    stop: Callable[[SupabaseServer], None], url: str, tmp_path: Path
+) -> None:
     server = SupabaseServer(tmp_path, url)
     road = await SupabaseRoad.open(server.url, SECRET_KEY)
-    server.stop()
-    with pytest.raises(Unavailable):
-        await road.call("schema_version", {})
-    await road.close()
+    try:
+        stop(server)
+        for _ in range(2):
+            # On the open connection, and on a new one.
+            with pytest.raises(Unavailable):
+                await road.call("schema_version", {})
+    finally:
+        await road.close()
+        server.stop()
 
 
 async def test_an_unavailable_database_is_reported_plainly(tmp_path: Path) -> None:

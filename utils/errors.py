@@ -13,6 +13,7 @@ LLMLabError
   x TooManyRequests       429
   x NotInstalled          501
   x Unavailable           503
+    x TooSlow
 
 The docstring of an error is its default message.
 """
@@ -128,6 +129,10 @@ class Unavailable(LLMLabError):
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class TooSlow(Unavailable):
+    """This takes too long and was stopped; nothing was changed"""
 
 
 def problem(status: int, detail: str, request_id: str, **extra: Any) -> bytes:

@@ -86,7 +86,7 @@ create function public.signup(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   insert into public.users (id, email, name, password_hash, created_at)
@@ -106,7 +106,7 @@ create function public.credentials(
   p_email text,
   p_user_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -127,7 +127,7 @@ create function public.session_start(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   delete from public.sessions s
@@ -147,7 +147,7 @@ create function public.session_use(
   p_workspace_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   update public.sessions s set last_used_at = p_now
@@ -168,7 +168,7 @@ create function public.session_refresh(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_refresh_id uuid;
@@ -199,7 +199,7 @@ create function public.session_end(
   p_session_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.sessions s set ended_at = p_now where s.id = p_session_id and s.ended_at is null;
@@ -212,7 +212,7 @@ create function public.session_list(
   p_user_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -232,7 +232,7 @@ create function public.sessions_end(
   p_session_id uuid,
   p_now timestamptz
 ) returns bigint
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_ended bigint;
@@ -255,7 +255,7 @@ create function public.user_update(
   p_password_hash text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.users u
@@ -275,7 +275,7 @@ create function public.user_delete(
   p_user_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10min'
 as $$
 declare
   v_left uuid[];

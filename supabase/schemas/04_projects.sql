@@ -12,6 +12,7 @@ create table public.projects (
   unique (workspace_id, key),
   unique (workspace_id, name)
 );
+alter table public.projects alter column workspace_id set statistics 0;
 alter table public.projects enable row level security;
 
 
@@ -22,11 +23,11 @@ create function llmlab_private.project_key(
 ) returns text
 language sql stable parallel safe security invoker set search_path = ''
 as $$
-  select p.key
-  from public.projects p
-  where p.workspace_id = p_workspace_id and (p.name = p_name or p.id::text = lower(p_name))
-  order by p.name = p_name desc
-  limit 1
+  select coalesce(
+    (select p.key from public.projects p where p.workspace_id = p_workspace_id and p.name = p_name),
+    (select p.key from public.projects p
+     where p.workspace_id = p_workspace_id
+       and p.id = case when p_name ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_name::uuid end))
 $$;
 
 
@@ -37,7 +38,7 @@ create function public.project_create(
   p_names text[],
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_made uuid[];
@@ -75,28 +76,35 @@ create function public.project_list(
   p_after text,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
-    with spend as (
-      select s.project, sum(s.cost) as cost, sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls
-      from llmlab_private.spend_cells(p_workspace_id, p_start, p_end, true) s
-      group by 1
-    )
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'id', p.id, 'name', p.name, 'archived', p.archived_at is not null, 'created_at', p.created_at,
-      'total_cost', coalesce(s.cost, 0)::text, 'call_count', coalesce(s.calls, 0),
-      'unpriced_calls', coalesce(s.unpriced_calls, 0)) order by p.name collate "C"), '[]')
-    from (
+    with page as materialized (
       select *
       from public.projects p
       where p.workspace_id = p_workspace_id and (p_after is null or p.name collate "C" > p_after)
         and case when p_project_id is null then p_archived or p.archived_at is null else p.id = p_project_id end
       order by p.name collate "C"
       limit p_limit
-    ) p
-    left join spend s on s.project = p.key
+    ),
+    -- By key, since a join could compare every project with every other.
+    spend as materialized (
+      select jsonb_object_agg(s.project, jsonb_build_object(
+        'cost', s.cost::text, 'calls', s.calls, 'unpriced_calls', s.unpriced_calls)) as by_project
+      from (
+        select c.project, sum(c.cost) as cost, sum(c.calls) as calls, sum(c.unpriced_calls) as unpriced_calls
+        from llmlab_private.spend_cells(p_workspace_id, p_start, p_end, true) c
+        group by 1
+      ) s
+    )
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'id', p.id, 'name', p.name, 'archived', p.archived_at is not null, 'created_at', p.created_at,
+      'total_cost', coalesce(s.by_project -> p.key ->> 'cost', '0'),
+      'call_count', coalesce(s.by_project -> p.key -> 'calls', '0'),
+      'unpriced_calls', coalesce(s.by_project -> p.key -> 'unpriced_calls', '0')) order by p.name collate "C"), '[]')
+    from page p
+    cross join spend s
   );
 end
 $$;
@@ -111,7 +119,7 @@ create function public.project_update(
   p_archived boolean,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_before public.projects;

@@ -20,7 +20,10 @@ create table public.api_keys (
   primary key (workspace_id, id),
   foreign key (workspace_id, project_id) references public.projects
 );
+alter table public.api_keys alter column workspace_id set statistics 0;
 alter table public.api_keys enable row level security;
+-- For the check of each project that is deleted with its workspace.
+create index api_keys_project_id_idx on public.api_keys (workspace_id, project_id);
 
 -- Encrypted by the server before they are stored.
 create table public.provider_keys (
@@ -36,6 +39,7 @@ create table public.provider_keys (
   primary key (workspace_id, id),
   unique (workspace_id, provider, name)
 );
+alter table public.provider_keys alter column workspace_id set statistics 0;
 alter table public.provider_keys enable row level security;
 
 
@@ -45,7 +49,7 @@ create function public.api_key_use(
   p_key_hash text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   update public.api_keys k set last_used_at = p_now
@@ -67,16 +71,16 @@ create function public.api_key_list(
   p_workspace_id uuid,
   p_key_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
-      'id', k.id, 'name', k.name, 'last_four', k.last_four, 'scopes', k.scopes, 'project', p.name,
+      'id', k.id, 'name', k.name, 'last_four', k.last_four, 'scopes', k.scopes,
+      'project', (select p.name from public.projects p where p.workspace_id = p_workspace_id and p.id = k.project_id),
       'created_by', k.created_by, 'created_at', k.created_at, 'expires_at', k.expires_at,
       'last_used_at', k.last_used_at) order by k.created_at desc, k.id), '[]')
     from public.api_keys k
-    left join public.projects p on p.workspace_id = k.workspace_id and p.id = k.project_id
     where k.workspace_id = p_workspace_id and k.revoked_at is null and (p_key_id is null or k.id = p_key_id)
   );
 end
@@ -97,7 +101,7 @@ create function public.api_key_create(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_project public.projects;
@@ -133,7 +137,7 @@ create function public.api_key_rename(
   p_name text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_before text;
@@ -159,7 +163,7 @@ create function public.api_key_revoke(
   p_key_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_name text;
@@ -180,7 +184,7 @@ $$;
 create function public.provider_key_list(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -206,7 +210,7 @@ create function public.provider_key_create(
   p_last_four text,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   perform from public.workspaces w where w.id = p_workspace_id for no key update;
@@ -234,7 +238,7 @@ create function public.provider_key_delete(
   p_key_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_deleted public.provider_keys;
@@ -256,7 +260,7 @@ $$;
 create function public.provider_key_ciphertexts(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -275,7 +279,7 @@ create function public.provider_key_reencrypt(
   p_before text,
   p_after text
 ) returns boolean
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.provider_keys k set ciphertext = p_after

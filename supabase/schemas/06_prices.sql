@@ -23,6 +23,7 @@ create table public.prices (
   check (ends_at > starts_at),
   check ((percent_of_list is null) <> (input is null and output is null and request is null))
 );
+alter table public.prices alter column workspace_id set statistics 0;
 alter table public.prices enable row level security;
 
 
@@ -31,7 +32,7 @@ create function public.price_list(
   p_workspace_id uuid,
   p_price_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -68,7 +69,7 @@ create function public.price_create(
   p_request numeric,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.workspaces w set terms_version = w.terms_version + 1 where w.id = p_workspace_id;
@@ -97,7 +98,7 @@ create function public.price_end(
   p_ends_at timestamptz,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_price public.prices;

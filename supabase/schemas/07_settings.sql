@@ -15,6 +15,7 @@ create table public.settings (
 );
 -- Serves retention, which works across workspaces.
 create index settings_retention_idx on public.settings (workspace_id) where retention_days is not null;
+alter table public.settings alter column workspace_id set statistics 0;
 alter table public.settings enable row level security;
 
 
@@ -22,7 +23,7 @@ alter table public.settings enable row level security;
 create function public.settings_one(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return coalesce(
@@ -43,7 +44,7 @@ create function public.settings_set(
   p_changes text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_before jsonb;
@@ -76,7 +77,7 @@ create function public.workspace_terms(
   p_workspace_id uuid,
   p_known_version bigint
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (

@@ -34,6 +34,7 @@ create table public.events (
 );
 -- Serves the newest-first list and its cursor.
 create index events_timestamp_idx on public.events (workspace_id, "timestamp" desc);
+alter table public.events alter column workspace_id set statistics 0;
 alter table public.events enable row level security;
 
 
@@ -43,7 +44,7 @@ select e.workspace_id, e.id,
   jsonb_build_object(
     'event_id', e.id,
     'user_id', e.user_id,
-    'project', p.name,
+    'project', (select p.name from public.projects p where p.workspace_id = e.workspace_id and p.key = e.project),
     'provider', e.provider,
     'model', e.model,
     'input_tokens', e.input_tokens + e.cache_read_tokens + e.cache_write_5m_tokens + e.cache_write_1h_tokens,
@@ -65,8 +66,7 @@ select e.workspace_id, e.id,
     'timestamp', e."timestamp",
     'tracked_at', e.created_at,
     'policy_violations', coalesce(e.policy_violations, '{}')) as event
-from public.events e
-left join public.projects p on p.workspace_id = e.workspace_id and p.key = e.project;
+from public.events e;
 
 
 -- Stores the events that are new and adds only those to the rollups and to the periods of the budgets. Reservations
@@ -79,7 +79,7 @@ create function public.record_events(
   p_created_at timestamptz,
   p_events text
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 -- Planning the statement again costs a small batch more than running it, and no plan depends on the values.
 set plan_cache_mode = force_generic_plan
 as $$
@@ -220,8 +220,10 @@ begin
   end if;
   if jsonb_path_exists(v_events, '$[*].reservation_id') then
     delete from public.reservations s
-    using jsonb_to_recordset(v_events) as g (id uuid, reservation_id uuid)
-    where s.workspace_id = p_workspace_id and s.id = g.reservation_id and g.id = any (v_recorded);
+    where s.workspace_id = p_workspace_id and s.id = any (array(
+      select g.reservation_id
+      from jsonb_to_recordset(v_events) as g (id uuid, reservation_id uuid)
+      where g.id = any (v_recorded)));
   end if;
 
   if cardinality(v_recorded) = jsonb_array_length(v_events) then
@@ -231,12 +233,13 @@ begin
   -- An event is a duplicate when it existed before, or occurs earlier in the same list. This is a statement of its own,
   -- because only a new snapshot sees what a concurrent writer has just committed.
   return (
-    select jsonb_agg(jsonb_build_object('position', d.position - 1, 'event', e.event) order by d.position)
+    select jsonb_agg(jsonb_build_object('position', d.position - 1, 'event', (
+      select e.event from llmlab_private.events_as_json e where e.workspace_id = p_workspace_id and e.id = d.id))
+      order by d.position)
     from (
       select u.id, u.position, row_number() over (partition by u.id order by u.position) as occurrence
       from rows from (jsonb_to_recordset(v_events) as (id uuid)) with ordinality as u (id, position)
     ) d
-    join llmlab_private.events_as_json e on e.workspace_id = p_workspace_id and e.id = d.id
     where d.occurrence > 1 or d.id <> all (coalesce(v_recorded, '{}'))
   );
 end
@@ -248,7 +251,7 @@ create function public.event_one(
   p_workspace_id uuid,
   p_event_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -276,13 +279,17 @@ create function public.event_list(
   p_before_id uuid,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
 begin
   return (
-    select coalesce(jsonb_agg(j.event order by page."timestamp" desc, page.id desc), '[]')
+    select coalesce(jsonb_agg((
+      select j.event from llmlab_private.events_as_json j where j.workspace_id = p_workspace_id and j.id = page.id)
+      order by page."timestamp" desc, page.id desc), '[]')
     from (
       select e."timestamp", e.id
       from public.events e
@@ -300,7 +307,6 @@ begin
       order by e."timestamp" desc, e.id desc
       limit p_limit
     ) page
-    join llmlab_private.events_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;

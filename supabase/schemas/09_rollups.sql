@@ -26,6 +26,7 @@ create table public.spend_hourly (
 )
 -- Free space on every page lets busy rows be updated in place.
 with (fillfactor = 70);
+alter table public.spend_hourly alter column workspace_id set statistics 0;
 alter table public.spend_hourly enable row level security;
 
 -- The same totals by whole UTC days: an answer over many days reads one row instead of 38 buckets a day.
@@ -42,6 +43,7 @@ create table public.spend_daily (
   primary key (workspace_id, day, project, provider, model)
 )
 with (fillfactor = 70);
+alter table public.spend_daily alter column workspace_id set statistics 0;
 alter table public.spend_daily enable row level security;
 
 -- Totals by the key and value of each tag.
@@ -57,6 +59,7 @@ create table public.spend_by_tag (
   primary key (workspace_id, key, bucket, value)
 )
 with (fillfactor = 70);
+alter table public.spend_by_tag alter column workspace_id set statistics 0;
 alter table public.spend_by_tag enable row level security;
 
 
@@ -243,7 +246,7 @@ create function public.rollup_differences(
   p_workspace_id uuid,
   p_since timestamptz
 ) returns bigint
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10min'
 as $$
 declare
   v_kept timestamptz := (
@@ -298,7 +301,7 @@ create function public.rebuild_rollups(
   p_workspace_id uuid,
   p_since timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10min'
 as $$
 declare
   v_kept timestamptz;

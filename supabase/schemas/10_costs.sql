@@ -9,7 +9,7 @@ create function public.cost_summary(
   p_end timestamptz,
   p_tz text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -32,12 +32,15 @@ begin
       group by provider, model
     ),
     days as (
-      select d.day::date as day, coalesce(sum(c.calls), 0) as calls,
-        coalesce(sum(c.unpriced_calls), 0) as unpriced_calls, coalesce(sum(c.cost), 0) as cost
-      from generate_series(
-        (p_start at time zone p_tz)::date::timestamp,
-        (p_end - interval '1 microsecond') at time zone p_tz, interval '1 day') as d (day)
-      left join cells c on c.day = d.day::date
+      select d.day, sum(d.calls) as calls, sum(d.unpriced_calls) as unpriced_calls, sum(d.cost) as cost
+      from (
+        select c.day, c.calls, c.unpriced_calls, c.cost from cells c
+        union all
+        select series.day::date, 0, 0, 0
+        from generate_series(
+          (p_start at time zone p_tz)::date::timestamp,
+          (p_end - interval '1 microsecond') at time zone p_tz, interval '1 day') as series (day)
+      ) d
       group by d.day
     )
     select jsonb_build_object(
@@ -71,7 +74,7 @@ create function public.cost_by_provider(
   p_start timestamptz,
   p_end timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -105,7 +108,7 @@ create function public.cost_top_models(
   p_end timestamptz,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -135,7 +138,7 @@ create function public.cost_by_project(
   p_start timestamptz,
   p_end timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -144,14 +147,18 @@ begin
         sum(s.tokens) as tokens
       from llmlab_private.spend_cells(p_workspace_id, p_start, p_end, true) s
       group by 1
+    ),
+    named as (
+      select s.*, (
+        select p.name from public.projects p where p.workspace_id = p_workspace_id and p.key = s.project) as name
+      from spend s
     )
     select jsonb_build_object(
       'date_range', jsonb_build_object('start', p_start, 'end', p_end),
       'project_costs', coalesce(jsonb_agg(jsonb_build_object(
-        'project', p.name, 'total_cost', s.cost::text, 'call_count', s.calls,
-        'total_tokens', s.tokens, 'unpriced_calls', s.unpriced_calls) order by s.cost desc, p.name), '[]'))
-    from spend s
-    left join public.projects p on p.workspace_id = p_workspace_id and p.key = s.project
+        'project', n.name, 'total_cost', n.cost::text, 'call_count', n.calls,
+        'total_tokens', n.tokens, 'unpriced_calls', n.unpriced_calls) order by n.cost desc, n.name, n.project), '[]'))
+    from named n
   );
 end
 $$;
@@ -164,7 +171,7 @@ create function public.cost_by_tag(
   p_end timestamptz,
   p_key text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -192,7 +199,7 @@ create function public.cost_tag_keys(
   p_workspace_id uuid,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -233,7 +240,7 @@ create function public.cost_timeseries(
   p_model text,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_tz text := case when p_step = 'hour' then 'UTC' else p_tz end;
@@ -264,63 +271,74 @@ begin
       union all
       select * from tagged
       union all
-      select s.step, null, s.calls - t.calls, s.unpriced_calls - t.unpriced_calls, s.cost - t.cost, s.tokens - t.tokens
-      from spent s
-      cross join lateral (
-        select coalesce(sum(t.calls), 0) as calls, coalesce(sum(t.unpriced_calls), 0) as unpriced_calls,
-          coalesce(sum(t.cost), 0) as cost, coalesce(sum(t.tokens), 0) as tokens
-        from tagged t
-        where t.step = s.step
-      ) t
-      where p_by = 'tag' and s.calls > t.calls
+      select u.step, null, sum(u.calls), sum(u.unpriced_calls), sum(u.cost), sum(u.tokens)
+      from (
+        select s.step, s.calls, s.unpriced_calls, s.cost, s.tokens from spent s
+        union all
+        select t.step, -t.calls, -t.unpriced_calls, -t.cost, -t.tokens from tagged t
+      ) u
+      where p_by = 'tag'
+      group by u.step
+      having sum(u.calls) > 0
     ),
     ranked as (
-      select c.name, row_number() over (order by sum(c.cost) desc, sum(c.calls) desc, c.name) > p_limit as others
-      from cells c
-      group by c.name
+      select n.*, dense_rank() over (order by n.name_cost desc, n.name_calls desc, n.name) > p_limit as others
+      from (
+        select c.*, sum(c.cost) over (partition by c.name) as name_cost,
+          sum(c.calls) over (partition by c.name) as name_calls
+        from cells c
+      ) n
     ),
     -- The totals of each step, and of the whole range where the step is null.
-    parts as (
-      select c.step, case when not r.others then c.name end as name, r.others, sum(c.calls) as calls,
-        sum(c.unpriced_calls) as unpriced_calls, sum(c.cost) as cost, sum(c.tokens) as tokens
-      from cells c
-      join ranked r on coalesce(r.name, '') = coalesce(c.name, '') and (r.name is null) = (c.name is null)
-      group by grouping sets ((c.step, 2, 3), (2, 3))
+    parts as materialized (
+      select r.step, case when not r.others then r.name end as name, r.others, sum(r.calls) as calls,
+        sum(r.unpriced_calls) as unpriced_calls, sum(r.cost) as cost, sum(r.tokens) as tokens
+      from ranked r
+      group by grouping sets ((r.step, 2, 3), (2, 3))
     ),
-    named as (
+    projects as (
+      select jsonb_object_agg(s.name, (
+        select p.name from public.projects p where p.workspace_id = p_workspace_id and p.key = s.name)) as names
+      from parts s
+      where p_by = 'project' and s.step is null and s.name is not null
+    ),
+    -- Steps without calls have a part without a name.
+    steps as (
       select s.step, sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls, sum(s.cost) as cost,
         sum(s.tokens) as tokens,
         coalesce(jsonb_agg(jsonb_build_object(
-          'name', case p_by when 'project' then p.name else s.name end, 'others', s.others, 'total_cost', s.cost::text,
-          'call_count', s.calls, 'total_tokens', s.tokens, 'unpriced_calls', s.unpriced_calls)
-          order by s.others, s.cost desc, s.name) filter (where p_by is not null), '[]') as split
-      from parts s
-      left join public.projects p
-        on p_by = 'project' and not s.others and p.workspace_id = p_workspace_id and p.key = s.name
+          'name', case p_by when 'project' then p.names ->> s.name else s.name end, 'others', s.others,
+          'total_cost', s.cost::text, 'call_count', s.calls, 'total_tokens', s.tokens,
+          'unpriced_calls', s.unpriced_calls)
+          order by s.others, s.cost desc, s.name) filter (where p_by is not null and s.others is not null), '[]')
+          as split
+      from (
+        select * from parts
+        union all
+        select series.step, null, null, 0, 0, 0, 0
+        from generate_series(
+          date_trunc(p_step, p_start at time zone v_tz),
+          (p_end - interval '1 microsecond') at time zone v_tz,
+          ('1 ' || p_step)::interval) as series (step)
+      ) s
+      cross join projects p
       group by s.step
-    ),
-    points as (
-      select series.step at time zone v_tz as start, n.*
-      from generate_series(
-        date_trunc(p_step, p_start at time zone v_tz),
-        (p_end - interval '1 microsecond') at time zone v_tz,
-        ('1 ' || p_step)::interval) as series (step)
-      left join named n on n.step = series.step
     )
     select jsonb_build_object(
       'bucket', p_step,
       'by', p_by,
       'key', p_key,
       'date_range', jsonb_build_object('start', p_start, 'end', p_end),
-      'total_cost', coalesce(max(whole.cost), 0)::text, 'call_count', coalesce(max(whole.calls), 0),
-      'total_tokens', coalesce(max(whole.tokens), 0), 'unpriced_calls', coalesce(max(whole.unpriced_calls), 0),
-      'split', coalesce((select n.split from named n where n.step is null), '[]'),
+      'total_cost', coalesce(max(s.cost) filter (where s.step is null), 0)::text,
+      'call_count', coalesce(max(s.calls) filter (where s.step is null), 0),
+      'total_tokens', coalesce(max(s.tokens) filter (where s.step is null), 0),
+      'unpriced_calls', coalesce(max(s.unpriced_calls) filter (where s.step is null), 0),
+      'split', coalesce((select w.split from steps w where w.step is null), '[]'),
       'points', coalesce(jsonb_agg(jsonb_build_object(
-        'start', p.start, 'total_cost', coalesce(p.cost, 0)::text, 'call_count', coalesce(p.calls, 0),
-        'total_tokens', coalesce(p.tokens, 0), 'unpriced_calls', coalesce(p.unpriced_calls, 0),
-        'split', coalesce(p.split, '[]')) order by p.start), '[]'))
-    from points p
-    left join named whole on whole.step is null
+        'start', s.step at time zone v_tz, 'total_cost', s.cost::text, 'call_count', s.calls,
+        'total_tokens', s.tokens, 'unpriced_calls', s.unpriced_calls, 'split', s.split)
+        order by s.step) filter (where s.step is not null), '[]'))
+    from steps s
   );
 end
 $$;

@@ -12,22 +12,25 @@ create function public.cost_compare(
   p_after_end timestamptz,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
     with spend as (
-      select r.later, s.project, s.provider, s.model, sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls,
+      select s.later, s.project, s.provider, s.model, sum(s.calls) as calls, sum(s.unpriced_calls) as unpriced_calls,
         sum(s.input_tokens) as input_tokens, sum(s.cache_read_tokens) as cache_read_tokens,
         sum(s.cache_write_5m_tokens) as cache_write_5m_tokens, sum(s.cache_write_1h_tokens) as cache_write_1h_tokens,
         sum(s.output_tokens) as output_tokens, sum(s.cost) as cost
-      from (values
-        (false, p_before_start, p_before_end),
-        (true, p_after_start, p_after_end)
-      ) as r (later, "start", "end")
-      join public.spend_hourly s
-        on s.workspace_id = p_workspace_id and s.bucket >= r."start" and s.bucket < r."end"
-      group by r.later, s.project, s.provider, s.model
+      from (
+        select false as later, b.*
+        from public.spend_hourly b
+        where b.workspace_id = p_workspace_id and b.bucket >= p_before_start and b.bucket < p_before_end
+        union all
+        select true, a.*
+        from public.spend_hourly a
+        where a.workspace_id = p_workspace_id and a.bucket >= p_after_start and a.bucket < p_after_end
+      ) s
+      group by s.later, s.project, s.provider, s.model
     ),
     ranked as (
       select d.*, dense_rank() over (order by d.highest desc, d.project, d.provider, d.model) <= p_limit as is_listed
@@ -35,10 +38,15 @@ begin
         select s.*, max(s.cost) over (partition by s.project, s.provider, s.model) as highest from spend s
       ) d
     ),
+    named as materialized (
+      select r.*, case when r.is_listed then (
+        select p.name from public.projects p where p.workspace_id = p_workspace_id and p.key = r.project) end as name
+      from ranked r
+    ),
     sides as (
       select l.later,
         coalesce(jsonb_agg(jsonb_build_object(
-          'project', p.name, 'provider', r.provider, 'model', r.model, 'calls', r.calls,
+          'project', r.name, 'provider', r.provider, 'model', r.model, 'calls', r.calls,
           'unpriced_calls', r.unpriced_calls, 'input_tokens', r.input_tokens,
           'cache_read_tokens', r.cache_read_tokens, 'cache_write_5m_tokens', r.cache_write_5m_tokens,
           'cache_write_1h_tokens', r.cache_write_1h_tokens, 'output_tokens', r.output_tokens, 'cost', r.cost::text)
@@ -48,8 +56,7 @@ begin
           'unpriced_calls', coalesce(sum(r.unpriced_calls) filter (where not r.is_listed), 0),
           'cost', coalesce(sum(r.cost) filter (where not r.is_listed), 0)::text) as rest
       from (values (false), (true)) as l (later)
-      left join ranked r on r.later = l.later
-      left join public.projects p on p.workspace_id = p_workspace_id and p.key = r.project
+      left join named r on r.later = l.later
       group by l.later
     )
     select jsonb_build_object(

@@ -31,6 +31,7 @@ create table public.budgets (
   unique (workspace_id, scope, period),
   check ((period = 'custom') = (starts_on is not null and days is not null))
 );
+alter table public.budgets alter column workspace_id set statistics 0;
 alter table public.budgets enable row level security;
 
 -- The spend of each period of a budget: a counter kept by record_events, so that reading it takes the same time however
@@ -45,6 +46,7 @@ create table public.budget_periods (
   foreign key (workspace_id, budget_id) references public.budgets on delete cascade
 )
 with (fillfactor = 70);
+alter table public.budget_periods alter column workspace_id set statistics 0;
 alter table public.budget_periods enable row level security;
 
 
@@ -223,27 +225,32 @@ create function public.budget_list(
   p_budget_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
     with current as (
       select b.*, s.period_start, llmlab_private.period_end(b.period, b.days, b.tz, s.period_start) as period_end,
-        coalesce(p.spend, 0) as spend, coalesce(p.unpriced_calls, 0) as unpriced_calls, h.reserved, j.name as project,
+        coalesce(p.spend, 0) as spend, coalesce(p.unpriced_calls, 0) as unpriced_calls, h.reserved,
+        (select j.name from public.projects j where j.workspace_id = p_workspace_id and j.key = b.project_key)
+          as project,
         b."limit" - coalesce(p.spend, 0) - h.reserved as remaining
       from public.budgets b
       cross join lateral (
         select llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, p_now) as period_start
       ) s
-      left join public.budget_periods p
-        on p.workspace_id = p_workspace_id and p.budget_id = b.id and p.period_start = s.period_start
+      left join lateral (
+        select p.spend, p.unpriced_calls
+        from public.budget_periods p
+        where p.workspace_id = p_workspace_id and p.budget_id = b.id and p.period_start = s.period_start
+        limit 1
+      ) p on true
       cross join lateral (
         select coalesce(sum(h.amount), 0) as reserved
         from public.holds h
         where h.workspace_id = p_workspace_id and h.budget_id = b.id and h.period_start = s.period_start
           and h.expires_at > p_now
       ) h
-      left join public.projects j on j.workspace_id = p_workspace_id and j.key = b.project_key
       where b.workspace_id = p_workspace_id and (p_budget_id is null or b.id = p_budget_id)
     )
     select jsonb_build_object(
@@ -296,7 +303,7 @@ create function public.budget_set(
   p_tz text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -380,7 +387,7 @@ create function public.budget_delete(
   p_budget_id uuid,
   p_now timestamptz
 ) returns boolean
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_name text;
@@ -408,7 +415,7 @@ create function public.budgets_of_call(
   p_api_key_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (
@@ -424,8 +431,12 @@ begin
       cross join lateral (
         select llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, p_now) as period_start
       ) s
-      left join public.budget_periods p
-        on p.workspace_id = p_workspace_id and p.budget_id = b.id and p.period_start = s.period_start
+      left join lateral (
+        select p.spend, p.unpriced_calls
+        from public.budget_periods p
+        where p.workspace_id = p_workspace_id and p.budget_id = b.id and p.period_start = s.period_start
+        limit 1
+      ) p on true
       cross join lateral (
         select coalesce(sum(h.amount), 0) as reserved
         from public.holds h
@@ -452,6 +463,8 @@ create function llmlab_private.budget_contributors(
   p_start timestamptz
 ) returns jsonb
 language plpgsql stable security invoker set search_path = ''
+-- With the dates of the period, the planner could conclude from other workspaces that it includes all events.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_budget public.budgets;

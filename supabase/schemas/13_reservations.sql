@@ -15,6 +15,7 @@ create table public.reservations (
 );
 -- Serves deleting the expired ones.
 create index reservations_expires_at_idx on public.reservations (workspace_id, expires_at);
+alter table public.reservations alter column workspace_id set statistics 0;
 alter table public.reservations enable row level security;
 
 -- The amount that a reservation holds on each hard budget that includes the call.
@@ -31,6 +32,7 @@ create table public.holds (
 );
 -- Serves the deletes that follow a reservation's.
 create index holds_reservation_id_idx on public.holds (workspace_id, reservation_id);
+alter table public.holds alter column workspace_id set statistics 0;
 alter table public.holds enable row level security;
 
 
@@ -50,7 +52,7 @@ create function public.reserve(
   p_now timestamptz,
   p_expires_at timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_budgets jsonb;
@@ -87,7 +89,7 @@ create function public.reservation_release(
   p_reservation_id uuid,
   p_now timestamptz
 ) returns boolean
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   delete from public.reservations r

@@ -25,6 +25,7 @@ create unique index alerts_subject_key on public.alerts (workspace_id, kind, sub
 where kind in ('unpriced_model', 'anomaly', 'digest');
 -- Serves the newest-first list and its cursor.
 create index alerts_created_at_idx on public.alerts (workspace_id, created_at desc, id desc);
+alter table public.alerts alter column workspace_id set statistics 0;
 alter table public.alerts enable row level security;
 
 create table public.alert_channels (
@@ -44,6 +45,7 @@ create table public.alert_channels (
   primary key (workspace_id, id),
   unique (workspace_id, name)
 );
+alter table public.alert_channels alter column workspace_id set statistics 0;
 alter table public.alert_channels enable row level security;
 
 create table public.deliveries (
@@ -66,6 +68,7 @@ create table public.deliveries (
 create index deliveries_pending_idx on public.deliveries (next_attempt_at) where status = 'pending';
 -- Serves the deletes that follow a channel's.
 create index deliveries_channel_id_idx on public.deliveries (workspace_id, channel_id);
+alter table public.deliveries alter column workspace_id set statistics 0;
 alter table public.deliveries enable row level security;
 
 -- Every finished attempt; error is null for a successful one.
@@ -83,6 +86,7 @@ create table public.delivery_attempts (
 );
 -- Serves the deletes that follow a delivery's.
 create index delivery_attempts_delivery_idx on public.delivery_attempts (workspace_id, alert_id, channel_id);
+alter table public.delivery_attempts alter column workspace_id set statistics 0;
 alter table public.delivery_attempts enable row level security;
 
 
@@ -94,11 +98,17 @@ select a.workspace_id, a.id, a.created_at,
     'threshold', a.threshold, 'spend', a.spend::text, 'details', a.details, 'created_at', a.created_at,
     'deliveries', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'channel_id', c.id, 'channel', c.name, 'kind', c.kind, 'status', d.status, 'attempts', d.attempts,
+        'channel_id', d.channel_id, 'channel', c.name, 'kind', c.kind, 'status', d.status, 'attempts', d.attempts,
         'last_error', d.last_error, 'delivered_at', d.delivered_at,
         'next_attempt_at', case d.status when 'pending' then d.next_attempt_at end) order by c.name), '[]')
       from public.deliveries d
-      join public.alert_channels c on c.workspace_id = d.workspace_id and c.id = d.channel_id
+      cross join lateral (
+        select c.name, c.kind
+        from public.alert_channels c
+        where c.workspace_id = d.workspace_id and c.id = d.channel_id
+        -- Keeps the planner from reading all channels for each alert.
+        offset 0
+      ) c
       where d.workspace_id = a.workspace_id and d.alert_id = a.id)) as alert
 from public.alerts a;
 
@@ -148,11 +158,15 @@ create function public.alert_list(
   p_before_id uuid,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(j.alert order by page.created_at desc, page.id desc), '[]')
+    select coalesce(jsonb_agg((
+      select j.alert from llmlab_private.alerts_as_json j where j.workspace_id = p_workspace_id and j.id = page.id)
+      order by page.created_at desc, page.id desc), '[]')
     from (
       select a.created_at, a.id
       from public.alerts a
@@ -162,7 +176,6 @@ begin
       order by a.created_at desc, a.id desc
       limit p_limit
     ) page
-    join llmlab_private.alerts_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;
@@ -174,7 +187,7 @@ create function public.alert_resend(
   p_alert_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   if not exists (select from public.alerts a where a.workspace_id = p_workspace_id and a.id = p_alert_id) then
@@ -197,7 +210,7 @@ create function public.alert_test(
   p_channel_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   insert into public.alerts (workspace_id, id, kind, subject, details, created_at)
@@ -219,7 +232,7 @@ $$;
 create function public.channel_list(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -244,7 +257,7 @@ create function public.channel_create(
   p_ciphertext text,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   perform from public.workspaces w where w.id = p_workspace_id for no key update;
@@ -275,7 +288,7 @@ create function public.channel_update(
   p_digest text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_name text;
@@ -306,7 +319,7 @@ create function public.channel_delete(
   p_channel_id uuid,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_deleted public.alert_channels;
@@ -328,7 +341,7 @@ $$;
 create function public.channel_ciphertexts(
   p_workspace_id uuid
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -347,7 +360,7 @@ create function public.channel_reencrypt(
   p_before text,
   p_after text
 ) returns boolean
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   update public.alert_channels c set ciphertext = p_after
@@ -364,7 +377,7 @@ create function public.delivery_claim(
   p_lease_until timestamptz,
   p_limit integer
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_claimed jsonb;
@@ -395,10 +408,15 @@ begin
       'contributors', llmlab_private.budget_contributors(b.workspace_id, b.id, a.period_start)) end)), '[]')
   into v_claimed
   from claimed d
-  join public.workspaces w on w.id = d.workspace_id
-  join public.alert_channels c on c.workspace_id = d.workspace_id and c.id = d.channel_id
-  join public.alerts a on a.workspace_id = d.workspace_id and a.id = d.alert_id
-  left join public.budgets b on b.workspace_id = a.workspace_id and b.id = a.budget_id;
+  -- Each offset keeps the planner from reading the rows of all workspaces.
+  cross join lateral (
+    select * from public.workspaces w where w.id = d.workspace_id offset 0) w
+  cross join lateral (
+    select * from public.alert_channels c where c.workspace_id = d.workspace_id and c.id = d.channel_id offset 0) c
+  cross join lateral (
+    select * from public.alerts a where a.workspace_id = d.workspace_id and a.id = d.alert_id offset 0) a
+  left join lateral (
+    select * from public.budgets b where b.workspace_id = a.workspace_id and b.id = a.budget_id offset 0) b on true;
   return v_claimed;
 end
 $$;
@@ -417,7 +435,7 @@ create function public.delivery_done(
   p_retry_at timestamptz,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   insert into public.delivery_attempts
@@ -439,7 +457,7 @@ $$;
 
 -- The number of deliveries waiting, in all workspaces.
 create function public.outbox_pending() returns bigint
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (select count(*) from public.deliveries d where d.status = 'pending');

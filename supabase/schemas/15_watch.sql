@@ -8,6 +8,7 @@ create table public.watches (
 );
 -- Serves the claim, which works across workspaces.
 create index watches_next_at_idx on public.watches (next_at);
+alter table public.watches alter column workspace_id set statistics 0;
 alter table public.watches enable row level security;
 
 
@@ -16,7 +17,7 @@ create function public.watch_claim(
   p_now timestamptz,
   p_limit integer
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_claimed jsonb;
@@ -52,7 +53,7 @@ create function public.watch_note(
   p_anomalies text,
   p_now timestamptz
 ) returns void
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_local timestamp := p_now at time zone p_tz;

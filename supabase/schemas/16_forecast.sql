@@ -12,7 +12,7 @@ create function public.spend_forecast(
   p_limit integer,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
@@ -39,8 +39,13 @@ begin
         sum(s.cost * least(1, greatest(0,
           extract(epoch from z.clock - (s.bucket at time zone z.tz)::time) / 3600))) as by_now
       from zones z
-      join public.spend_hourly s
-        on s.workspace_id = p_workspace_id and s.bucket >= z.recent and s.bucket < z."end"
+      cross join lateral (
+        select h.*
+        from public.spend_hourly h
+        where h.workspace_id = p_workspace_id and h.bucket >= z.recent and h.bucket < z."end"
+        -- Keeps the planner from reading all hours for each zone.
+        offset 0
+      ) s
       group by 1, 2, 3, 4, 5
       union all
       select z.tz, (s."at" at time zone z.tz)::date, s.project, s.provider, s.model, sum(s.cost), null
@@ -48,48 +53,60 @@ begin
       cross join lateral llmlab_private.spend_cells(p_workspace_id, z."start", z.recent, z.tz = 'UTC') s
       group by 1, 2, 3, 4, 5
     ),
-    wanted as (
-      select null::uuid as id, p_tz as tz, null as project_key, null as provider, null as model_like
+    -- The workspace, without an id, and the budgets that have a series.
+    targets as materialized (
+      select w.*, z.today, z.clock, z."start", z.recent, z."end"
+      from (
+        select null::uuid as id, p_tz as tz, null as project_key, null as provider, null as model_like,
+          null as tag_key, null as tag_value
+        union all
+        select c.id, c.tz, c.project_key, c.provider, c.model_like, c.tag_key, c.tag_value
+        from chosen c
+        where not c.by_event
+      ) w
+      join zones z on z.tz = w.tz
+    ),
+    -- Each day of each target has a row of zero, with today's date and the time of day.
+    spent as (
+      select t.id, c.day, c.cost, c.by_now, null::date as today, null::time as clock
+      from targets t
+      join cells c on c.tz = t.tz
+        and (t.project_key is null or c.project = t.project_key)
+        and (t.provider is null or c.provider = t.provider)
+        and (t.model_like is null or c.model ilike t.model_like)
+      where t.tag_key is null
       union all
-      select c.id, c.tz, c.project_key, c.provider, c.model_like
-      from chosen c
-      where not c.by_event and c.tag_key is null
+      select t.id, (s.bucket at time zone t.tz)::date, s.cost,
+        case when s.bucket >= t.recent then s.cost * least(1, greatest(0,
+          extract(epoch from t.clock - (s.bucket at time zone t.tz)::time) / 3600)) end,
+        null, null
+      from targets t
+      join public.spend_by_tag s on s.workspace_id = p_workspace_id and s.key = t.tag_key and s.value = t.tag_value
+        and s.bucket >= t."start" and s.bucket < t."end"
+      union all
+      select t.id, d.day::date, 0, null, t.today, t.clock
+      from targets t
+      cross join lateral generate_series((t.today - p_days)::timestamp, t.today::timestamp, interval '1 day') as d (day)
     ),
     days as (
-      select w.id, c.day, sum(c.cost) as cost, sum(c.by_now) as by_now
-      from wanted w
-      join cells c on c.tz = w.tz
-        and (w.project_key is null or c.project = w.project_key)
-        and (w.provider is null or c.provider = w.provider)
-        and (w.model_like is null or c.model ilike w.model_like)
-      group by w.id, c.day
-      union all
-      select b.id, t.day, sum(t.cost),
-        sum(t.cost * least(1, greatest(0, extract(epoch from t.clock - t.at_time) / 3600)))
-          filter (where t.is_recent)
-      from chosen b
-      cross join lateral (
-        select (s.bucket at time zone z.tz)::date as day, (s.bucket at time zone z.tz)::time as at_time, z.clock,
-          s.cost, s.bucket >= z.recent as is_recent
-        from zones z
-        join public.spend_by_tag s on s.workspace_id = p_workspace_id and s.key = b.tag_key and s.value = b.tag_value
-          and s.bucket >= z."start" and s.bucket < z."end"
-        where z.tz = b.tz
-      ) t
-      where not b.by_event and b.tag_key is not null
-      group by b.id, t.day
+      select s.id, s.day, sum(s.cost) as cost, sum(s.by_now) as by_now, max(s.today) as today, max(s.clock) as clock
+      from spent s
+      group by s.id, s.day
+    ),
+    dated as (
+      select d.*, min(d.day) filter (where d.cost > 0 and d.day < d.today) over (partition by d.id) as first_day
+      from days d
     ),
     series as (
-      select n.id, z.today,
-        min(d.day) filter (where d.cost > 0 and d.day < z.today) as first_day,
-        coalesce(sum(d.cost) filter (where d.day = z.today), 0) as spent_today,
-        coalesce(sum(d.by_now) filter (where d.day < z.today)
-          / nullif(sum(d.cost) filter (where d.day < z.today and d.by_now is not null), 0),
-          extract(epoch from z.clock) / 86400) as usual_share
-      from (select null::uuid as id, p_tz as tz union all select c.id, c.tz from chosen c where not c.by_event) n
-      join zones z on z.tz = n.tz
-      left join days d on d.id is not distinct from n.id
-      group by n.id, z.today, z.clock
+      select d.id, d.today,
+        coalesce(sum(d.cost) filter (where d.day = d.today), 0) as spent_today,
+        coalesce(sum(d.by_now) filter (where d.day < d.today)
+          / nullif(sum(d.cost) filter (where d.day < d.today and d.by_now is not null), 0),
+          extract(epoch from d.clock) / 86400) as usual_share,
+        coalesce(
+          jsonb_agg(d.cost::text order by d.day) filter (where d.day >= d.first_day and d.day < d.today), '[]') as costs
+      from dated d
+      group by d.id, d.today, d.clock
     )
     select jsonb_build_object(
       'budget_count', (select count(*) from public.budgets b where b.workspace_id = p_workspace_id),
@@ -101,10 +118,7 @@ begin
       'series', (
         select jsonb_agg(jsonb_build_object(
           'budget_id', s.id, 'today', s.today, 'spent_today', s.spent_today::text, 'usual_share', s.usual_share::text,
-          'costs', (
-            select coalesce(jsonb_agg(coalesce(d.cost, 0)::text order by g.day), '[]')
-            from generate_series(s.first_day::timestamp, s.today - interval '1 day', interval '1 day') as g (day)
-            left join days d on d.id is not distinct from s.id and d.day = g.day::date)))
+          'costs', s.costs) order by s.id nulls first)
         from series s))
   );
 end

@@ -28,6 +28,7 @@ create index feedback_created_at_idx on public.feedback (workspace_id, created_a
 create index feedback_called_at_idx on public.feedback (workspace_id, called_at);
 -- Serves the deletion of an account.
 create index feedback_user_id_idx on public.feedback (user_id);
+alter table public.feedback alter column workspace_id set statistics 0;
 alter table public.feedback enable row level security;
 
 
@@ -36,10 +37,11 @@ create view llmlab_private.feedback_as_json with (security_invoker = true) as
 select f.workspace_id, f.id,
   jsonb_build_object(
     'id', f.id, 'event_id', f.event_id, 'rated_by', f.rated_by, 'rating', f.rating, 'comment', f.comment,
-    'provider', f.provider, 'model', f.model, 'project', p.name, 'cost', f.cost::text, 'called_at', f.called_at,
+    'provider', f.provider, 'model', f.model,
+    'project', (select p.name from public.projects p where p.workspace_id = f.workspace_id and p.key = f.project),
+    'cost', f.cost::text, 'called_at', f.called_at,
     'created_at', f.created_at, 'updated_at', f.updated_at) as feedback
-from public.feedback f
-left join public.projects p on p.workspace_id = f.workspace_id and p.key = f.project;
+from public.feedback f;
 
 
 -- Rates a call; rating it again changes the earlier rating. Null when this workspace has no such call.
@@ -52,7 +54,7 @@ create function public.feedback_set(
   p_comment text,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_id uuid;
@@ -85,11 +87,15 @@ create function public.feedback_list(
   p_before_id uuid,
   p_limit integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(j.feedback order by page.created_at desc, page.id desc), '[]')
+    select coalesce(jsonb_agg((
+      select j.feedback from llmlab_private.feedback_as_json j where j.workspace_id = p_workspace_id and j.id = page.id)
+      order by page.created_at desc, page.id desc), '[]')
     from (
       select f.created_at, f.id
       from public.feedback f
@@ -103,7 +109,6 @@ begin
       order by f.created_at desc, f.id desc
       limit p_limit
     ) page
-    join llmlab_private.feedback_as_json j on j.workspace_id = p_workspace_id and j.id = page.id
   );
 end
 $$;

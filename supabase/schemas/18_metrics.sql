@@ -51,7 +51,7 @@ create function public.metrics_summary(
   p_provider text,
   p_model text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_key text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -85,35 +85,32 @@ create function public.metrics_daily(
   p_provider text,
   p_model text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_key text := llmlab_private.project_key(p_workspace_id, p_project);
 begin
   return (
+    -- Each day has a row of zeros, so that it appears without calls too.
     with cells as (
-      select (s.bucket at time zone p_tz)::date as day, sum(s.calls) as calls, sum(s.errors) as errors,
-        sum(s.unpriced_calls) as unpriced_calls, sum(s.input_tokens) as input_tokens,
-        sum(s.cache_read_tokens) as cache_read_tokens, sum(s.cache_write_5m_tokens) as cache_write_5m_tokens,
-        sum(s.cache_write_1h_tokens) as cache_write_1h_tokens, sum(s.output_tokens) as output_tokens,
-        sum(s.reasoning_tokens) as reasoning_tokens, sum(s.cost) as cost
+      select (s.bucket at time zone p_tz)::date as day, s.calls, s.errors, s.unpriced_calls, s.input_tokens,
+        s.cache_read_tokens, s.cache_write_5m_tokens, s.cache_write_1h_tokens, s.output_tokens, s.reasoning_tokens,
+        s.cost
       from llmlab_private.metric_cells(p_workspace_id, p_start, p_end, p_project, v_key, p_provider, p_model) s
-      group by 1
-    ),
-    days as (
-      select series.day::date as day, coalesce(c.calls, 0) as calls, coalesce(c.errors, 0) as errors,
-        coalesce(c.unpriced_calls, 0) as unpriced_calls,
-        coalesce(c.input_tokens + c.cache_read_tokens + c.cache_write_5m_tokens + c.cache_write_1h_tokens, 0)
-          as prompt_tokens,
-        coalesce(c.cache_read_tokens, 0) as cache_read_tokens,
-        coalesce(c.cache_write_5m_tokens, 0) as cache_write_5m_tokens,
-        coalesce(c.cache_write_1h_tokens, 0) as cache_write_1h_tokens,
-        coalesce(c.output_tokens, 0) as output_tokens, coalesce(c.reasoning_tokens, 0) as reasoning_tokens,
-        coalesce(c.cost, 0) as cost
+      union all
+      select series.day::date, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
       from generate_series(
         (p_start at time zone p_tz)::date::timestamp,
         (p_end - interval '1 microsecond') at time zone p_tz, interval '1 day') as series (day)
-      left join cells c on c.day = series.day::date
+    ),
+    days as (
+      select c.day, sum(c.calls) as calls, sum(c.errors) as errors, sum(c.unpriced_calls) as unpriced_calls,
+        sum(c.input_tokens + c.cache_read_tokens + c.cache_write_5m_tokens + c.cache_write_1h_tokens) as prompt_tokens,
+        sum(c.cache_read_tokens) as cache_read_tokens, sum(c.cache_write_5m_tokens) as cache_write_5m_tokens,
+        sum(c.cache_write_1h_tokens) as cache_write_1h_tokens, sum(c.output_tokens) as output_tokens,
+        sum(c.reasoning_tokens) as reasoning_tokens, sum(c.cost) as cost
+      from cells c
+      group by c.day
     )
     select jsonb_build_object(
       'date_range', jsonb_build_object('start', p_start, 'end', p_end),
@@ -142,17 +139,21 @@ create function public.metrics_latency(
   p_provider text,
   p_model text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_key text := llmlab_private.project_key(p_workspace_id, p_project);
 begin
   return (
-    with by_model as (
-      select s.provider, s.model, l.key, sum(l.value::bigint) as calls
+    with cells as materialized (
+      select s.provider, s.model, s.calls, s.latency_ms_sum, s.latency
       from llmlab_private.metric_cells(p_workspace_id, p_start, p_end, p_project, v_key, p_provider, p_model) s
-      cross join lateral jsonb_each_text(s.latency) l
-      group by s.provider, s.model, l.key
+    ),
+    by_model as (
+      select c.provider, c.model, l.key, sum(l.value::bigint) as calls
+      from cells c
+      cross join lateral jsonb_each_text(c.latency) l
+      group by c.provider, c.model, l.key
     ),
     -- A row without a model is the total of all models.
     counts as materialized (
@@ -160,28 +161,31 @@ begin
       from by_model m
       group by grouping sets ((m.provider, m.model, m.key), (m.key))
     ),
-    summed as (
-      select s.provider, s.model, sum(s.calls) as calls, sum(s.latency_ms_sum) as latency_ms_sum
-      from llmlab_private.metric_cells(p_workspace_id, p_start, p_end, p_project, v_key, p_provider, p_model) s
-      group by grouping sets ((s.provider, s.model), ())
-    ),
     ranked as (
-      select c.*, sum(c.calls) over (partition by c.provider, c.model order by c.bucket) as up_to_here,
+      select c.provider, c.model, c.bucket, null::numeric as calls, null::numeric as latency_ms_sum,
+        sum(c.calls) over (partition by c.provider, c.model order by c.bucket) as up_to_here,
         sum(c.calls) over (partition by c.provider, c.model) as timed_calls
       from counts c
+      union all
+      -- The calls and the sum of their latencies, in a row without a bucket.
+      select c.provider, c.model, null, sum(c.calls), sum(c.latency_ms_sum), null, null
+      from cells c
+      group by grouping sets ((c.provider, c.model), ())
     ),
-    groups as (
-      select r.provider, r.model, r.timed_calls,
+    groups as materialized (
+      select r.provider, r.model, max(r.calls) as calls, max(r.timed_calls) as timed_calls,
         jsonb_build_object(
-          'timed_calls', r.timed_calls,
-          'average_latency', round(s.latency_ms_sum / r.timed_calls, 3),
+          'timed_calls', max(r.timed_calls),
+          'average_latency', round(max(r.latency_ms_sum) / max(r.timed_calls), 3),
           'p50', llmlab_private.bucket_latency(min(r.bucket) filter (where 100 * r.up_to_here >= 50 * r.timed_calls)),
           'p95', llmlab_private.bucket_latency(min(r.bucket) filter (where 100 * r.up_to_here >= 95 * r.timed_calls)),
           'p99', llmlab_private.bucket_latency(min(r.bucket) filter (where 100 * r.up_to_here >= 99 * r.timed_calls))
         ) as latency
       from ranked r
-      join summed s on s.provider is not distinct from r.provider and s.model is not distinct from r.model
-      group by r.provider, r.model, r.timed_calls, s.latency_ms_sum
+      group by r.provider, r.model
+    ),
+    totals as materialized (
+      select c.bucket, c.calls from counts c where c.model is null
     ),
     ranges as (
       select g.place, g.range, coalesce(sum(c.calls), 0) as calls
@@ -192,13 +196,13 @@ begin
         (4, '500-1000ms', llmlab_private.latency_bucket(500), llmlab_private.latency_bucket(1000)),
         (5, '1000ms+', llmlab_private.latency_bucket(1000), null)
       ) as g (place, range, first, beyond)
-      left join counts c on c.model is null and (g.first is null or c.bucket >= g.first)
+      left join totals c on (g.first is null or c.bucket >= g.first)
         and (g.beyond is null or c.bucket < g.beyond)
       group by g.place, g.range
     )
     select jsonb_build_object(
         'date_range', jsonb_build_object('start', p_start, 'end', p_end),
-        'call_count', (select coalesce(s.calls, 0) from summed s where s.model is null),
+        'call_count', (select coalesce(g.calls, 0) from groups g where g.model is null),
         'data', (select jsonb_agg(jsonb_build_object('range', r.range, 'call_count', r.calls) order by r.place)
                  from ranges r),
         'by_model', (
@@ -206,9 +210,9 @@ begin
             jsonb_build_object('provider', g.provider, 'model', g.model) || g.latency
             order by g.timed_calls desc, g.provider, g.model), '[]')
           from groups g
-          where g.model is not null))
+          where g.model is not null and g.timed_calls > 0))
       || coalesce(
-        (select g.latency from groups g where g.model is null),
+        (select g.latency from groups g where g.model is null and g.timed_calls > 0),
         '{"timed_calls": 0, "average_latency": null, "p50": null, "p95": null, "p99": null}')
   );
 end
@@ -226,7 +230,7 @@ create function public.metrics_quality(
   p_provider text,
   p_model text
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 declare
   v_key text := llmlab_private.project_key(p_workspace_id, p_project);

@@ -17,7 +17,9 @@ create function public.model_usage(
   p_tz text,
   p_samples integer
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
+-- Events are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -36,14 +38,25 @@ begin
       order by number
       limit 50
     ),
-    quota as (
-      select greatest(p_samples / greatest(count(*), 1), 1)::numeric as calls from models
+    -- The same in one row: the number of a model by its names, and by its number the rest. A lookup takes the same time
+    -- however many rows the planner expects; a join does not.
+    top as materialized (
+      select coalesce(jsonb_object_agg(m.provider || chr(31) || m.model, m.number), '{}') as numbers,
+        array_agg(m.provider order by m.number) as providers,
+        array_agg(m.model order by m.number) as models,
+        array_agg(m.calls order by m.number) as calls,
+        coalesce(max(m.all_calls), 0) as all_calls,
+        greatest(p_samples / greatest(count(*), 1), 1)::numeric as quota
+      from models m
     ),
     -- Grouping by a number is faster than by two names.
     used as materialized (
-      select m.number, c.*
-      from cells c
-      join models m on m.provider = c.provider and m.model = c.model
+      select n.*
+      from (
+        select ((select t.numbers from top t) -> (c.provider || chr(31) || c.model))::integer as number, c.*
+        from cells c
+      ) n
+      where n.number is not null
     ),
     days as (
       select u.number, u.local::date as day, min(u.bucket) as first_at, sum(u.calls) as calls, sum(u.errors) as errors,
@@ -74,13 +87,13 @@ begin
     -- The calls of each model in order, and the number of sampled calls in each bucket, at equal distances in that
     -- order.
     reached as (
-      select u.number, u.bucket, u.calls, (least(q.calls, m.calls) / m.calls)::double precision as density,
+      select u.number, u.bucket, u.calls,
+        (least(t.quota, t.calls[u.number]) / t.calls[u.number])::double precision as density,
         sum(u.calls::double precision) over (
           partition by u.number order by u.bucket, u.project rows unbounded preceding) - u.calls as before
       from used u
-      join models m on m.number = u.number
-      cross join quota q
-      where m.all_calls > p_samples
+      cross join top t
+      where t.all_calls > p_samples
     ),
     spots as (
       select r.*, ceil(r.before * r.density + 0.5)::bigint as first_spot,
@@ -96,7 +109,7 @@ begin
     found as (
       select e.*
       from moments at
-      join models m on m.number = at.number
+      cross join top t
       cross join lateral (
         select near.*
         from (
@@ -106,7 +119,7 @@ begin
           order by e."timestamp"
           limit 25
         ) near
-        where near.provider = m.provider and near.model = m.model
+        where near.provider = t.providers[at.number] and near.model = t.models[at.number]
         order by near."timestamp"
         limit 1
       ) e
@@ -115,7 +128,7 @@ begin
         select e.*
         from public.events e
         where e.workspace_id = p_workspace_id and e."timestamp" >= p_start and e."timestamp" < p_end
-          and not exists (select 1 from models where all_calls > p_samples)
+          and (select t.all_calls from top t) <= p_samples
         order by e."timestamp" desc
         limit p_samples
       )
@@ -143,24 +156,27 @@ begin
     select jsonb_build_object(
       'days', (
         select coalesce(jsonb_agg(jsonb_build_object(
-          'provider', m.provider, 'model', m.model, 'day', d.day, 'first_at', d.first_at, 'calls', d.calls,
-          'errors', d.errors, 'unpriced_calls', d.unpriced_calls, 'input_tokens', d.input_tokens,
+          'provider', t.providers[d.number], 'model', t.models[d.number], 'day', d.day, 'first_at', d.first_at,
+          'calls', d.calls, 'errors', d.errors, 'unpriced_calls', d.unpriced_calls, 'input_tokens', d.input_tokens,
           'cache_read_tokens', d.cache_read_tokens, 'cache_write_5m_tokens', d.cache_write_5m_tokens,
           'cache_write_1h_tokens', d.cache_write_1h_tokens, 'output_tokens', d.output_tokens,
           'reasoning_tokens', d.reasoning_tokens, 'cost', d.cost::text, 'error_cost', d.error_cost::text)
           order by d.number, d.day), '[]')
         from days d
-        join models m on m.number = d.number),
+        cross join top t),
       'projects', (
         select coalesce(jsonb_agg(jsonb_build_object(
-          'provider', m.provider, 'model', m.model, 'project', p.project, 'name', named.name, 'first_at', p.first_at,
+          'provider', t.providers[p.number], 'model', t.models[p.number], 'project', p.project,
+          'name', (
+            select named.name from public.projects named
+            where named.workspace_id = p_workspace_id and named.key = p.project),
+          'first_at', p.first_at,
           'last_at', p.last_at, 'calls', p.calls, 'input_tokens', p.input_tokens,
           'cache_read_tokens', p.cache_read_tokens, 'cache_write_tokens', p.cache_write_tokens, 'cost', p.cost::text,
           'hours', p.hours)
           order by p.cost desc, p.calls desc, p.number, p.project), '[]')
         from projects p
-        join models m on m.number = p.number
-        left join public.projects named on named.workspace_id = p_workspace_id and named.key = p.project),
+        cross join top t),
       'ratings', (
         select coalesce(jsonb_agg(jsonb_build_object(
           'provider', r.provider, 'model', r.model, 'ratings', r.ratings, 'average_rating', r.average_rating)
@@ -184,7 +200,8 @@ begin
             then floor(s.ceiling::numeric)::integer end)
           order by s."timestamp", s.id), '[]')
         from sample s
-        join models m on m.provider = s.provider and m.model = s.model),
+        cross join top t
+        where t.numbers ? (s.provider || chr(31) || s.model)),
       'newest', (
         select coalesce(jsonb_agg(jsonb_build_object(
           'provider', n.provider, 'model', n.model, 'project', n.project, 'timestamp', n."timestamp",

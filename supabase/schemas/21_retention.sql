@@ -14,7 +14,9 @@ return date_bin('1 hour', p_now - p_days * interval '24 hours', timestamptz '200
 create function public.retention_due(
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
+-- Events are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 begin
   return (
@@ -42,7 +44,9 @@ create function public.retention_sweep(
   p_limit integer,
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
+-- Events are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_limit timestamptz;

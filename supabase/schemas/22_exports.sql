@@ -7,7 +7,7 @@ create function public.export_workspace(
   p_workspace_id uuid,
   p_now timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return jsonb_build_object(
@@ -49,7 +49,7 @@ create function public.export_spend(
   p_workspace_id uuid,
   p_after timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_day timestamptz;
@@ -87,7 +87,9 @@ create function public.export_events(
   p_before_id uuid,
   p_limit integer
 ) returns text
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_project text := llmlab_private.project_key(p_workspace_id, p_project);
@@ -164,7 +166,7 @@ create function public.export_costs(
   p_after_model text,
   p_limit integer
 ) returns text
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_date date;
@@ -192,8 +194,10 @@ begin
       'start', v_start at time zone 'UTC',
       'end', v_end at time zone 'UTC',
       'date', json_agg(v_date),
-      'project', json_agg(page.project_name),
-      'project_id', json_agg(page.project_id),
+      'project', json_agg((
+        select p.name from public.projects p where p.workspace_id = p_workspace_id and p.key = page.project)),
+      'project_id', json_agg((
+        select p.id from public.projects p where p.workspace_id = p_workspace_id and p.key = page.project)),
       'project_key', json_agg(page.project),
       'provider', json_agg(page.provider),
       'model', json_agg(page.model),
@@ -209,8 +213,6 @@ begin
       'total_tokens', json_agg(page.prompt_tokens + page.output_tokens),
       'total_cost', json_agg(page.cost))
     from (
-      select day.*, p.id as project_id, p.name as project_name
-      from (
         select s.project, s.provider, s.model, sum(s.calls) as calls, sum(s.errors) as errors,
           sum(s.unpriced_calls) as unpriced_calls,
           sum(s.input_tokens + s.cache_read_tokens + s.cache_write_5m_tokens + s.cache_write_1h_tokens)
@@ -226,9 +228,6 @@ begin
         group by s.project, s.provider, s.model
         order by s.project, s.provider, s.model
         limit p_limit
-      ) day
-      left join public.projects p on p.workspace_id = p_workspace_id and p.key = day.project
-      order by day.project, day.provider, day.model
     ) page
     having count(*) > 0
   );

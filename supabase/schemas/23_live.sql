@@ -8,6 +8,7 @@ create table public.changes (
   -- By kind, the version with which something of that kind last changed.
   kinds jsonb not null
 ) with (fillfactor = 50);
+alter table public.changes alter column workspace_id set statistics 0;
 alter table public.changes enable row level security;
 
 
@@ -18,7 +19,7 @@ create function public.changes_note(
   p_kinds text[],
   p_now timestamptz
 ) returns jsonb
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 declare
   v_changes jsonb;
@@ -49,7 +50,7 @@ $$;
 create function public.changes_of(
   p_workspace_ids uuid[]
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 as $$
 begin
   return (

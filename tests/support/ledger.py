@@ -34,7 +34,7 @@ SPANNING_BY_REASON = {
     "a server works for all workspaces": """
         workspace_ids watch_claim delivery_claim retention_due changes_note changes_of outbox_pending
     """,
-    "no table is read": "schema_version",
+    "no table is read": "schema_version time_limits",
 }
 SPANNING = frozenset(" ".join(SPANNING_BY_REASON.values()).split())
 

@@ -18,9 +18,12 @@ from config import Settings
 from roads.embedded import EmbeddedPostgres
 from roads.migrations import migrate
 from tests.support.product import Server
+from tests.support.supabase_project import create_project
 from tests.support.workspace import Double, Workspace
 
 TEMPLATE = "template_migrated"
+# The same as a Supabase project has it.
+PROJECT_TEMPLATE = "template_project"
 _OWN_FOLDER = pytest.StashKey[str]()
 
 
@@ -80,14 +83,14 @@ def database_url(url: str, name: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_url(run_folder: Path) -> Iterator[str]:
-    """One Postgres server for the run, with a migrated database to clone. The first process makes both."""
+    """One Postgres server for the run, with migrated databases to clone. The first process makes them."""
     server = EmbeddedPostgres(run_folder / "postgres")
     with one_at_a_time(run_folder):
         url = server.start()
         if asyncio.run(_configure(url)):
             server.stop()
             server.start()
-            asyncio.run(_make_template(url))
+            asyncio.run(_make_templates(url))
     yield url
     with one_at_a_time(run_folder):
         server.stop()
@@ -105,13 +108,14 @@ async def _configure(url: str) -> bool:
     return bool(is_new)
 
 
-async def _make_template(url: str) -> None:
+async def _make_templates(url: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("create database new_template")
     migrated = await asyncpg.connect(database_url(url, "new_template"))
     await migrate(migrated)
     await migrated.close()
-    # It has this name only when it is complete.
+    await create_project(url, PROJECT_TEMPLATE)
+    # It has this name only when all templates are complete.
     await connection.execute(f"alter database new_template rename to {TEMPLATE}")
     await connection.close()
 
@@ -128,6 +132,11 @@ async def copied_database(url: str) -> str:
 async def new_database(server: str) -> str:
     """The connection string of a fresh, migrated database."""
     return await copied_database(database_url(server, TEMPLATE))
+
+
+async def new_project(server: str) -> str:
+    """The connection string of a fresh database of a Supabase project, for a superuser; its owner is none."""
+    return await copied_database(database_url(server, PROJECT_TEMPLATE))
 
 
 async def drop_database(url: str) -> None:

@@ -1,0 +1,162 @@
+"""The work of a function does not depend on what the planner believes about a workspace.
+
+A large workspace grows beside a thousand small ones, whose statistics tell the planner nothing about it. Every function
+that the application calls is measured with each kind of statistics and of plan. Its work may grow with the rows that
+its answer needs, in the tables below, and with nothing else.
+"""
+
+from datetime import timedelta
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from tests.conftest import client_of, running, settings_for
+from tests.support.crowd import MONTHS, SIZES, enlarge, surround
+from tests.support.ledger import LATER, NOW, SPANNING, START, Side, furnish, usual, ways
+from tests.support.plugin import drop_database, new_database
+from tests.support.work import Meter
+from utils.json import dumps, loads
+
+# Rows and pages that any function may touch, and how many more for each row that its answer needs. Postgres reads a
+# table of this size as a whole before it uses an index for a page of it.
+_ANY, _EACH_ROW = 30_000, 20
+BATCH = 300
+
+# The tables that functions read or write as a whole, or in a range of time. All others return a row, or a page of rows.
+_READ = {
+    "spend_daily": "cost_by_project cost_by_provider cost_summary cost_timeseries cost_top_models project_list",
+    "spend_hourly": "metrics_daily metrics_latency metrics_summary spend_forecast watch_note",
+    # Two ranges of time.
+    "spend_hourly spend_hourly": "cost_compare",
+    "spend_by_tag": "cost_by_tag cost_timeseries",
+    "spend_daily spend_hourly": "model_usage spend_series",
+    "events": "event_list export_events budget_set delivery_claim",
+    "projects": "project_create workspace_terms",
+    "feedback": "metrics_quality",
+    "api_keys projects budgets budget_periods alerts deliveries": "export_workspace",
+    "events spend_hourly spend_daily spend_by_tag projects api_keys budgets budget_periods alerts audit_log":
+        "workspace_delete user_delete",
+}  # fmt: skip
+# These compare every budget with every row of the totals, which no index can do: a budget's model may be a pattern.
+_EACH_BUDGET = {"rebuild_rollups", "rollup_differences"}
+
+
+def spanning(it: Side) -> dict[str, Any]:
+    """Arguments of the functions that are not about one workspace."""
+    values = {
+        "user_id": it.admin, "session_id": it.session, "workspace_id": it.workspace_id, "email": it.viewer_email,
+        "refresh_id": uuid4(), "new_refresh_id": uuid4(), "grace_seconds": 10, "device": "a test",
+        "password_hash": "hash", "name": "new", "token_hash": "unknown", "limit": 100,
+        "key_hash": md5(b"k1", usedforsecurity=False).hexdigest(),
+        "workspace_ids": [it.workspace_id], "kinds": ["events"], "now": NOW, "expires_at": LATER, "lease_until": LATER,
+    }  # fmt: skip
+    return {f"p_{name}": value for name, value in values.items()}
+
+
+def long_ago(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with a range of time that has all rows."""
+    start = NOW - timedelta(days=31 * MONTHS)
+    return {name: start if value == START else value for name, value in arguments.items()}
+
+
+async def calls(sql: "asyncpg.Connection[asyncpg.Record]", it: Side) -> list[tuple[str, dict[str, Any]]]:
+    """A call of every function in every way, with its arguments."""
+    found = await sql.fetch(
+        "select proname, array(select unnest(proargnames[1:pronargs])) as parameters from pg_proc"
+        " where pronamespace = 'public'::regnamespace order by proname"
+    )
+    new: dict[str, Any] = {"p_workspace_id": uuid4(), "p_session_id": uuid4(), "p_email": "new@example.com"}
+    other = {
+        "credentials": {"p_user_id": None},
+        "signup": new | {"p_user_id": uuid4()},
+        "workspace_create": new,
+        "session_start": new,
+    }
+    made = []
+    for name, parameters in found:
+        if name in SPANNING:
+            every = [spanning(it) | other.get(name, {})]
+        else:
+            every = [usual(it) | way | {"p_workspace_id": it.workspace_id} for way in ways(it).get(name, [{}])]
+        for values in every:
+            missing = {*parameters} - values.keys()
+            assert not missing, f"{name} needs values for {missing}"
+            made.append((name, long_ago({parameter: values[parameter] for parameter in parameters})))
+    (single,) = [arguments for name, arguments in made if name == "record_events"][:1]
+    return [*made, ("record_events", single | {"p_events": batch_like(single["p_events"])})]
+
+
+def is_page(arguments: dict[str, Any]) -> bool:
+    """Whether a call lists events without a filter."""
+    filters = ("p_status", "p_tag", "p_policy_violation", "p_provider", "p_model", "p_project")
+    return "p_policy_violation" in arguments and all(arguments[name] is None for name in filters)
+
+
+def batch_like(events: str) -> str:
+    """A batch of events like the first one, each of another model, project, tag and reservation."""
+    (event, *_) = loads(events.encode())
+    changes = [
+        {"id": uuid4(), "model": f"m{n}", "project": f"p{n}", "tags": {"customer": str(n)}, "reservation_id": uuid4()}
+        for n in range(BATCH)
+    ]
+    return dumps([event | change for change in changes]).decode()
+
+
+async def most(sql: "asyncpg.Connection[asyncpg.Record]", workspace_id: UUID) -> dict[str, int]:
+    """The rows and pages that a function may touch, where that is not `_ANY`."""
+    allowed: dict[str, int] = {}
+    for tables, functions in _READ.items():
+        rows = 0
+        for table in tables.split():
+            rows += await sql.fetchval(f"select count(*) from public.{table} where workspace_id = $1", workspace_id)
+        for function in functions.split():
+            allowed[function] = max(allowed.get(function, 0), _ANY + _EACH_ROW * rows)
+    rows = await sql.fetchval("select count(*) from public.events where workspace_id = $1", workspace_id)
+    # Each event of a batch is compared with each budget.
+    allowed["record_events"] = _ANY + _EACH_ROW * BATCH * SIZES["budgets"]
+    return allowed | dict.fromkeys(_EACH_BUDGET, _EACH_ROW * rows * SIZES["budgets"])
+
+
+@pytest.mark.long
+async def test_no_function_depends_on_statistics(
+    postgres_url: str, run_folder: Path, tmp_path: Path, no_deliveries: None
+) -> None:
+    url = await new_database(postgres_url)
+    async with running(settings_for(tmp_path, database_url=url)) as app, client_of(app) as client:
+        small = await furnish(client, "small", "monthly", days=5)
+        large = await furnish(client, "large", "monthly", days=5)
+    sql = await asyncpg.connect(url)
+    for (table,) in await sql.fetch("select tablename from pg_tables where schemaname = 'public'"):
+        await sql.execute(f"alter table public.{table} set (autovacuum_enabled = off)")
+    await surround(sql, small.workspace_id, 1_000)
+    await sql.execute("analyze")
+    await enlarge(sql, large.workspace_id)
+    meter = await Meter.on(sql, run_folder)
+    every, allowed = await calls(sql, large), await most(sql, large.workspace_id)
+    excessive = []
+    await sql.execute("set allow_system_table_mods = on")
+    for statistics in ("of others", "of a large database", "none"):
+        if statistics == "of a large database":
+            await sql.execute(
+                "update pg_class set reltuples = 100 * reltuples where relnamespace = 'public'::regnamespace"
+            )
+        elif statistics == "none":
+            await sql.execute("update pg_class set reltuples = -1 where relnamespace = 'public'::regnamespace")
+            await sql.execute("delete from pg_statistic")
+        for plan in ("custom", "generic"):
+            await sql.execute(f"set plan_cache_mode = force_{plan}_plan; discard plans")
+            for function, arguments in every:
+                if function in _EACH_BUDGET and (statistics, plan) != ("of others", "generic"):
+                    # Measured once, since these take seconds.
+                    continue
+                work = await meter.call(function, arguments)
+                if work.rows + work.pages > (_ANY if is_page(arguments) else allowed.get(function, _ANY)):
+                    excessive.append(f"{function}, {plan} plan, statistics {statistics}: {work}")
+    await sql.close()
+    await drop_database(url)
+    assert not excessive, "\n".join(excessive)
+    assert len(every) > 120
