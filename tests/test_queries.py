@@ -185,7 +185,9 @@ def test_a_method_is_in_the_file_of_its_noun() -> None:
         for statement in schema.statements(text)
         if statement.kind == "function" and statement.name.startswith("public.")
     }
-    assert {name: noun for noun, name, _ in methods()} == nouns
+    assert {name: noun for noun, name, _ in methods()} == {
+        name: noun for name, noun in nouns.items() if name not in OF_THE_DOOR
+    }
 
 
 TAG_KEYS = SqlFunction("cost_tag_keys", {"p_workspace_id": "uuid", "p_limit": "integer"}, 0, "jsonb")

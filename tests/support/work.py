@@ -7,8 +7,9 @@ it read in vain: a nested loop over 1,000 and 1,000 rows has 1,000,000.
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +39,22 @@ _COUNTED = (
 
 @dataclass
 class Work:
-    """Rows that the nodes of the plans returned or dropped, pages read, and the largest single node."""
+    """Rows that the nodes of the plans returned or dropped, also by the table that they scan, and pages read."""
 
     rows: int = 0
     pages: int = 0
-    largest: str = ""
-    _most: int = 0
+    tables: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        return f"{self.rows:,} rows and {self.pages:,} pages, most of them in a {self.largest}"
+        most = ", ".join(f"{rows:,} of {table}" for table, rows in self.tables.most_common(2))
+        return f"{self.rows:,} rows ({most}) and {self.pages:,} pages"
 
     def add(self, node: dict[str, Any]) -> None:
         """Counts a node and those below it."""
         rows = round(node.get("Actual Loops", 0) * sum(node.get(key, 0) for key in _COUNTED))
         self.rows += rows
-        if rows > self._most:
-            self._most = rows
-            self.largest = f"{node['Node Type']} {node.get('CTE Name') or node.get('Relation Name') or ''}".strip()
+        if "Relation Name" in node:
+            self.tables[node["Relation Name"]] += rows
         for below in node.get("Plans", ()):
             self.add(below)
 
