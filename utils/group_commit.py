@@ -9,6 +9,9 @@ from utils.errors import LLMLabError, Unavailable
 
 # Minimum number of waiting items to start a second concurrent write.
 _SECOND_WRITER_ITEMS = 250
+# Turns of the event loop without a further item, after which a write begins. With fewer, the first caller that a write
+# has answered starts the next one alone, and all others wait for it.
+_QUIET_TURNS = 4
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -20,7 +23,7 @@ class GroupCommit(Generic[Key, Item, Result]):
 
     `write(key, items)` stores the items of one key durably and returns one result per item, in order. Each key has one
     write in progress, or two when many items wait, so that one batch is sent while the other is stored. There is no
-    timer: an item is written at once if its key has no write in progress.
+    timer: an item is written within a few turns of the event loop if its key has no write in progress.
     """
 
     def __init__(
@@ -66,8 +69,7 @@ class GroupCommit(Generic[Key, Item, Result]):
             await asyncio.wait(pending)
 
     async def _drain(self, key: Key, queue: "_Queue[Item, Result]") -> None:
-        # Let requests that have already arrived join the batch.
-        await asyncio.sleep(0)
+        await self._gather(queue)
         while queue.requests:
             requests = [queue.requests.popleft()]
             size = len(requests[0][0])
@@ -77,12 +79,20 @@ class GroupCommit(Generic[Key, Item, Result]):
             queue.items -= size
             await self._commit(key, requests)
             self._waiting -= size
-            # Write waiting items first: the database works on them while answers are sent.
-            if not queue.requests:
-                await asyncio.sleep(0)
+            # Many waiting items are written first: the database works on them while answers are sent.
+            if queue.items < size:
+                await self._gather(queue)
         queue.writers -= 1
         if queue.writers == 0:
             del self._queues[key]
+
+    async def _gather(self, queue: "_Queue[Item, Result]") -> None:
+        """Lets callers join whose requests have already arrived: those that a write has just answered, above all."""
+        quiet = 0
+        while quiet < _QUIET_TURNS and queue.items < self._max_batch:
+            items = queue.items
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if queue.items == items else 0
 
     async def _commit(self, key: Key, requests: list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]) -> None:
         try:
