@@ -138,6 +138,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=75,  # Clients and proxies that keep a connection for up to a minute end it first.
                 timeout_graceful_shutdown=_SHUTDOWN_GRACE_SECONDS,
                 timeout_worker_healthcheck=_WORKER_TIMEOUT_SECONDS,
             )

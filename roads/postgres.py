@@ -31,6 +31,8 @@ _NEXT_START_SECONDS = 1.0
 # Recording has connections of its own, so that events are recorded while long reports hold every other one.
 _RECORDING_CONNECTIONS = 5
 _CONNECTIONS = 8
+# Limit of a function that states none, in seconds.
+_OTHER_LIMIT = 60
 # Connections that one workspace may use at a time.
 _SHARE = 4
 
@@ -51,7 +53,7 @@ log = logging.getLogger("llmlab.database")
 
 
 class PostgresRoad:
-    """Two pools of connections: one for writing events, one for everything else."""
+    """Two pools of connections: one for what recording events needs, one for everything else."""
 
     def __init__(
         self,
@@ -107,10 +109,11 @@ class PostgresRoad:
 
     async def _ask(self, connection: Any, function: str, parameters: Mapping[str, Any]) -> Any:
         statement = _statement(function, tuple(parameters))
+        limit = self._limits.get(function, _OTHER_LIMIT)
         try:
-            return await connection.fetchval(statement, *parameters.values(), timeout=self._limits.get(function))
+            return await connection.fetchval(statement, *parameters.values(), timeout=limit)
         except TimeoutError as error:
-            log.warning("%s was stopped after its limit of %g s", function, self._limits[function])
+            log.warning("%s was stopped after its limit of %g s", function, limit)
             raise TooSlow from error
 
     @asynccontextmanager
@@ -176,7 +179,7 @@ async def _connect(url: str, *, most: int, **options: Any) -> "asyncpg.Pool[asyn
         url,
         min_size=1,
         max_size=most,
-        command_timeout=60,
+        command_timeout=_OTHER_LIMIT,
         # By default each connection is closed after 50,000 statements, which a busy server makes in a minute.
         max_queries=sys.maxsize,
         # Behind a transaction pooler every statement may meet another server connection.

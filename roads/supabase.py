@@ -6,6 +6,7 @@ only for a Supabase project.
 
 import base64
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +27,8 @@ _SHARE = 4
 # SQLSTATE of a statement that was stopped at its time limit.
 _STOPPED = "57014"
 _PUSH = "run `supabase db push` (from version 3 of the Supabase CLI on: `supabase db push --remote`)"
+
+log = logging.getLogger("llmlab.database")
 
 
 class SupabaseRoad:
@@ -73,6 +76,7 @@ class SupabaseRoad:
             if error.code in REFUSALS:
                 raise REFUSALS[error.code](error.message) from None
             if error.code == _STOPPED:
+                log.warning("%s was stopped after its limit", function)
                 raise TooSlow from error
             if _is_outage(str(error.code)):
                 raise Unavailable from error

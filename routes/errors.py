@@ -10,7 +10,7 @@ from starlette.routing import Match, Route
 from models import NO_CONTROL_CHARACTERS
 from utils.errors import PROBLEM_JSON, LLMLabError, TooSlow, problem
 
-_RECORDING_PATHS = ("/api/events/", "/api/ingest/", "/v1/")
+_RECORDING_PATHS = ("/api/events/", "/api/llm/", "/api/ingest/", "/v1/")
 
 
 def handle(app: FastAPI) -> None:
@@ -54,8 +54,8 @@ def _advice(request: Request) -> str:
     if request.method == "GET":
         return "This takes too long; ask for a shorter range of dates, or for one project, provider or model"
     if request.url.path.startswith(_RECORDING_PATHS):
-        return "Recording takes too long, and nothing was recorded; send fewer events in a request, or try again later"
-    return "This takes too long, and nothing was changed; try again later"
+        return "Recording takes too long; send fewer events in a request, and these again with the same ids"
+    return "This takes too long and was stopped; check whether it took effect before you try again"
 
 
 def _methods(request: Request) -> set[str]:

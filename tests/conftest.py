@@ -72,6 +72,14 @@ def url(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def project_url(postgres_url: str) -> Iterator[str]:
+    """The connection string of a fresh database of a Supabase project, whose owner is no superuser."""
+    url = asyncio.run(new_project(postgres_url))
+    yield url
+    asyncio.run(drop_database(url))
+
+
+@pytest.fixture
 async def sql(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     """A connection to the test's database, for what the API does not show."""
     connection = await asyncpg.connect(url)

@@ -1,5 +1,6 @@
 """A server without its optional packages: what works, and the errors where a package is needed."""
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import utils
 from channels import chats
 from tests.conftest import client_of, running, settings_for
 from tests.support.alerts import CENT_SPENT, add_channel, has_status, hurry, set_budget
+from tests.support.product import ROOT
 from tests.support.receiver import Receiver
 from tests.support.team import Member, assert_problem, sign_up
 from tests.support.waiting import until
@@ -148,14 +150,18 @@ async def test_deliveries_by_apprise_wait_until_it_is_installed(
             await until(lambda: len(receiver.requests) == 1)
 
 
-def test_no_module_of_the_program_needs_an_extra() -> None:
+def test_no_module_of_the_program_needs_an_extra(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules.update(apprise=None, pyarrow=None)\n"
         "import main, maintenance, channels.outbound, utils.tables\n"
         "from config import Settings\n"
         "main.create_app(Settings())"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    # Not beside a .env, which must not change the test.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

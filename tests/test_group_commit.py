@@ -41,6 +41,23 @@ async def test_items_that_arrive_during_a_write_go_into_the_next() -> None:
     assert writer.writes == [("w", [1]), ("w", [*range(20, 60)])]
 
 
+async def test_callers_that_a_write_has_answered_join_the_next_one_together() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer)
+
+    async def caller(number: int) -> None:
+        for _ in range(5):
+            # The answers leave, and the next requests arrive, one after the other.
+            for _ in range(3 * number):
+                await asyncio.sleep(0)
+            await group.put("w", [number + 20])
+
+    for _ in range(100):
+        writer.go.release()
+    await asyncio.gather(*(caller(number) for number in range(16)))
+    assert [len(items) for _, items in writer.writes] == [16] * 5
+
+
 async def test_the_next_write_starts_before_the_last_one_is_answered() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)

@@ -1,8 +1,6 @@
 """Both roads to the database return the same: straight to Postgres, and through PostgREST."""
 
-import asyncio
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from roads.postgres import PostgresRoad
 from roads.road import Road
 from roads.supabase import SupabaseRoad
 from tests.support.ledger import Ledger
-from tests.support.plugin import copied_database, drop_database, new_project
+from tests.support.plugin import copied_database, drop_database
 from tests.support.supabase_project import SECRET_KEY
 from tests.support.supabase_server import SupabaseServer
 from utils.errors import LLMLabError
@@ -32,11 +30,9 @@ REFUSALS = {"Conflict", "Forbidden", "NotFound", "fault"}
 
 
 @pytest.fixture
-def url(postgres_url: str) -> Iterator[str]:
-    """The database of a Supabase project, whose owner is no superuser."""
-    url = asyncio.run(new_project(postgres_url))
-    yield url
-    asyncio.run(drop_database(url))
+def url(project_url: str) -> str:
+    """The database of a Supabase project."""
+    return project_url
 
 
 def place_in_order(function: str) -> int:

@@ -1,7 +1,7 @@
 """How the road over HTTPS differs from a connection to Postgres. docs/operating.md lists the differences."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from roads.migrations import newest_version
 from roads.supabase import SupabaseRoad
 from tests.conftest import client_of, running, settings_for
 from tests.support.gateway import Gateway
-from tests.support.plugin import drop_database, new_project
 from tests.support.ports import free_port
 from tests.support.product import PATIENCE, ROOT
 from tests.support.supabase_project import SECRET_KEY, TOKENS
@@ -29,11 +28,9 @@ from utils.errors import Unavailable
 
 
 @pytest.fixture
-def url(postgres_url: str) -> Iterator[str]:
+def url(project_url: str) -> str:
     """The database of a Supabase project."""
-    url = asyncio.run(new_project(postgres_url))
-    yield url
-    asyncio.run(drop_database(url))
+    return project_url
 
 
 @asynccontextmanager

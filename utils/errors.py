@@ -132,7 +132,7 @@ class Unavailable(LLMLabError):
 
 
 class TooSlow(Unavailable):
-    """This takes too long and was stopped; nothing was changed"""
+    """This takes too long and was stopped"""
 
 
 def problem(status: int, detail: str, request_id: str, **extra: Any) -> bytes:

@@ -14,7 +14,7 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 # Seconds for a server to start or stop, on a busy machine.
-PATIENCE = 120
+PATIENCE = 600
 
 
 def environment(**settings: str) -> dict[str, str]:

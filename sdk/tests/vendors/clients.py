@@ -44,8 +44,10 @@ def google_client(url: str) -> genai.Client:
     return genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url, retry_options=retries))
 
 
-def mistral_client(url: str) -> Mistral:
-    retries = RetryConfig("backoff", BackoffStrategy(1, 2, 1.0, 20), retry_connection_errors=False)
+def mistral_client(url: str, prompt: str = "") -> Mistral:
+    # It retries for this many milliseconds; a busy machine may take long for the first answer.
+    elapsed = 600_000 if "refuses-once" in prompt else 20
+    retries = RetryConfig("backoff", BackoffStrategy(1, 2, 1.0, elapsed), retry_connection_errors=False)
     return Mistral(api_key=KEY, server_url=url, retry_config=retries)
 
 
@@ -180,26 +182,29 @@ async def agenerate_stream(url: str, prompt: str) -> AsyncIterator[str]:
 
 
 def complete(url: str, prompt: str) -> str:
-    with mistral_client(url) as client:
+    with mistral_client(url, prompt) as client:
         answer = client.chat.complete(model=MISTRAL, messages=chat_messages(prompt))
         assert answer.usage.prompt_tokens == 1000
         return str(answer.choices[0].message.content)
 
 
 async def acomplete(url: str, prompt: str) -> str:
-    async with mistral_client(url) as client:
+    async with mistral_client(url, prompt) as client:
         answer = await client.chat.complete_async(model=MISTRAL, messages=chat_messages(prompt))
         return str(answer.choices[0].message.content)
 
 
 def complete_stream(url: str, prompt: str) -> Iterator[str]:
-    with mistral_client(url) as client, client.chat.stream(model=MISTRAL, messages=chat_messages(prompt)) as stream:
+    with (
+        mistral_client(url, prompt) as client,
+        client.chat.stream(model=MISTRAL, messages=chat_messages(prompt)) as stream,
+    ):
         for event in stream:
             yield str(event.data.choices[0].delta.content)
 
 
 async def acomplete_stream(url: str, prompt: str) -> AsyncIterator[str]:
-    async with mistral_client(url) as client:
+    async with mistral_client(url, prompt) as client:
         async for event in await client.chat.stream_async(model=MISTRAL, messages=chat_messages(prompt)):
             yield str(event.data.choices[0].delta.content)
 
