@@ -32,6 +32,7 @@ from queries.reservations import ReservationQueries
 from queries.retention import RetentionQueries
 from queries.rollups import RollupQueries
 from queries.settings import SettingsQueries
+from queries.spans import SpanQueries
 from queries.watch import WatchQueries
 from queries.workspaces import WorkspaceQueries
 from roads.embedded import EmbeddedPostgres
@@ -54,6 +55,7 @@ class Database(
     PriceQueries,
     SettingsQueries,
     EventQueries,
+    SpanQueries,
     RollupQueries,
     CostQueries,
     ComparisonQueries,

@@ -18,6 +18,7 @@ import asyncpg
 from database import Database
 from engines.changes import Changes
 from engines.events import EventEngine
+from engines.pricing import PricingEngine
 from engines.terms import TermsEngine
 from providers import PriceBook
 from schemas.events import EventBatch
@@ -152,7 +153,8 @@ async def recordings(bodies: Sequence[bytes], user_id: UUID, workspace_id: UUID)
     """The parameters of the calls of record_events that the product makes for these batches."""
     road = RecordingRoad()
     database = Database(road)
-    engine = EventEngine(database, PriceBook(), TermsEngine(database), Changes())
+    book, terms, changes = PriceBook(), TermsEngine(database), Changes()
+    engine = EventEngine(database, book, terms, PricingEngine(database, book, terms, changes), changes)
     identity = Identity(user_id, workspace_id, ROLE_SCOPES["admin"])
     for body in bodies:
         result = await engine.track_batch(identity, EventBatch.model_validate(json.loads(body)))

@@ -32,11 +32,13 @@ from engines.keys import KeyEngine
 from engines.live import LiveEngine
 from engines.metrics import MetricsEngine
 from engines.prices import PriceEngine
+from engines.pricing import PricingEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
 from engines.retention import RetentionEngine
 from engines.server import ServerEngine
 from engines.settings import SettingsEngine
+from engines.spans import SpanEngine
 from engines.terms import TermsEngine
 from engines.watch import WatchEngine
 from engines.workspaces import WorkspaceEngine
@@ -72,6 +74,7 @@ class Engines:
     retention: RetentionEngine
     server: ServerEngine
     settings: SettingsEngine
+    spans: SpanEngine
     terms: TermsEngine
     watch: WatchEngine
     workspaces: WorkspaceEngine
@@ -86,7 +89,12 @@ class Engines:
         database = await Database.open(settings, tracer)
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
         engines = cls._over(database, outbound, settings, storage)
-        background = (engines.alerts.delivering, engines.watch.watching, engines.retention.sweeping)
+        background = (
+            engines.alerts.delivering,
+            engines.watch.watching,
+            engines.retention.sweeping,
+            engines.spans.deleting,
+        )
         working = [asyncio.create_task(work.run()) for work in background]
         announcing = asyncio.create_task(engines.live.run())
         noting = asyncio.create_task(engines.server.run())
@@ -116,7 +124,9 @@ class Engines:
 
         access = Access(identities, live)
         terms = TermsEngine(database)
-        events = EventEngine(database, book, terms, changes)
+        pricing = PricingEngine(database, book, terms, changes)
+        events = EventEngine(database, book, terms, pricing, changes)
+        spans = SpanEngine(database, pricing, events, changes)
         anomalies = AnomalyEngine(database, book)
         return cls(
             accounts=AccountEngine(
@@ -136,7 +146,7 @@ class Engines:
             exports=ExportEngine(database),
             feedback=FeedbackEngine(database, changes),
             identities=identities,
-            ingest=IngestEngine(book, events),
+            ingest=IngestEngine(book, events, spans),
             keys=KeyEngine(database, cipher, access),
             live=live,
             metrics=MetricsEngine(database),
@@ -146,6 +156,7 @@ class Engines:
             retention=RetentionEngine(database),
             server=ServerEngine(database, settings.app_version, events, metrics_token),
             settings=SettingsEngine(database, terms, changes),
+            spans=spans,
             terms=terms,
             watch=WatchEngine(database, anomalies, changes),
             workspaces=WorkspaceEngine(database, access),

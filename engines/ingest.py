@@ -5,9 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 from engines.events import EventEngine
+from engines.spans import SpanEngine
 from providers import PriceBook
 from providers.formats import (
     ERROR_TYPE,
@@ -17,14 +18,15 @@ from providers.formats import (
     ReportedCall,
     Span,
     error_fields,
-    event_id,
     litellm_event,
     parse_call,
     read_spans,
+    response_fields,
     wanted,
 )
 from schemas.events import BatchResult, EventBatch, Rejection
 from schemas.identities import Identity
+from schemas.spans import ReportedSpan
 from utils.errors import BadRequest, Invalid, PayloadTooLarge, UnsupportedMediaType
 from utils.ids import is_uuid
 from utils.json import JsonReader, TooManyValues
@@ -38,19 +40,6 @@ _MOST_TAGS = 8
 _MOST_FAULTS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_RECORDS = 10_000
-# Maximum number of parent spans to follow: more than traces are deep, and it ends cycles.
-_DEEPEST = 100
-
-
-_Key = tuple[str, str]
-
-
-class _Found(NamedTuple):
-    """The result of reading a span that is a model call: an event and its counts, or a fault."""
-
-    event: dict[str, Any]
-    counts: Counts | None
-    fault: str | None
 
 
 class IngestEngine:
@@ -59,9 +48,10 @@ class IngestEngine:
     One body is read at a time, with pauses for other requests, so that large ones take little memory and block nothing.
     """
 
-    def __init__(self, prices: PriceBook, events: EventEngine) -> None:
+    def __init__(self, prices: PriceBook, events: EventEngine, spans: SpanEngine) -> None:
         self._prices = prices
         self._events = events
+        self._spans = spans
         self._reading = asyncio.Lock()
 
     async def traces(self, identity: Identity, body: bytes, content_type: str, encoding: str) -> tuple[bytes, str]:
@@ -82,47 +72,48 @@ class IngestEngine:
                     pieces.append(piece)
                     await turn.share()
                 body = b"".join(pieces)
-            faults: list[str] = []
-            found: dict[_Key, _Found] = {}
-            parents: dict[_Key, str] = {}
+            spans: dict[str, ReportedSpan] = {}
+            # Spans that may lie between calls of other requests.
+            related: set[str] = set()
+            faults: dict[str, str] = {}
+            nameless = 0
             for span in read_spans(body, media_type, wanted):
                 await turn.share()
-                if span is not None:
-                    parents[span.trace_id, span.span_id] = span.parent_id
-                    call = parse_call(span)
-                    if call is not None and not span.identified:
-                        faults.append("a span without a trace id or span id")
-                    elif call is not None:
-                        found[span.trace_id, span.span_id] = self._found(identity, span, call)
-            for key in await _aggregates(found, parents, turn):
-                del found[key]
-        faults += [call.fault for call in found.values() if call.fault is not None]
-        events = [call.event for call in found.values() if call.fault is None]
-        result = await self._track(identity, events)
-        faults += [rejection.detail for rejection in result.rejected]
-        summary = ", ".join(f"{text} ({times})" for text, times in Counter(faults).most_common(_MOST_FAULTS))
-        return traces_answer(media_type, len(faults), f"Model calls that were not recorded: {summary}"), media_type
-
-    def _found(self, identity: Identity, span: Span, call: ReportedCall) -> _Found:
-        if call.counts is None and not span.failed:
-            return _Found(
-                {}, None, "a call without token counts (streams report them only if the application requests them)"
-            )
-        try:
-            return _Found(self._event(identity, span, call), call.counts, None)
-        except Invalid as error:
-            return _Found({}, call.counts, error.detail)
+                if span is None:
+                    continue
+                call = parse_call(span)
+                if not span.identified:
+                    nameless += call is not None
+                    continue
+                key = f"{span.trace_id}:{span.span_id}"
+                event = None
+                if call is not None:
+                    try:
+                        event = self._event(identity, span, call)
+                    except Invalid as error:
+                        faults[key] = error.detail
+                parent = f"{span.trace_id}:{span.parent_id}" if span.parent_id else None
+                spans[key] = ReportedSpan(key, parent, event)
+                if _is_related(span):
+                    related.add(key)
+            above = await _above_calls(spans, turn)
+        kept = [span for key, span in spans.items() if span.call is not None or key in above or key in related]
+        found = await self._spans.record(identity, kept)
+        found += [fault for key, fault in faults.items() if key not in above]
+        found += ["a span without a trace id or span id"] * nameless
+        summary = ", ".join(f"{text} ({times})" for text, times in Counter(found).most_common(_MOST_FAULTS))
+        return traces_answer(media_type, len(found), f"Model calls that were not recorded: {summary}"), media_type
 
     def _event(self, identity: Identity, span: Span, call: ReportedCall) -> dict[str, Any]:
-        """The fields of the event of a span. Raises Invalid for a start time out of range."""
-        provider = self._provider(call)
-        own_id = f"{span.trace_id}:{span.span_id}"
+        """The fields of the event of a span. Raises Invalid for a call without counts or a start time out of range."""
+        if call.counts is None and not span.failed:
+            raise Invalid("a call without token counts (streams report them only if the application requests them)")
         event: dict[str, Any] = {
             **(call.counts or Counts(0, 0)).fields(),
             **(error_fields(span.attributes.get(ERROR_TYPE) or span.exception) if span.failed else {}),
-            "provider": provider,
+            **response_fields(call.response_id, f"{span.trace_id}:{span.span_id}"),
+            "provider": self._provider(call),
             "model": call.model,
-            "id": event_id(provider, call.response_id) or own_id,
             "timestamp": _time(span.start),
             "tags": _tags(span.resource),
             "metadata": {"trace_id": span.trace_id, "span_id": span.span_id, "scope": span.scope[:_LONGEST_NAME]},
@@ -225,26 +216,21 @@ def _lines(reader: JsonReader) -> Iterator[None]:
         yield None
 
 
-async def _aggregates(found: Mapping[_Key, _Found], parents: Mapping[_Key, str], turn: _Turn) -> set[_Key]:
-    """The calls that only repeat the calls within them: their counts are the sums of those."""
-    within: dict[_Key, list[Counts | None]] = {}
-    for key, call in found.items():
+def _is_related(span: Span) -> bool:
+    """Whether a span has to do with model calls: it has one of their attributes."""
+    return any(key not in (ERROR_TYPE, PROJECT) and not key.startswith(TAG) for key in span.attributes)
+
+
+async def _above_calls(spans: Mapping[str, ReportedSpan], turn: _Turn) -> set[str]:
+    """The spans above calls."""
+    above: set[str] = set()
+    for span in spans.values():
         await turn.share()
-        above = (key[0], parents[key])
-        for _ in range(_DEEPEST):
-            if above in found:
-                within.setdefault(above, []).append(call.counts)
-            if above in found or above not in parents:
-                break
-            above = (above[0], parents[above])
-    return {key for key, counted in within.items() if _is_sum(found[key].counts, counted)}
-
-
-def _is_sum(whole: Counts | None, parts: list[Counts | None]) -> bool:
-    counted = [part for part in parts if part is not None]
-    if whole is None:
-        return bool(counted)
-    return (whole.input, whole.output) == (sum(part.input for part in counted), sum(part.output for part in counted))
+        key = span.parent_id
+        while span.call is not None and key is not None and key in spans and key not in above:
+            above.add(key)
+            key = spans[key].parent_id
+    return above
 
 
 def _time(nanoseconds: int) -> datetime:

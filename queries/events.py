@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from queries.functions import Functions, function
-from schemas.events import Duplicate, EventFilter, NewEvent, StoredEvent
+from schemas.events import Correction, Duplicate, EventFilter, NewEvent, StoredEvent
 from utils import json
 
 
@@ -22,7 +22,24 @@ class EventQueries(Functions):
             "record_events",
             workspace_id=workspace_id,
             created_at=created_at,
-            events=json.dumps([_row(event) for event in events]).decode(),
+            events=json.dumps([event_row(event) for event in events]).decode(),
+        )
+
+    async def correct_events(
+        self, workspace_id: UUID, corrections: Sequence[Correction], corrected_at: datetime
+    ) -> list[UUID]:
+        """Corrects events; returns those that were corrected or deleted by another in the meantime."""
+        return await self._ask(
+            list[UUID],
+            "correct_events",
+            workspace_id=workspace_id,
+            corrected_at=corrected_at,
+            corrections=json.dumps(
+                [
+                    {"id": each.event.id, "corrected_at": each.corrected_at, "event": event_row(each.event)}
+                    for each in corrections
+                ]
+            ).decode(),
         )
 
     @function
@@ -32,8 +49,8 @@ class EventQueries(Functions):
     async def event_list(self, workspace_id: UUID, wanted: EventFilter) -> list[StoredEvent]: ...
 
 
-def _row(event: NewEvent) -> dict[str, Any]:
-    """An event as record_events takes it."""
+def event_row(event: NewEvent) -> dict[str, Any]:
+    """An event as record_events and correct_events take it."""
     usage, price = event.usage, event.price
     row: dict[str, Any] = {
         "id": event.id,

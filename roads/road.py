@@ -15,8 +15,10 @@ RECORDING = frozenset(
     {
         "api_key_use",
         "budgets_of_call",
+        "correct_events",
         "project_create",
         "record_events",
+        "record_spans",
         "reservation_release",
         "reserve",
         "session_use",

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AliasChoices, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from models import (
+    NO_CONTROL_CHARACTERS,
     Answer,
     LongText,
     Metadata,
@@ -34,6 +35,8 @@ ReportedCost = Annotated[
     Field(ge=0, le=10_000_000, max_digits=24, decimal_places=15),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10_000_000}),
 ]
+# Shorter ones are not unique: some servers count from 1. Gateways build long ones around the provider's own.
+ResponseId = Annotated[str, StringConstraints(min_length=16, max_length=1024, pattern=NO_CONTROL_CHARACTERS)]
 # A tag's key and value, as key:value.
 TagFilter = Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f\x7f]{1,64}:[^\x00-\x1f\x7f]{1,128}$")]
 
@@ -83,7 +86,12 @@ class Event(Request):
     )
     metadata: Metadata = Field(None, description="Any JSON object up to 16 KiB; stored, not analysed")
     timestamp: Time | None = Field(None, description="Time of the call; defaults to now")
-    id: Name | None = Field(None, description="Your id of this call, or a UUID")
+    id: Name | None = Field(None, description="Your id of this call, or a UUID. An event sent again changes nothing")
+    response_id: ResponseId | None = Field(
+        None,
+        description="The provider's id of its response, instead of `id`. Events of the same response are one call, "
+        "which has what any of them reported",
+    )
     reservation_id: UUID | None = Field(None, description="Reservation that this call settles")
     response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of token counts")
     api_flavor: Name | None = Field(
@@ -92,6 +100,8 @@ class Event(Request):
 
     @model_validator(mode="after")
     def _check_counts(self) -> "Event":
+        if self.id is not None and self.response_id is not None:
+            raise ValueError("send either id or response_id, not both")
         counted = self.input_tokens is not None or self.output_tokens is not None
         if self.response is not None and (counted or self.cached_tokens or self.reasoning_tokens):
             raise ValueError("send either token counts or response, not both")
@@ -179,6 +189,9 @@ class StoredEvent(Tracked):
     tags: dict[str, str]
     metadata: dict[str, Any]
     timestamp: datetime
+    corrected_at: datetime | None = Field(
+        description="When another report of the same call last corrected this event; null if none did"
+    )
 
 
 class EventDetail(StoredEvent):
@@ -217,6 +230,18 @@ class NewEvent(NamedTuple):
     api_key_id: UUID | None
     reservation_id: UUID | None
     policy_violations: Sequence[Violation]
+    # The caller's own figures for the cost: the actual one, and the one for a model without a price.
+    cost: Decimal | None
+    fallback_cost: Decimal | None
+    # Whether the id is the provider's. Then a stored event with that id is completed, and not only repeated.
+    is_response: bool
+
+
+class Correction(NamedTuple):
+    """The new values of an event, whose `corrected_at` is still this one."""
+
+    event: NewEvent
+    corrected_at: datetime | None
 
 
 class Duplicate(Row):

@@ -57,6 +57,7 @@ async def test_an_event_is_shown_with_its_rates(ada: Member) -> None:
         "tags": {"team": "a"},
         "metadata": {"deep": [{"x": None}]},
         "timestamp": "2026-01-31T10:00:00Z",
+        "corrected_at": None,
         "rates": {
             "input": 2.5,
             "cache_read": 1.25,

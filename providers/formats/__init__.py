@@ -1,6 +1,6 @@
 """How others report model calls: OpenTelemetry spans and LiteLLM records. No network, no database, no clock."""
 
-from providers.formats.calls import Counts, ReportedCall, error_fields, event_id
+from providers.formats.calls import Counts, ReportedCall, error_fields, response_fields
 from providers.formats.litellm import litellm_event
 from providers.formats.otlp import Span, read_spans
 from providers.formats.spans import ERROR_TYPE, PROJECT, TAG, parse_call, wanted
@@ -13,9 +13,9 @@ __all__ = [
     "ReportedCall",
     "Span",
     "error_fields",
-    "event_id",
     "litellm_event",
     "parse_call",
     "read_spans",
+    "response_fields",
     "wanted",
 ]

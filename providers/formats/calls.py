@@ -27,7 +27,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _SMALLEST = Decimal("1e-12")
 # Shortest id that counts as unique: servers that make up ids of a few digits repeat them.
 _SHORTEST_ID = 16
-_LONGEST_ID = 128
+_LONGEST_ID = 1024
 
 
 class Counts(NamedTuple):
@@ -73,11 +73,11 @@ def vendor_name(reported: str) -> str:
     return found or name
 
 
-def event_id(provider: str, response_id: str | None) -> str | None:
-    """The event id of a call with that id at its vendor, the same on every way to us; None for an unusable id."""
-    if response_id is None or not _SHORTEST_ID <= len(response_id) < _LONGEST_ID - len(provider):
-        return None
-    return f"{provider}:{response_id}"
+def response_fields(response_id: object, own_id: object) -> dict[str, Any]:
+    """The identity of a call as fields of an event: the provider's id of its response, or else the sender's id."""
+    if not isinstance(response_id, str) or not _SHORTEST_ID <= len(response_id) <= _LONGEST_ID:
+        return {"id": own_id}
+    return {"response_id": response_id}
 
 
 def error_fields(kind: object) -> dict[str, str]:

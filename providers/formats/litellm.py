@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from providers.formats.calls import billed, count, error_fields, event_id, mapping, openai_counts, vendor_name
+from providers.formats.calls import billed, count, error_fields, mapping, openai_counts, response_fields, vendor_name
 from utils.errors import Invalid
 
 _MOST_TAGS = 8
@@ -28,6 +28,8 @@ def litellm_event(payload: Mapping[str, Any]) -> dict[str, Any] | None:
     if counts is None or not (failed or cost or counts.input or counts.output):
         return None
     own_id = payload.get("id")
+    # An answer from LiteLLM's cache has the id of the call that was paid for.
+    from_cache = payload.get("cache_hit") is True
     event: dict[str, Any] = {
         **counts.fields(),
         **(error_fields(mapping(payload.get("error_information")).get("error_class")) if failed else {}),
@@ -35,11 +37,11 @@ def litellm_event(payload: Mapping[str, Any]) -> dict[str, Any] | None:
         "provider": provider,
         "model": answer.get("model") or payload.get("model"),
         "tags": _tags(payload.get("request_tags"), metadata),
-        "id": (event_id(provider, own_id) if isinstance(own_id, str) else None) or payload.get("litellm_call_id"),
+        **response_fields(None if from_cache else own_id, payload.get("litellm_call_id")),
     }
     if metadata.get("user_api_key_project_alias"):
         event["project"] = metadata["user_api_key_project_alias"]
-    if payload.get("cache_hit") is True:
+    if from_cache:
         event["cost"] = Decimal(0)
     elif cost is not None:
         event["cost" if _is_beyond_text(usage, counts.input + counts.output) else "fallback_cost"] = cost

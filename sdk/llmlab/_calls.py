@@ -9,7 +9,7 @@ from typing import Any, Final
 from llmlab import _runtime
 from llmlab._errors import LLMLabError
 from llmlab._estimates import estimate_tokens
-from llmlab._ids import event_id, id_of_response, next_number
+from llmlab._ids import event_id, is_unique, next_number
 from llmlab._logs import warn
 from llmlab._usage import Reading, pick
 
@@ -32,6 +32,7 @@ class ObservedCall:
         "_project",
         "_prompt",
         "_reservation_id",
+        "_response_id",
         "_runtime",
         "_started",
         "_tags",
@@ -70,12 +71,15 @@ class ObservedCall:
         self._done = False
         self._found: Reading | None = None
         self._id: str | None = None
+        self._response_id: str | None = None
         self._number = 0
         self._timestamp = self._started = 0.0
 
     @property
     def id(self) -> str:
         """The id of the event. It changes at the end of the call if the provider's response has an id."""
+        if self._response_id is not None:
+            return self._response_id
         if self._id is None:
             self._id = event_id(self._timestamp, self._number)
         return self._id
@@ -236,7 +240,8 @@ class ObservedCall:
             else:
                 self._runtime.outbox.unreadable()
                 return False
-            self._id = id_of_response(self.provider, found.call_id) or self._id
+            if is_unique(found.call_id):
+                self._response_id = found.call_id
             if given:
                 facts.update(given)
             self._record(facts)
@@ -251,7 +256,8 @@ class ObservedCall:
         assert runtime is not None
         settings = runtime.settings
         event: dict[str, Any] = {
-            "id": self._id,
+            "id": self._id if self._response_id is None else None,
+            "response_id": self._response_id,
             "number": self._number,
             "provider": self.provider,
             "timestamp": self._timestamp,

@@ -5,9 +5,9 @@ import os
 
 _COUNTER_BITS = 24
 _PROCESS_BITS = 50
-_MAX_ID_LENGTH = 128
 # Shorter response ids are ignored: some servers repeat them, and calls with equal ids count once.
 _MIN_RESPONSE_ID_LENGTH = 16
+_MAX_RESPONSE_ID_LENGTH = 1024
 _next = itertools.count().__next__
 _process = 0
 
@@ -29,15 +29,9 @@ def event_id(timestamp: float, number: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def id_of_response(provider: str, response_id: str | None) -> str | None:
-    """The event id for a provider's response id; None if that is missing, too short or too long.
-
-    LLMLab's other ingestion paths build the same id, so that a call recorded in two ways counts once.
-    """
-    name = provider.strip().lower()
-    if response_id is None or not _MIN_RESPONSE_ID_LENGTH <= len(response_id) < _MAX_ID_LENGTH - len(name):
-        return None
-    return f"{name}:{response_id}"
+def is_unique(response_id: str | None) -> bool:
+    """Whether a provider's id of a response identifies it, and can be sent."""
+    return response_id is not None and _MIN_RESPONSE_ID_LENGTH <= len(response_id) <= _MAX_RESPONSE_ID_LENGTH
 
 
 _begin()

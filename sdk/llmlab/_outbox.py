@@ -421,7 +421,8 @@ def _line(event: Mapping[str, Any]) -> bytes:
     body = bounded({key: value for key, value in event.items() if value is not None})
     timestamp, number = body["timestamp"], body.pop("number", 0)
     if isinstance(timestamp, float):
-        body.setdefault("id", event_id(timestamp, number))
+        if "response_id" not in body:
+            body.setdefault("id", event_id(timestamp, number))
         timestamp = datetime.fromtimestamp(timestamp, timezone.utc)
     if isinstance(timestamp, datetime):
         body["timestamp"] = timestamp.isoformat()

@@ -206,5 +206,5 @@ def test_the_same_call_by_another_way_is_counted_once(way: Way, vendors: Vendors
     number = len(vendors.requests)
     id = ids.get(name, "c0ffee00-0000-4000-8000-{:012}").format(number + 1_000_000 if name == "cohere-v1" else number)
     again = {"provider": way.provider, "model": way.model, "input_tokens": 1, "output_tokens": 1}
-    answer = workspace.ask("POST", "/api/events/batch", {"events": [{**again, "id": f"{way.provider}:{id}"}]})
+    answer = workspace.ask("POST", "/api/events/batch", {"events": [{**again, "response_id": id}]})
     assert answer == {"recorded": 0, "duplicates": 1, "rejected": []}

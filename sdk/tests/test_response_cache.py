@@ -59,7 +59,7 @@ def test_a_hit_is_recorded_as_free_with_what_it_saved(caching: None, workspace: 
         assert (hit["cost"], hit["pricing"], hit["total_tokens"], hit["model"]) == (0, "caller", 0, "gpt-4o")
         assert hit["metadata"]["cache"] == {
             "hit": True,
-            "first_event": "openai:chatcmpl-000000001",
+            "first_event": "chatcmpl-000000001",
             "saved_input_tokens": 1000,
             "saved_output_tokens": 500,
             "saved_usd": "0.0075",

@@ -73,7 +73,7 @@ async def test_all_four_kinds_of_function_are_tracked(configure: Configure, work
         assert (event["input_tokens"], event["output_tokens"]) == (1000, 500)
         assert (event["project"], event["tags"], event["status"]) == ("search", {"team": "discovery"}, "success")
     for id in "abcd":
-        assert workspace.ask("GET", f"/api/events/openai:{ID}{id}")["cost"] == COST
+        assert workspace.ask("GET", f"/api/events/{ID}{id}")["cost"] == COST
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_while_llmlab_is_unreachable_the_answer_is_returned_and_the_event_queued
     for _ in range(2):
         result = wrapper.call_llm(answer, "hi")
         assert (result["response"], result["metrics"]["estimated_cost"]) == (ANSWER, None)
-        assert result["log_id"] == "openai:chatcmpl-0123456789"
+        assert result["log_id"] == "chatcmpl-0123456789"
     assert llmlab.stats().waiting == 2
 
 

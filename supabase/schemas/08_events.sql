@@ -30,6 +30,8 @@ create table public.events (
   api_key_id uuid,
   -- The rules of the policy that the call broke when it was recorded; null for none.
   policy_violations text[],
+  -- When another record of the same call last corrected the row; null if none did.
+  corrected_at timestamptz,
   primary key (workspace_id, id)
 );
 -- Serves the newest-first list and its cursor.
@@ -65,6 +67,7 @@ select e.workspace_id, e.id,
     'metadata', coalesce(e.metadata, '{}'),
     'timestamp', e."timestamp",
     'tracked_at', e.created_at,
+    'corrected_at', e.corrected_at,
     'policy_violations', coalesce(e.policy_violations, '{}')) as event
 from public.events e;
 
@@ -85,14 +88,12 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_events jsonb := p_events;
-  v_recorded uuid[];
-  v_unpriced boolean;
-  v_budgeted boolean;
-  v_alerts uuid[];
+  v_recorded public.events[];
+  v_ids uuid[];
 begin
   perform llmlab_private.lock_totals(p_workspace_id, false);
   with recorded as (
-    insert into public.events
+    insert into public.events as e
       (workspace_id, id, "timestamp", created_at, user_id, latency_ms, input_tokens, cache_read_tokens,
        cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, pricing, provider, model,
        project, status, error_message, tags, metadata, usage_detail, api_key_id, policy_violations)
@@ -114,119 +115,22 @@ begin
     )
     order by g.id, g.position
     on conflict do nothing
-    returning id, latency_ms, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
-      output_tokens, reasoning_tokens, cost, provider, model, project, status, tags,
-      llmlab_private.spend_bucket("timestamp") as bucket
-  ),
-  hourly as (
-    insert into public.spend_hourly as h
-    select p_workspace_id, r.bucket, r.project, r.provider, r.model,
-      count(*),
-      count(*) filter (where r.status <> 'success'),
-      count(*) filter (where r.cost is null),
-      sum(r.input_tokens),
-      sum(r.cache_read_tokens),
-      sum(r.cache_write_5m_tokens),
-      sum(r.cache_write_1h_tokens),
-      sum(r.output_tokens),
-      sum(r.reasoning_tokens),
-      coalesce(sum(r.cost), 0),
-      coalesce(sum(r.cost) filter (where r.status <> 'success'), 0),
-      coalesce(sum(r.latency_ms::numeric), 0),
-      llmlab_private.count_each(
-        array_agg(llmlab_private.latency_bucket(r.latency_ms)) filter (where r.latency_ms is not null))
-    from recorded r
-    group by r.bucket, r.project, r.provider, r.model
-    order by r.bucket, r.project, r.provider, r.model
-    on conflict (workspace_id, bucket, project, provider, model) do update set
-      calls = h.calls + excluded.calls,
-      errors = h.errors + excluded.errors,
-      unpriced_calls = h.unpriced_calls + excluded.unpriced_calls,
-      input_tokens = h.input_tokens + excluded.input_tokens,
-      cache_read_tokens = h.cache_read_tokens + excluded.cache_read_tokens,
-      cache_write_5m_tokens = h.cache_write_5m_tokens + excluded.cache_write_5m_tokens,
-      cache_write_1h_tokens = h.cache_write_1h_tokens + excluded.cache_write_1h_tokens,
-      output_tokens = h.output_tokens + excluded.output_tokens,
-      reasoning_tokens = h.reasoning_tokens + excluded.reasoning_tokens,
-      cost = h.cost + excluded.cost,
-      error_cost = h.error_cost + excluded.error_cost,
-      latency_ms_sum = h.latency_ms_sum + excluded.latency_ms_sum,
-      latency = h.latency || (
-        select coalesce(jsonb_object_agg(m.key, m.value::bigint + coalesce((h.latency ->> m.key)::bigint, 0)), '{}')
-        from jsonb_each_text(excluded.latency) m
-      )
-  ),
-  daily as (
-    insert into public.spend_daily as d
-    select p_workspace_id, llmlab_private.utc_day(r.bucket) as day, r.project, r.provider, r.model,
-      count(*),
-      count(*) filter (where r.cost is null),
-      sum(r.input_tokens::bigint + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens
-        + r.output_tokens),
-      coalesce(sum(r.cost), 0)
-    from recorded r
-    group by day, r.project, r.provider, r.model
-    order by day, r.project, r.provider, r.model
-    on conflict (workspace_id, day, project, provider, model) do update set
-      calls = d.calls + excluded.calls,
-      unpriced_calls = d.unpriced_calls + excluded.unpriced_calls,
-      total_tokens = d.total_tokens + excluded.total_tokens,
-      cost = d.cost + excluded.cost
-  ),
-  tagged as (
-    insert into public.spend_by_tag as t
-    select p_workspace_id, tag.key, r.bucket, tag.value, count(*),
-      count(*) filter (where r.cost is null),
-      sum(r.input_tokens::bigint + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens
-        + r.output_tokens),
-      coalesce(sum(r.cost), 0)
-    from recorded r
-    cross join lateral jsonb_each_text(r.tags) as tag (key, value)
-    where r.tags is not null
-    group by tag.key, r.bucket, tag.value
-    order by tag.key, r.bucket, tag.value
-    on conflict (workspace_id, key, bucket, value) do update set
-      calls = t.calls + excluded.calls,
-      unpriced_calls = t.unpriced_calls + excluded.unpriced_calls,
-      total_tokens = t.total_tokens + excluded.total_tokens,
-      cost = t.cost + excluded.cost
+    returning e as event, e.id
   )
-  select array_agg(r.id), bool_or(r.cost is null),
-    exists (select from public.budgets b where b.workspace_id = p_workspace_id)
-  into v_recorded, v_unpriced, v_budgeted
+  select array_agg(r.event), array_agg(r.id) into v_recorded, v_ids
   from recorded r;
-
-  -- Most calls need none of the following and do not pay for it.
-  if v_budgeted then
-    perform llmlab_private.count_against_budgets(p_workspace_id, v_recorded, p_created_at);
-  end if;
-  if v_unpriced then
-    with alerts as (
-      insert into public.alerts (workspace_id, id, kind, subject, created_at)
-      select p_workspace_id, gen_random_uuid(), 'unpriced_model', u.name, p_created_at
-      from (
-        select distinct e.provider || '/' || e.model as name
-        from public.events e
-        where e.workspace_id = p_workspace_id and e.id = any (v_recorded) and e.cost is null
-      ) u
-      order by u.name
-      on conflict do nothing
-      returning id
-    )
-    select array_agg(a.id) into v_alerts from alerts a;
-    if v_alerts is not null then
-      perform llmlab_private.queue_deliveries(p_workspace_id, v_alerts, p_created_at);
-    end if;
+  if v_ids is not null then
+    perform llmlab_private.add_to_totals(p_workspace_id, v_recorded, null, p_created_at);
   end if;
   if jsonb_path_exists(v_events, '$[*].reservation_id') then
     delete from public.reservations s
     where s.workspace_id = p_workspace_id and s.id = any (array(
       select g.reservation_id
       from jsonb_to_recordset(v_events) as g (id uuid, reservation_id uuid)
-      where g.id = any (v_recorded)));
+      where g.id = any (v_ids)));
   end if;
 
-  if cardinality(v_recorded) = jsonb_array_length(v_events) then
+  if cardinality(v_ids) = jsonb_array_length(v_events) then
     return '[]'::jsonb;
   end if;
 
@@ -240,7 +144,69 @@ begin
       select u.id, u.position, row_number() over (partition by u.id order by u.position) as occurrence
       from rows from (jsonb_to_recordset(v_events) as (id uuid)) with ordinality as u (id, position)
     ) d
-    where d.occurrence > 1 or d.id <> all (coalesce(v_recorded, '{}'))
+    where d.occurrence > 1 or d.id <> all (coalesce(v_ids, '{}'))
+  );
+end
+$$;
+
+
+-- Corrects events by other records of the same calls, and moves the difference from the totals of the old values to
+-- those of the new ones. p_corrections is a JSON array of objects: the id, the corrected_at that the correction is based
+-- on, and the event with its new columns; without an event the row is deleted. An event that was corrected since, or
+-- does not exist, is left alone. Answers with the ids of those.
+create function public.correct_events(
+  p_workspace_id uuid,
+  p_corrected_at timestamptz,
+  p_corrections text
+) returns jsonb
+language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_before public.events[];
+  v_after public.events[];
+  v_ids uuid[];
+begin
+  perform llmlab_private.lock_totals(p_workspace_id, false);
+  select array_agg(c.event), array_agg(c.id) into v_before, v_ids
+  from (
+    select e as event, e.id
+    from public.events e
+    join jsonb_to_recordset(p_corrections::jsonb) as g (id uuid, corrected_at timestamptz) on g.id = e.id
+    where e.workspace_id = p_workspace_id and e.corrected_at is not distinct from g.corrected_at
+    order by e.id
+    for update of e
+  ) c;
+  if v_ids is not null then
+    delete from public.events e
+    using jsonb_to_recordset(p_corrections::jsonb) as g (id uuid, event jsonb)
+    where e.workspace_id = p_workspace_id and e.id = any (v_ids) and g.id = e.id and g.event is null;
+    with corrected as (
+      update public.events e
+      set "timestamp" = g."timestamp", corrected_at = p_corrected_at, latency_ms = g.latency_ms,
+        input_tokens = g.input_tokens, cache_read_tokens = g.cache_read_tokens,
+        cache_write_5m_tokens = g.cache_write_5m_tokens, cache_write_1h_tokens = g.cache_write_1h_tokens,
+        output_tokens = g.output_tokens, reasoning_tokens = g.reasoning_tokens, cost = g.cost, pricing = g.pricing,
+        provider = g.provider, model = g.model, project = g.project, status = g.status,
+        error_message = g.error_message, tags = g.tags, usage_detail = g.usage_detail,
+        policy_violations = g.policy_violations
+      from jsonb_array_elements(p_corrections::jsonb) c
+      cross join lateral jsonb_to_record(c.value -> 'event') as g (
+        id uuid, "timestamp" timestamptz, latency_ms double precision, input_tokens integer, cache_read_tokens integer,
+        cache_write_5m_tokens integer, cache_write_1h_tokens integer, output_tokens integer, reasoning_tokens integer,
+        cost numeric, pricing text, provider text, model text, project text, status text, error_message text,
+        tags jsonb, usage_detail jsonb, policy_violations text[])
+      where e.workspace_id = p_workspace_id and e.id = any (v_ids) and e.id = g.id
+      returning e as event
+    )
+    select array_agg(c.event) into v_after
+    from corrected c;
+    perform llmlab_private.add_to_totals(p_workspace_id, v_after, v_before, p_corrected_at);
+  end if;
+  return (
+    select coalesce(jsonb_agg(g.id order by g.id), '[]')
+    from jsonb_to_recordset(p_corrections::jsonb) as g (id uuid)
+    where g.id <> all (coalesce(v_ids, '{}'))
   );
 end
 $$;

@@ -136,23 +136,30 @@ as $$
 $$;
 
 
--- The number of occurrences of each value, as a JSON object; '{}' for null.
+-- The number of occurrences of each value, as a JSON object, less its occurrences in the second list. A count of 0 is
+-- left out; null is an empty list.
 create function llmlab_private.count_each(
-  p_values integer[]
+  p_values integer[],
+  p_removed integer[]
 ) returns jsonb
 language plpgsql immutable parallel safe security invoker set search_path = ''
 as $$
 begin
   -- The most frequent case, without a query: one call recorded at a time.
-  if cardinality(p_values) = 1 then
+  if cardinality(p_values) = 1 and p_removed is null then
     return jsonb_build_object(p_values[1], 1);
   end if;
   return (
     select coalesce(jsonb_object_agg(counted.value, counted.times), '{}')
     from (
-      select v.value, count(*) as times
-      from unnest(p_values) as v (value)
+      select v.value, sum(v.sign) as times
+      from (
+        select a.value, 1 as sign from unnest(p_values) as a (value)
+        union all
+        select r.value, -1 from unnest(p_removed) as r (value)
+      ) v
       group by v.value
+      having sum(v.sign) <> 0
     ) counted
   );
 end
@@ -239,6 +246,150 @@ end
 $$;
 
 
+-- The counts of both objects together; a count of 0 is left out.
+create function llmlab_private.add_counts(
+  p_counts jsonb,
+  p_others jsonb
+) returns jsonb
+language sql immutable parallel safe
+return jsonb_strip_nulls(p_counts || (
+  select coalesce(
+    jsonb_object_agg(o.key, nullif(o.value::bigint + coalesce((p_counts ->> o.key)::bigint, 0), 0)), '{}')
+  from jsonb_each_text(p_others) o
+));
+
+
+-- Adds events to the rollups and to the periods of the budgets, and takes others out of them: the new and the old values
+-- of corrected events, or only new ones. A threshold that the events cross and a model without a price create an alert.
+-- Rows are written in key order, so that concurrent writers wait for one another and never deadlock.
+create function llmlab_private.add_to_totals(
+  p_workspace_id uuid,
+  p_added public.events[],
+  p_removed public.events[],
+  p_now timestamptz
+) returns void
+language plpgsql security invoker set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_unpriced boolean;
+  v_alerts uuid[];
+begin
+  with changed as (
+    select 1 as sign, a.*, llmlab_private.spend_bucket(a."timestamp") as bucket from unnest(p_added) a
+    union all
+    select -1, a.*, llmlab_private.spend_bucket(a."timestamp") from unnest(p_removed) a
+  ),
+  hourly as (
+    insert into public.spend_hourly as h
+    select p_workspace_id, c.bucket, c.project, c.provider, c.model,
+      sum(c.sign),
+      coalesce(sum(c.sign) filter (where c.status <> 'success'), 0),
+      coalesce(sum(c.sign) filter (where c.cost is null), 0),
+      sum(c.sign * c.input_tokens),
+      sum(c.sign * c.cache_read_tokens),
+      sum(c.sign * c.cache_write_5m_tokens),
+      sum(c.sign * c.cache_write_1h_tokens),
+      sum(c.sign * c.output_tokens),
+      sum(c.sign * c.reasoning_tokens),
+      coalesce(sum(c.sign * c.cost), 0),
+      coalesce(sum(c.sign * c.cost) filter (where c.status <> 'success'), 0),
+      coalesce(sum(c.sign * c.latency_ms::numeric), 0),
+      llmlab_private.count_each(
+        array_agg(llmlab_private.latency_bucket(c.latency_ms)) filter (where c.latency_ms is not null and c.sign > 0),
+        array_agg(llmlab_private.latency_bucket(c.latency_ms)) filter (where c.latency_ms is not null and c.sign < 0))
+    from changed c
+    group by c.bucket, c.project, c.provider, c.model
+    order by c.bucket, c.project, c.provider, c.model
+    on conflict (workspace_id, bucket, project, provider, model) do update set
+      calls = h.calls + excluded.calls,
+      errors = h.errors + excluded.errors,
+      unpriced_calls = h.unpriced_calls + excluded.unpriced_calls,
+      input_tokens = h.input_tokens + excluded.input_tokens,
+      cache_read_tokens = h.cache_read_tokens + excluded.cache_read_tokens,
+      cache_write_5m_tokens = h.cache_write_5m_tokens + excluded.cache_write_5m_tokens,
+      cache_write_1h_tokens = h.cache_write_1h_tokens + excluded.cache_write_1h_tokens,
+      output_tokens = h.output_tokens + excluded.output_tokens,
+      reasoning_tokens = h.reasoning_tokens + excluded.reasoning_tokens,
+      cost = h.cost + excluded.cost,
+      error_cost = h.error_cost + excluded.error_cost,
+      latency_ms_sum = h.latency_ms_sum + excluded.latency_ms_sum,
+      latency = llmlab_private.add_counts(h.latency, excluded.latency)
+  ),
+  daily as (
+    insert into public.spend_daily as d
+    select p_workspace_id, llmlab_private.utc_day(c.bucket) as day, c.project, c.provider, c.model,
+      sum(c.sign),
+      coalesce(sum(c.sign) filter (where c.cost is null), 0),
+      sum(c.sign * (c.input_tokens::bigint + c.cache_read_tokens + c.cache_write_5m_tokens + c.cache_write_1h_tokens
+        + c.output_tokens)),
+      coalesce(sum(c.sign * c.cost), 0)
+    from changed c
+    group by day, c.project, c.provider, c.model
+    order by day, c.project, c.provider, c.model
+    on conflict (workspace_id, day, project, provider, model) do update set
+      calls = d.calls + excluded.calls,
+      unpriced_calls = d.unpriced_calls + excluded.unpriced_calls,
+      total_tokens = d.total_tokens + excluded.total_tokens,
+      cost = d.cost + excluded.cost
+  ),
+  tagged as (
+    insert into public.spend_by_tag as t
+    select p_workspace_id, tag.key, c.bucket, tag.value, sum(c.sign),
+      coalesce(sum(c.sign) filter (where c.cost is null), 0),
+      sum(c.sign * (c.input_tokens::bigint + c.cache_read_tokens + c.cache_write_5m_tokens + c.cache_write_1h_tokens
+        + c.output_tokens)),
+      coalesce(sum(c.sign * c.cost), 0)
+    from changed c
+    cross join lateral jsonb_each_text(c.tags) as tag (key, value)
+    where c.tags is not null
+    group by tag.key, c.bucket, tag.value
+    order by tag.key, c.bucket, tag.value
+    on conflict (workspace_id, key, bucket, value) do update set
+      calls = t.calls + excluded.calls,
+      unpriced_calls = t.unpriced_calls + excluded.unpriced_calls,
+      total_tokens = t.total_tokens + excluded.total_tokens,
+      cost = t.cost + excluded.cost
+  )
+  select bool_or(c.cost is null) filter (where c.sign > 0) into v_unpriced
+  from changed c;
+
+  -- Most calls need none of the following and do not pay for it.
+  if exists (select from public.budgets b where b.workspace_id = p_workspace_id) then
+    perform llmlab_private.count_against_budgets(p_workspace_id, p_added, p_removed, p_now);
+  end if;
+  if p_removed is not null then
+    delete from public.spend_hourly h
+    where h.workspace_id = p_workspace_id and h.calls = 0 and (h.bucket, h.project, h.provider, h.model) in (
+      select llmlab_private.spend_bucket(r."timestamp"), r.project, r.provider, r.model from unnest(p_removed) r);
+    delete from public.spend_daily d
+    where d.workspace_id = p_workspace_id and d.calls = 0 and (d.day, d.project, d.provider, d.model) in (
+      select llmlab_private.utc_day(r."timestamp"), r.project, r.provider, r.model from unnest(p_removed) r);
+    delete from public.spend_by_tag t
+    where t.workspace_id = p_workspace_id and t.calls = 0 and (t.key, t.bucket, t.value) in (
+      select tag.key, llmlab_private.spend_bucket(r."timestamp"), tag.value
+      from unnest(p_removed) r
+      cross join lateral jsonb_each_text(r.tags) as tag (key, value)
+      where r.tags is not null);
+  end if;
+  if v_unpriced then
+    with alerts as (
+      insert into public.alerts (workspace_id, id, kind, subject, created_at)
+      select p_workspace_id, gen_random_uuid(), 'unpriced_model', u.name, p_now
+      from (select distinct a.provider || '/' || a.model as name from unnest(p_added) a where a.cost is null) u
+      order by u.name
+      on conflict do nothing
+      returning id
+    )
+    select array_agg(a.id) into v_alerts from alerts a;
+    if v_alerts is not null then
+      perform llmlab_private.queue_deliveries(p_workspace_id, v_alerts, p_now);
+    end if;
+  end if;
+end
+$$;
+
+
 -- The number of rollup rows since a time that differ from a recount of the events, plus the days and budget periods
 -- that differ from a recount of the rollups. Zero is the only correct answer. Totals before the time from which events
 -- are kept cannot be recounted.
@@ -287,7 +438,9 @@ begin
     full join (select * from llmlab_private.budget_periods_recount where workspace_id = p_workspace_id) counted
       using (workspace_id, budget_id, period_start)
     join public.budgets b on b.workspace_id = p_workspace_id and b.id = budget_id
-    where (kept.spend, kept.unpriced_calls) is distinct from (counted.spend, counted.unpriced_calls)
+    -- A period whose only events were corrected away is counted as none.
+    where (coalesce(kept.spend, 0), coalesce(kept.unpriced_calls, 0))
+        is distinct from (coalesce(counted.spend, 0), coalesce(counted.unpriced_calls, 0))
       and (period_start >= v_kept or not llmlab_private.is_counted_by_event(
         b.project_key, b.provider, b.model_like, b.tag_key, b.api_key_id))
   );

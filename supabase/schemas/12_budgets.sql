@@ -145,10 +145,12 @@ from (
 group by 1, 2, 3;
 
 
--- Adds new events to the periods of the budgets that include them, and creates an alert for each threshold they cross.
+-- Adds events to the periods of the budgets that include them and takes others out, and creates an alert for each
+-- threshold that an added event crosses.
 create function llmlab_private.count_against_budgets(
   p_workspace_id uuid,
-  p_event_ids uuid[],
+  p_added public.events[],
+  p_removed public.events[],
   p_now timestamptz
 ) returns void
 language plpgsql security invoker set search_path = ''
@@ -157,15 +159,15 @@ as $$
 declare
   v_alerts uuid[];
 begin
-  with recorded as (
-    select e.*, llmlab_private.spend_bucket(e."timestamp") as bucket
-    from public.events e
-    where e.workspace_id = p_workspace_id and e.id = any (p_event_ids)
+  with changed as (
+    select 1 as sign, a.*, llmlab_private.spend_bucket(a."timestamp") as bucket from unnest(p_added) a
+    union all
+    select -1, a.*, llmlab_private.spend_bucket(a."timestamp") from unnest(p_removed) a
   ),
   cells as (
-    select r.bucket, r.project, r.provider, r.model, coalesce(sum(r.cost), 0) as cost,
-      count(*) filter (where r.cost is null) as unpriced_calls
-    from recorded r
+    select c.bucket, c.project, c.provider, c.model, coalesce(sum(c.sign * c.cost), 0) as cost,
+      coalesce(sum(c.sign) filter (where c.cost is null), 0) as unpriced_calls
+    from changed c
     group by 1, 2, 3, 4
   ),
   budgeted as (
@@ -181,14 +183,14 @@ begin
         and (b.model_like is null or c.model ilike b.model_like)
       where b.workspace_id = p_workspace_id and b.tag_key is null and b.api_key_id is null
       union all
-      select b.id, llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, r.bucket), coalesce(r.cost, 0),
-        (r.cost is null)::integer
+      select b.id, llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, c.bucket),
+        c.sign * coalesce(c.cost, 0), c.sign * (c.cost is null)::integer
       from public.budgets b
-      join recorded r on (b.project_key is null or r.project = b.project_key)
-        and (b.provider is null or r.provider = b.provider)
-        and (b.model_like is null or r.model ilike b.model_like)
-        and (b.tag_key is null or r.tags ->> b.tag_key = b.tag_value)
-        and (b.api_key_id is null or r.api_key_id = b.api_key_id)
+      join changed c on (b.project_key is null or c.project = b.project_key)
+        and (b.provider is null or c.provider = b.provider)
+        and (b.model_like is null or c.model ilike b.model_like)
+        and (b.tag_key is null or c.tags ->> b.tag_key = b.tag_value)
+        and (b.api_key_id is null or c.api_key_id = b.api_key_id)
       where b.workspace_id = p_workspace_id and (b.tag_key is not null or b.api_key_id is not null)
     ) m
     group by m.budget_id, m.period_start

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmlab._bounds import bounded
-from llmlab._ids import id_of_response
+from llmlab._ids import is_unique
 from llmlab_cli.imports.presets import FIELDS, PRESETS, Fields
 from llmlab_cli.imports.values import InvalidValue, count, lookup, moment, number, usd
 
@@ -87,7 +87,7 @@ class Reader:
             if parts := _parts(fields, kind):
                 event["tags" if kind == "tag" else kind] = parts
         event.update(self._cost(fields))
-        event["id"] = _id(fields, provider, digest, repeat)
+        event |= _identity(fields, digest, repeat)
         return bounded(event)
 
     def _counts(self, fields: Fields, status: str) -> dict[str, int]:
@@ -157,14 +157,14 @@ def _parts(fields: Fields, kind: str) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, Decimal) else value for key, value in found.items()}
 
 
-def _id(fields: Fields, provider: str, digest: str, repeat: int) -> str:
-    """An event id that stays the same when a call is imported again, also from another file."""
+def _identity(fields: Fields, digest: str, repeat: int) -> dict[str, str]:
+    """The id of an event, which stays the same when a call is imported again, also from another file."""
     if line := fields.get("line"):
-        return f"line:{hashlib.sha256(str(line).encode()).hexdigest()}"
+        return {"id": f"line:{hashlib.sha256(str(line).encode()).hexdigest()}"}
     own = fields.get("id")
     if own is None:
-        return f"row:{digest}" + (f":{repeat}" if repeat else "")
+        return {"id": f"row:{digest}" + (f":{repeat}" if repeat else "")}
     own = str(own)
-    if fields.get("is_response_id") and (found := id_of_response(provider, own)):
-        return found
-    return own if len(own) <= _MAX_ID_LENGTH else f"id:{hashlib.sha256(own.encode()).hexdigest()}"
+    if fields.get("is_response_id") and is_unique(own):
+        return {"response_id": own}
+    return {"id": own if len(own) <= _MAX_ID_LENGTH else f"id:{hashlib.sha256(own.encode()).hexdigest()}"}
