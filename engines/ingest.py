@@ -11,6 +11,7 @@ from engines.events import EventEngine
 from providers import PriceBook
 from providers.formats import (
     ERROR_TYPE,
+    MODEL_GROUP,
     PROJECT,
     TAG,
     Counts,
@@ -115,16 +116,16 @@ class IngestEngine:
 
     def _event(self, identity: Identity, span: Span, call: ReportedCall) -> dict[str, Any]:
         """The fields of the event of a span. Raises Invalid for a start time out of range."""
-        provider = self._provider(call)
+        provider, model = self._prices.names(call.provider, call.model, call.requested)
         own_id = f"{span.trace_id}:{span.span_id}"
         event: dict[str, Any] = {
             **(call.counts or Counts(0, 0)).fields(),
             **(error_fields(span.attributes.get(ERROR_TYPE) or span.exception) if span.failed else {}),
             "provider": provider,
-            "model": call.model,
+            "model": model,
             "id": event_id(provider, call.response_id) or own_id,
             "timestamp": _time(span.start),
-            "tags": _tags(span.resource),
+            "tags": _tags(span.resource, call.group),
             "metadata": {"trace_id": span.trace_id, "span_id": span.span_id, "scope": span.scope[:_LONGEST_NAME]},
         }
         if span.end >= span.start:
@@ -135,14 +136,6 @@ class IngestEngine:
             event["fallback_cost"] = call.cost
         project = _project(identity, span)
         return event | ({} if project is None else {"project": project})
-
-    def _provider(self, call: ReportedCall) -> str:
-        """The provider by its name in the price list, or by that of its model."""
-        if call.provider:
-            # In names such as `groq.chat` the first part is the vendor's.
-            vendor = self._prices.provider(call.provider) or self._prices.provider(call.provider.split(".")[0])
-            return call.provider if vendor is None else vendor.id
-        return self._prices.provider_of(call.model) or "unknown"
 
     async def litellm(self, identity: Identity, body: bytes) -> BatchResult:
         """Records the calls of LiteLLM's generic API callback: a list, a single one, or one in each line.
@@ -188,7 +181,7 @@ class IngestEngine:
         return result.model_copy(update={"rejected": sorted(rejected, key=lambda rejection: rejection.index)})
 
     def _litellm_event(self, identity: Identity, payload: Mapping[str, Any]) -> dict[str, Any] | None:
-        event = litellm_event(payload)
+        event = litellm_event(payload, self._prices.names)
         if event is not None and identity.project is not None:
             event.pop("project", None)
         return event
@@ -273,10 +266,11 @@ def _is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
-def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
-    """The sender's own tags, and those of the resource that there is room for."""
+def _tags(resource: Mapping[str, Any], group: str | None) -> dict[str, str]:
+    """The sender's own tags, and the model group and those of the resource that there is room for."""
     tags = {key.removeprefix(TAG): str(value) for key, value in resource.items() if key.startswith(TAG)}
     named = {
+        MODEL_GROUP: group,
         "environment": resource.get("deployment.environment.name") or resource.get("deployment.environment"),
         "service": _service(resource),
         "namespace": resource.get("service.namespace"),

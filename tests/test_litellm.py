@@ -94,8 +94,7 @@ async def test_the_cost_from_litellm_is_used_where_none_can_be_calculated(ada: M
             named(3, cache_hit=True, response_cost=0.0),
             named(4, metadata={"usage_object": audio}, response_cost=0.012),
             named(5, model="dall-e-3", response_cost=0.04, **none),
-            # Neither tokens nor a cost: a listing of files, or the like.
-            named(6, response_cost=0.0, **none),
+            named(6, call_type="alist_files", response_cost=0.0, **none),
         ],
     )
     assert answer == {"recorded": 6, "duplicates": 0, "rejected": []}

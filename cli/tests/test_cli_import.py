@@ -19,7 +19,8 @@ from llmlab._ids import id_of_response
 from llmlab_cli import exact
 from llmlab_cli.imports import files, sending, values
 from llmlab_cli.imports.presets import LITELLM_VENDORS
-from providers.formats.calls import event_id, vendor_name
+from providers import PriceBook
+from providers.formats.calls import event_id
 from tests.support.workspace import Double, Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -450,11 +451,11 @@ def test_a_call_that_litellm_has_sent_itself_is_counted_once(
 
 
 def test_ids_and_vendors_are_those_of_the_server() -> None:
-    assert {name: vendor_name(name) for name in LITELLM_VENDORS} == LITELLM_VENDORS
+    assert {name: PriceBook().provider_id(name) for name in LITELLM_VENDORS} == LITELLM_VENDORS
     for provider in ("openai", "anthropic", "p" * 64):
         for length in (1, 15, 16, 17, 62, 63, 64, 111, 112, 117, 118, 119, 120, 121, 122, 128, 200):
             assert id_of_response(provider, "x" * length) == event_id(provider, "x" * length)
-    assert id_of_response(" OpenAI ", "x" * 20) == event_id(vendor_name(" OpenAI "), "x" * 20)
+    assert id_of_response(" OpenAI ", "x" * 20) == event_id(PriceBook().provider_id(" OpenAI "), "x" * 20)
 
 
 def test_observations_of_langfuse(llmlab: Program, tmp_path: Path) -> None:

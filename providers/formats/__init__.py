@@ -1,12 +1,13 @@
 """How others report model calls: OpenTelemetry spans and LiteLLM records. No network, no database, no clock."""
 
 from providers.formats.calls import Counts, ReportedCall, error_fields, event_id
-from providers.formats.litellm import litellm_event
+from providers.formats.litellm import MODEL_GROUP, litellm_event
 from providers.formats.otlp import Span, read_spans
 from providers.formats.spans import ERROR_TYPE, PROJECT, TAG, parse_call, wanted
 
 __all__ = [
     "ERROR_TYPE",
+    "MODEL_GROUP",
     "PROJECT",
     "TAG",
     "Counts",
