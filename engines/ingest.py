@@ -123,7 +123,7 @@ class IngestEngine:
             **(error_fields(span.attributes.get(ERROR_TYPE) or span.exception) if span.failed else {}),
             "provider": provider,
             "model": model,
-            "id": event_id(provider, call.response_id) or own_id,
+            "id": event_id(provider, call.response_id) or call.call_id or own_id,
             "timestamp": _time(span.start),
             "tags": _tags(span.resource, call.group),
             "metadata": {"trace_id": span.trace_id, "span_id": span.span_id, "scope": span.scope[:_LONGEST_NAME]},

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from providers.base import Model, Provider, price_at, provider_named
-from providers.reported import call_names, provider_id, provider_of
 from providers.capabilities import BATCH, RETIREMENTS, BatchTier, Caching, Capability, Retirement, caching, capability
 from providers.corrections import CORRECTIONS, SOURCE
 from providers.custom import NO_CUSTOM_PRICES, CustomPrices, custom_cost, custom_rates
 from providers.listing import Listing, is_listed, listing
+from providers.reported import call_names, provider_id, provider_of
 from schemas.usage import Price, Rates, Usage
 from utils.errors import Invalid
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from json import JSONDecodeError
 from typing import Any, NamedTuple
 
-from providers.formats.calls import Counts, first, mapping, with_writes
+from providers.formats.calls import Counts, count, mapping, with_writes
 from utils import json
 
 _LONGEST_OBJECT = 64 * 1024
@@ -26,18 +26,39 @@ class CountNames(NamedTuple):
     written_1h: Names = ()
     reasoning: Names = ()
 
-    def all(self) -> frozenset[str]:
-        """All names."""
-        return frozenset(name for names in self for name in names)
 
-    def read_from(self, attributes: Mapping[str, Any]) -> Counts | None:
-        """The counts, each under the first of its names that has one; None when neither side was counted."""
-        if not any(_is_count(attributes.get(name)) for name in (*self.input, *self.output)):
+class CountReader:
+    """Reads the counts of a convention from attributes."""
+
+    def __init__(self, names: CountNames) -> None:
+        # Field and rank of each name, so that each attribute is looked at once.
+        self._places = {
+            name: (field, -rank) for field, of_field in enumerate(names) for rank, name in enumerate(of_field)
+        }
+        self.names = frozenset(self._places)
+
+    def read(self, attributes: Mapping[str, Any]) -> Counts | None:
+        """The counts, each under the best of its names that is not 0; None when neither side was counted."""
+        found: list[tuple[int, int]] = [_NONE] * len(CountNames._fields)
+        counted = False
+        for name in attributes.keys() & self.names:
+            field, rank = self._places[name]
+            value = attributes[name]
+            counted = counted or (field < _SIDES and _is_count(value))
+            tokens = count(value)
+            if tokens:
+                found[field] = max(found[field], (rank, tokens))
+        if not counted:
             return None
-        found = [first(*map(attributes.get, names)) for names in self]
-        input, output, read, written, written_5m, written_1h, reasoning = found
+        input, output, read, written, written_5m, written_1h, reasoning = (tokens for _, tokens in found)
         counts = Counts(input, output, cache_read=read, reasoning=reasoning)
-        return with_writes(counts, written, written_5m, written_1h)
+        return with_writes(counts, written, written_5m, written_1h) if written or written_5m or written_1h else counts
+
+
+# Rank and tokens of a count that was not found.
+_NONE = (-1_000, 0)
+# The first fields: what was sent to the model and what it answered.
+_SIDES = 2
 
 
 def _is_count(value: object) -> bool:

@@ -44,7 +44,8 @@ class ReportedCall(NamedTuple):
     """A model call. `counts` is None when it was not counted; `cost` is the sender's estimate, used without a price.
 
     `provider` and `model` are as reported, and `provider` may be empty. `requested` is the model that was asked for,
-    and `group` the name of a proxy for it. `free` marks an answer that cost nothing, since it came from a cache on this
+    and `group` the name of a proxy for it. `call_id` is the sender's own id of the call, which identifies it where the
+    vendor's does not. `free` marks an answer that cost nothing, since it came from a cache on this
     side of the vendor.
     """
 
@@ -56,11 +57,12 @@ class ReportedCall(NamedTuple):
     free: bool = False
     requested: str | None = None
     group: str | None = None
+    call_id: str | None = None
 
 
 def vendor_response_id(reported: str | None) -> str | None:
     """The vendor's own id of a response."""
-    wrapped = _WRAPPED_ID.fullmatch(reported or "")
+    wrapped = _WRAPPED_ID.fullmatch(reported) if reported is not None and reported.startswith("resp_") else None
     if wrapped is None:
         return reported
     try:
@@ -129,9 +131,7 @@ def with_parts(counts: Counts, usage: Mapping[str, Any]) -> Counts:
         return counts
     written = counts.cache_write + counts.cache_write_1h
     return with_writes(
-        counts._replace(
-            cache_read=counts.cache_read or told.cache_read, reasoning=counts.reasoning or told.reasoning
-        ),
+        counts._replace(cache_read=counts.cache_read or told.cache_read, reasoning=counts.reasoning or told.reasoning),
         written,
         told.cache_write,
         counts.cache_write_1h or told.cache_write_1h,
@@ -150,7 +150,9 @@ def whole(counts: Counts | None) -> Counts | None:
     """
     if counts is None or not (counts.input or counts.output):
         return None
-    return with_cached(counts) if counts.cache_read + counts.cache_write + counts.cache_write_1h > counts.input else counts
+    return (
+        with_cached(counts) if counts.cache_read + counts.cache_write + counts.cache_write_1h > counts.input else counts
+    )
 
 
 def count(value: object) -> int:

@@ -8,8 +8,10 @@ The input includes what was read from and written to the cache
 
 import ast
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from providers.formats.attributes import CountNames, parsed, text
+from providers.formats.attributes import CountNames, CountReader, parsed, text
 from providers.formats.calls import (
     Counts,
     ReportedCall,
@@ -23,57 +25,61 @@ from providers.formats.calls import (
 from providers.formats.litellm import answering_model
 from providers.formats.otlp import Span
 
-_COUNTS = CountNames(
-    input=("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens"),
-    output=("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens"),
-    read=(
-        "gen_ai.usage.cache_read.input_tokens",
-        "gen_ai.usage.cache_read_input_tokens",
-        "gen_ai.usage.input_tokens.cached",
-        "gen_ai.usage.prompt_tokens_details.cached_tokens",
-        "gen_ai.usage.details.cache_read_tokens",
-        "gen_ai.usage.details.cache_read_input_tokens",
-    ),
-    written=(
-        "gen_ai.usage.cache_creation.input_tokens",
-        "gen_ai.usage.cache_creation_input_tokens",
-        "gen_ai.usage.cache_write.input_tokens",
-        "gen_ai.usage.cache_write_input_tokens",
-        "gen_ai.usage.input_tokens.cache_write",
-        "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
-        "gen_ai.usage.details.cache_write_tokens",
-        "gen_ai.usage.details.cache_creation_input_tokens",
-    ),
-    written_5m=(
-        "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
-        "gen_ai.usage.details.ephemeral_5m_input_tokens",
-    ),
-    written_1h=(
-        "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
-        "gen_ai.usage.details.ephemeral_1h_input_tokens",
-    ),
-    reasoning=(
-        "gen_ai.usage.reasoning.output_tokens",
-        "gen_ai.usage.reasoning_tokens",
-        "gen_ai.usage.output_tokens.reasoning",
-        "gen_ai.usage.completion_tokens_details.reasoning_tokens",
-        "gen_ai.usage.details.reasoning_tokens",
-        # Of Gemini and Claude in Pydantic AI.
-        "gen_ai.usage.details.thoughts_tokens",
-        "gen_ai.usage.details.thinking_tokens",
-        "llm.usage.reasoning_tokens",
-    ),
+_COUNTS = CountReader(
+    CountNames(
+        input=("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens"),
+        output=("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens"),
+        read=(
+            "gen_ai.usage.cache_read.input_tokens",
+            "gen_ai.usage.cache_read_input_tokens",
+            "gen_ai.usage.input_tokens.cached",
+            "gen_ai.usage.prompt_tokens_details.cached_tokens",
+            "gen_ai.usage.details.cache_read_tokens",
+            "gen_ai.usage.details.cache_read_input_tokens",
+        ),
+        written=(
+            "gen_ai.usage.cache_creation.input_tokens",
+            "gen_ai.usage.cache_creation_input_tokens",
+            "gen_ai.usage.cache_write.input_tokens",
+            "gen_ai.usage.cache_write_input_tokens",
+            "gen_ai.usage.input_tokens.cache_write",
+            "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
+            "gen_ai.usage.details.cache_write_tokens",
+            "gen_ai.usage.details.cache_creation_input_tokens",
+        ),
+        written_5m=(
+            "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+            "gen_ai.usage.details.ephemeral_5m_input_tokens",
+        ),
+        written_1h=(
+            "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+            "gen_ai.usage.details.ephemeral_1h_input_tokens",
+        ),
+        reasoning=(
+            "gen_ai.usage.reasoning.output_tokens",
+            "gen_ai.usage.reasoning_tokens",
+            "gen_ai.usage.output_tokens.reasoning",
+            "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+            "gen_ai.usage.details.reasoning_tokens",
+            # Of Gemini and Claude in Pydantic AI.
+            "gen_ai.usage.details.thoughts_tokens",
+            "gen_ai.usage.details.thinking_tokens",
+            "llm.usage.reasoning_tokens",
+        ),
+    )
 )
 # The usage of the vendor's answer, from Logfire.
 _VENDOR_USAGE = "gen_ai.usage.raw"
-_OPERATION = ("gen_ai.operation.name", "llm.request.type")
+OPERATION = "gen_ai.operation.name"
+_OPERATION = (OPERATION, "llm.request.type")
 _PROVIDER = ("gen_ai.provider.name", "gen_ai.system")
 _REQUESTED = "gen_ai.request.model"
 _ANSWERING = "gen_ai.response.model"
 _RESPONSE_ID = "gen_ai.response.id"
 # The cost by LiteLLM, Pydantic AI and Logfire, and OpenLIT.
 _COST = ("gen_ai.cost.total_cost", "operation.cost", "gen_ai.usage.cost")
-_TRACELOOP_KIND = "traceloop.span.kind"
+TRACELOOP_KIND = "traceloop.span.kind"
+_LOGFIRE_TYPE = "logfire.span_type"
 # Names of operations that make no call themselves, but may report the tokens of those within them.
 _NO_CALL = re.compile(r"agent|tool|workflow|task|step|plan|memory|retriev|guardrail|session|thread|evaluat")
 
@@ -82,11 +88,14 @@ _LITELLM_SCOPE = "litellm"
 _LITELLM_USAGE = "metadata.usage_object"
 _LITELLM_CACHE_HIT = "litellm.cache_hit"
 _LITELLM_GROUP = "litellm.model_group"
+_LITELLM_CALL_ID = "litellm.call_id"
+# The parameters that LiteLLM keeps from the caller, as JSON. Before version 1.109 only they show a hit of its cache.
+_LITELLM_HIDDEN = "hidden_params"
 _LONGEST_LITERAL = 4096
 
-WANTED = _COUNTS.all() | {
-    _VENDOR_USAGE, *_OPERATION, *_PROVIDER, _REQUESTED, _ANSWERING, _RESPONSE_ID, *_COST, _TRACELOOP_KIND,
-    _LITELLM_USAGE, _LITELLM_CACHE_HIT, _LITELLM_GROUP,
+WANTED = _COUNTS.names | {
+    _VENDOR_USAGE, *_OPERATION, *_PROVIDER, _REQUESTED, _ANSWERING, _RESPONSE_ID, *_COST, TRACELOOP_KIND, _LOGFIRE_TYPE,
+    _LITELLM_USAGE, _LITELLM_CACHE_HIT, _LITELLM_GROUP, _LITELLM_CALL_ID, _LITELLM_HIDDEN,
 }  # fmt: skip
 
 
@@ -101,11 +110,14 @@ def genai_call(span: Span) -> ReportedCall | None:
     counts = _counts(span)
     response_id = text(attributes, _RESPONSE_ID)
     # OpenLLMetry marks workflows and the like, but also some spans of calls.
-    if _TRACELOOP_KIND in attributes and (counts is None or response_id is None):
+    if TRACELOOP_KIND in attributes and (counts is None or response_id is None):
         return None
     if operation is None and counts is None:
         return None
-    free = attributes.get(_LITELLM_CACHE_HIT) is True
+    # Logfire reports the answer of a stream by a span of its own.
+    if _LOGFIRE_TYPE in attributes and counts is None and response_id is None and not span.failed:
+        return None
+    free = span.scope == _LITELLM_SCOPE and _is_cached(attributes)
     group = None
     if span.scope == _LITELLM_SCOPE:
         model, group = answering_model(answering, requested, text(attributes, _LITELLM_GROUP))
@@ -119,11 +131,21 @@ def genai_call(span: Span) -> ReportedCall | None:
         free=free,
         requested=requested,
         group=group,
+        call_id=text(attributes, _LITELLM_CALL_ID),
     )
 
 
+def _is_cached(attributes: Mapping[str, Any]) -> bool:
+    """Whether the answer is from LiteLLM's cache."""
+    told = attributes.get(_LITELLM_CACHE_HIT)
+    if isinstance(told, bool):
+        return told
+    hidden = parsed(attributes.get(_LITELLM_HIDDEN))
+    return text(hidden, "cache_key") is not None and billed(hidden.get("response_cost")) is None
+
+
 def _counts(span: Span) -> Counts | None:
-    counts = _COUNTS.read_from(span.attributes)
+    counts = _COUNTS.read(span.attributes)
     if span.scope == _LITELLM_SCOPE:
         return _litellm_counts(span.attributes.get(_LITELLM_USAGE)) or counts
     if counts is None:

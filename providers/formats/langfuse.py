@@ -1,4 +1,4 @@
-"""Calls by Langfuse's SDK from version 3 on (https://github.com/langfuse/langfuse-python, langfuse/_client/attributes.py).
+"""Calls by Langfuse's SDK from version 3 on (github.com/langfuse/langfuse-python, langfuse/_client/attributes.py).
 
 A usage has the form of OpenAI, or parts of Langfuse's own. These add up: `input` leaves out `input_cached_tokens`,
 `input_cache_read` and the like (langfuse/langchain/CallbackHandler.py), unless the total shows that it includes them.
@@ -16,7 +16,10 @@ _MODEL = "langfuse.observation.model.name"
 _USAGE = "langfuse.observation.usage_details"
 _COST = "langfuse.observation.cost_details"
 
-WANTED = frozenset({TYPE, _MODEL, _USAGE, _COST})
+# LangChain's name of the provider, in quotes.
+_PROVIDER = "langfuse.observation.metadata.ls_provider"
+
+WANTED = frozenset({TYPE, _MODEL, _USAGE, _COST, _PROVIDER})
 
 
 def langfuse_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
@@ -26,7 +29,7 @@ def langfuse_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
         return None
     usage = parsed(attributes.get(_USAGE))
     return ReportedCall(
-        provider="",
+        provider=(text(attributes, _PROVIDER) or "").strip('"'),
         model=model,
         response_id=None,
         counts=whole(usage_counts(usage) or _parts(usage)),

@@ -60,7 +60,8 @@ def litellm_event(payload: Mapping[str, Any], names: CallNames) -> dict[str, Any
         "provider": provider,
         "model": model or None,
         "tags": _tags(payload.get("request_tags"), metadata, group),
-        "id": event_id(provider, response_id) or payload.get("litellm_call_id"),
+        # An answer from LiteLLM's cache has the id of the call that was paid for.
+        "id": (None if hit else event_id(provider, response_id)) or payload.get("litellm_call_id"),
     }
     if metadata.get("user_api_key_project_alias"):
         event["project"] = metadata["user_api_key_project_alias"]

@@ -8,17 +8,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from providers.formats.attributes import CountNames, parsed, text
+from providers.formats.attributes import CountNames, CountReader, parsed, text
 from providers.formats.calls import ReportedCall, billed, mapping, whole, with_parts
 
 KIND = "openinference.span.kind"
 _CALLS = frozenset({"LLM", "EMBEDDING"})
-_COUNTS = CountNames(
-    input=("llm.token_count.prompt",),
-    output=("llm.token_count.completion",),
-    read=("llm.token_count.prompt_details.cache_read", "llm.token_count.prompt_details.cache_input"),
-    written=("llm.token_count.prompt_details.cache_write",),
-    reasoning=("llm.token_count.completion_details.reasoning",),
+_COUNTS = CountReader(
+    CountNames(
+        input=("llm.token_count.prompt",),
+        output=("llm.token_count.completion",),
+        read=("llm.token_count.prompt_details.cache_read", "llm.token_count.prompt_details.cache_input"),
+        written=("llm.token_count.prompt_details.cache_write",),
+        reasoning=("llm.token_count.completion_details.reasoning",),
+    )
 )
 _MODEL = ("llm.response.model_name", "llm.model_name", "embedding.model_name")
 _PROVIDER = ("llm.provider", "llm.system")
@@ -28,13 +30,12 @@ _PARAMETERS = "llm.invocation_parameters"
 _RESPONSE_ID = "gen_ai.response.id"
 # The vendor's own answer, or that of a framework around it.
 _OUTPUT = "output.value"
-# The id of an answer that is too long to parse. In an assembled stream, it follows the choices. Quotes within a text
-# are escaped.
+# The id in the vendor's own answer. In an assembled stream, it follows the choices. Quotes within a text are escaped.
 _ANSWER_ID = re.compile(r'\{\s*(?:"choices":\s*\[.*\],\s*)?"id":\s*"([A-Za-z0-9_-]{16,100})"', re.DOTALL)
 # Ids of LangChain's own runs.
 _RUN_ID = re.compile(r"(?:lc_)?run-")
 
-WANTED = _COUNTS.all() | {KIND, *_MODEL, *_PROVIDER, _COST, _PARAMETERS, _RESPONSE_ID, _OUTPUT}
+WANTED = _COUNTS.names | {KIND, *_MODEL, *_PROVIDER, _COST, _PARAMETERS, _RESPONSE_ID, _OUTPUT}
 
 
 def openinference_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
@@ -44,15 +45,18 @@ def openinference_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
     if attributes[KIND] not in _CALLS or model is None:
         return None
     output = text(attributes, _OUTPUT) or ""
-    answers = list(_answers(parsed(output)))
-    counts = _COUNTS.read_from(attributes)
+    counts = _COUNTS.read(attributes)
+    id_of_answer = _ANSWER_ID.match(output)
+    # The vendor's own answer tells no more than the attributes, unless something was written to the cache.
+    needed = id_of_answer is None or (counts is not None and counts.cache_write)
+    answers = list(_answers(parsed(output))) if needed else []
     for answer in answers:
         for name in ("usage", "token_usage", "usage_metadata"):
             counts = counts and with_parts(counts, _usage(mapping(answer.get(name))))
     return ReportedCall(
         provider=text(attributes, *_PROVIDER) or "",
         model=model,
-        response_id=_response_id(answers, output) or text(attributes, _RESPONSE_ID),
+        response_id=id_of_answer[1] if id_of_answer else _response_id(answers) or text(attributes, _RESPONSE_ID),
         counts=whole(counts),
         cost=billed(attributes.get(_COST)),
         requested=requested,
@@ -94,10 +98,6 @@ def _usage(usage: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _response_id(answers: list[Mapping[str, Any]], output: str) -> str | None:
+def _response_id(answers: list[Mapping[str, Any]]) -> str | None:
     ids = (text(answer, "id") for answer in answers)
-    found = next((id for id in ids if id is not None and not _RUN_ID.match(id)), None)
-    if found is not None:
-        return found
-    match = _ANSWER_ID.match(output)
-    return match[1] if match else None
+    return next((id for id in ids if id is not None and not _RUN_ID.match(id)), None)

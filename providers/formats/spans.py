@@ -4,8 +4,11 @@ Each has a module, which tells whether its count of the prompt includes the cach
 than the input it should be a part of shows that the input leaves it out.
 """
 
+import re
+from typing import NamedTuple
+
 from providers.formats import genai, langfuse, openinference, vercel
-from providers.formats.calls import ReportedCall, vendor_response_id
+from providers.formats.calls import ReportedCall, count, vendor_response_id
 from providers.formats.otlp import Span
 
 PROJECT = "llmlab.project"
@@ -17,19 +20,26 @@ _RESOURCE = frozenset(
 _WANTED = genai.WANTED | openinference.WANTED | vercel.WANTED | langfuse.WANTED | _RESOURCE | {ERROR_TYPE}
 # Parts of the names of attributes that a call has in every convention.
 _MODEL_NAME, _COUNT_NAME = "model", "token"
+# Numbers of tokens that limit a request or measure its speed or price.
+_NO_COUNT = re.compile(r"max|limit|budget|time|per_|price|cost")
+# Attributes that say what a span is.
+_KNOWN = frozenset({genai.OPERATION, genai.TRACELOOP_KIND, openinference.KIND, vercel.OPERATION_ID, langfuse.TYPE})
 _MOST_NAMES = 16
 _LONGEST_NAME = 128
 
 
 def wanted(key: str) -> bool:
     """Whether attributes of this name are read. Prompts and answers are in other ones."""
-    return key in _WANTED or key.startswith(TAG)
+    return key in _WANTED or key.startswith(TAG) or _COUNT_NAME in key or _MODEL_NAME in key
 
 
 def parse_call(span: Span) -> ReportedCall | None:
     """The model call of a span; None for another span, and for one that only sums up the calls within it."""
     call = _read(span)
-    return None if call is None else call._replace(response_id=vendor_response_id(call.response_id))
+    if call is None:
+        return None
+    own_id = vendor_response_id(call.response_id)
+    return call if own_id == call.response_id else call._replace(response_id=own_id)
 
 
 def _read(span: Span) -> ReportedCall | None:
@@ -40,3 +50,30 @@ def _read(span: Span) -> ReportedCall | None:
     if langfuse.TYPE in span.attributes:
         return langfuse.langfuse_call(span.attributes) or genai.genai_call(span)
     return genai.genai_call(span)
+
+
+class UnreadCall(NamedTuple):
+    """A span that looks like a model call, of a convention that is not known: its scope and names of its attributes."""
+
+    scope: str
+    names: tuple[str, ...]
+
+
+def unread_call(span: Span) -> UnreadCall | None:
+    """What a span tells that `parse_call` did not understand although it has a model and a count of tokens.
+
+    None for spans of known conventions, also for those that they say are no calls.
+    """
+    attributes = span.attributes
+    if not _KNOWN.isdisjoint(attributes):
+        return None
+    models = [name for name, value in attributes.items() if _MODEL_NAME in name and isinstance(value, str) and value]
+    counts = [name for name, value in attributes.items() if _is_count(name, value)]
+    if not models or not counts:
+        return None
+    names = sorted(name[:_LONGEST_NAME] for name in (*models, *counts))
+    return UnreadCall(span.scope[:_LONGEST_NAME], tuple(names[:_MOST_NAMES]))
+
+
+def _is_count(name: str, value: object) -> bool:
+    return count(value) > 0 and _COUNT_NAME in name and not _NO_COUNT.search(name)

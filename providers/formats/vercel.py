@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from providers.formats.attributes import CountNames, parsed, text
+from providers.formats.attributes import CountNames, CountReader, parsed, text
 from providers.formats.calls import Counts, ReportedCall, first, mapping, usage_counts, whole, with_cached, with_writes
 
 OPERATION_ID = "ai.operationId"
@@ -17,12 +17,14 @@ _CALLS = (".doGenerate", ".doStream", ".doEmbed")
 _READ = "ai.usage.inputTokenDetails.cacheReadTokens"
 _WRITTEN = "ai.usage.inputTokenDetails.cacheWriteTokens"
 _UNCACHED = "ai.usage.inputTokenDetails.noCacheTokens"
-_COUNTS = CountNames(
-    input=("ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens", "gen_ai.usage.input_tokens"),
-    output=("ai.usage.outputTokens", "ai.usage.completionTokens", "gen_ai.usage.output_tokens"),
-    read=(_READ, "ai.usage.cachedInputTokens"),
-    written=(_WRITTEN,),
-    reasoning=("ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"),
+_COUNTS = CountReader(
+    CountNames(
+        input=("ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens", "gen_ai.usage.input_tokens"),
+        output=("ai.usage.outputTokens", "ai.usage.completionTokens", "gen_ai.usage.output_tokens"),
+        read=(_READ, "ai.usage.cachedInputTokens"),
+        written=(_WRITTEN,),
+        reasoning=("ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"),
+    )
 )
 _MODEL = ("ai.response.model", "ai.model.id", "gen_ai.response.model", "gen_ai.request.model")
 _REQUESTED = ("ai.model.id", "gen_ai.request.model")
@@ -31,7 +33,7 @@ _RESPONSE_ID = ("ai.response.id", "gen_ai.response.id")
 _METADATA = "ai.response.providerMetadata"
 _LEAVES_CACHED_OUT = re.compile(r"anthropic|bedrock")
 
-WANTED = _COUNTS.all() | {OPERATION_ID, _UNCACHED, *_MODEL, *_PROVIDER, *_RESPONSE_ID, _METADATA}
+WANTED = _COUNTS.names | {OPERATION_ID, _UNCACHED, *_MODEL, *_PROVIDER, *_RESPONSE_ID, _METADATA}
 
 
 def vercel_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
@@ -50,7 +52,7 @@ def vercel_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
 
 
 def _counts(attributes: Mapping[str, Any], provider: str) -> Counts | None:
-    counts = _COUNTS.read_from(attributes)
+    counts = _COUNTS.read(attributes)
     if counts is None:
         return None
     metadata = parsed(attributes.get(_METADATA))
