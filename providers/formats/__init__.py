@@ -3,7 +3,7 @@
 from providers.formats.calls import Counts, ReportedCall, error_fields, event_id
 from providers.formats.litellm import MODEL_GROUP, litellm_event
 from providers.formats.otlp import Span, read_spans
-from providers.formats.spans import ERROR_TYPE, PROJECT, TAG, parse_call, wanted
+from providers.formats.spans import ERROR_TYPE, PROJECT, TAG, UnreadCall, parse_call, unread_call, wanted
 
 __all__ = [
     "ERROR_TYPE",
@@ -13,10 +13,12 @@ __all__ = [
     "Counts",
     "ReportedCall",
     "Span",
+    "UnreadCall",
     "error_fields",
     "event_id",
     "litellm_event",
     "parse_call",
     "read_spans",
+    "unread_call",
     "wanted",
 ]

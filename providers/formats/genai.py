@@ -58,6 +58,7 @@ _COUNTS = CountReader(
         reasoning=(
             "gen_ai.usage.reasoning.output_tokens",
             "gen_ai.usage.reasoning_tokens",
+            "gen_ai.usage.reasoning_output_tokens",
             "gen_ai.usage.output_tokens.reasoning",
             "gen_ai.usage.completion_tokens_details.reasoning_tokens",
             "gen_ai.usage.details.reasoning_tokens",
