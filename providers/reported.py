@@ -6,6 +6,8 @@ from providers.base import model_ids, provider_named, vendor_of
 from providers.corrections import CORRECTIONS
 from providers.listing import is_listed
 
+# Names of a provider that say that it is not known.
+_NOBODY = frozenset({"", "unknown"})
 # Providers whose own names of models have no slash: one in a reported name is part of a path to the model.
 _WITHOUT_PATHS = frozenset({"aws", "google"})
 
@@ -25,7 +27,8 @@ def provider_of(model: str) -> str | None:
 @lru_cache(maxsize=8192)
 def call_names(provider: str, model: str, requested: str | None) -> tuple[str, str]:
     """See `PriceBook.names`."""
-    named = provider_id(provider) if provider.strip() else _provider_told_by(model, requested)
+    told = provider.strip().lower() not in _NOBODY
+    named = provider_id(provider) if told else _provider_told_by(model, requested)
     return named, _model_name(named, model.strip())
 
 

@@ -162,6 +162,7 @@ def test_the_answer_of_a_stream_that_logfire_reports_apart_is_the_call() -> None
         ("openrouter", "openai/gpt-4o", None, ("openrouter", "openai/gpt-4o")),
         ("", "openai/gpt-4o", None, ("openai", "gpt-4o")),
         ("", "gpt", "gpt-5", ("openai", "gpt")),
+        ("unknown", "gpt-5-2025-08-07", None, ("openai", "gpt-5-2025-08-07")),
         ("", "embedder", "text-embedding-3-small", ("openai", "embedder")),
         # Served by many and made by none of them: a guess would be a wrong price.
         ("", "llama-3.3-70b", None, ("unknown", "llama-3.3-70b")),

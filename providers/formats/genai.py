@@ -8,8 +8,6 @@ The input includes what was read from and written to the cache
 
 import ast
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from providers.formats.attributes import CountNames, CountReader, parsed, text
 from providers.formats.calls import (
@@ -118,7 +116,7 @@ def genai_call(span: Span) -> ReportedCall | None:
     # Logfire reports the answer of a stream by a span of its own.
     if _LOGFIRE_TYPE in attributes and counts is None and response_id is None and not span.failed:
         return None
-    free = span.scope == _LITELLM_SCOPE and _is_cached(attributes)
+    free = _is_cached(span)
     group = None
     if span.scope == _LITELLM_SCOPE:
         model, group = answering_model(answering, requested, text(attributes, _LITELLM_GROUP))
@@ -136,12 +134,12 @@ def genai_call(span: Span) -> ReportedCall | None:
     )
 
 
-def _is_cached(attributes: Mapping[str, Any]) -> bool:
+def _is_cached(span: Span) -> bool:
     """Whether the answer is from LiteLLM's cache."""
-    told = attributes.get(_LITELLM_CACHE_HIT)
-    if isinstance(told, bool):
-        return told
-    hidden = parsed(attributes.get(_LITELLM_HIDDEN))
+    told = span.attributes.get(_LITELLM_CACHE_HIT)
+    if isinstance(told, bool) or span.scope != _LITELLM_SCOPE:
+        return told is True
+    hidden = parsed(span.attributes.get(_LITELLM_HIDDEN))
     return text(hidden, "cache_key") is not None and billed(hidden.get("response_cost")) is None
 
 

@@ -55,7 +55,7 @@ def openinference_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
             counts = counts and with_parts(counts, _usage(mapping(answer.get(name))))
     return ReportedCall(
         provider=text(attributes, *_PROVIDER) or "",
-        model=next((name for answer in answers if (name := text(answer, "model_name"))), model),
+        model=next((named for answer in answers if (named := text(answer, "model_name"))), model),
         response_id=id_of_answer[1] if id_of_answer else _response_id(answers) or text(attributes, _RESPONSE_ID),
         counts=whole(counts),
         cost=billed(attributes.get(_COST)),
