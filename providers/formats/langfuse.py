@@ -18,8 +18,11 @@ _COST = "langfuse.observation.cost_details"
 
 # LangChain's name of the provider, in quotes.
 _PROVIDER = "langfuse.observation.metadata.ls_provider"
+# Of streams of OpenAI's Responses, the answer without its texts, each field as JSON.
+_OBJECT = "langfuse.observation.metadata.object"
+_RESPONSE_ID = "langfuse.observation.metadata.id"
 
-WANTED = frozenset({TYPE, _MODEL, _USAGE, _COST, _PROVIDER})
+WANTED = frozenset({TYPE, _MODEL, _USAGE, _COST, _PROVIDER, _OBJECT, _RESPONSE_ID})
 
 
 def langfuse_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
@@ -29,12 +32,16 @@ def langfuse_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
         return None
     usage = parsed(attributes.get(_USAGE))
     return ReportedCall(
-        provider=(text(attributes, _PROVIDER) or "").strip('"'),
+        provider=_unquoted(attributes, _PROVIDER) or "",
         model=model,
-        response_id=None,
+        response_id=_unquoted(attributes, _RESPONSE_ID) if _unquoted(attributes, _OBJECT) == "response" else None,
         counts=whole(usage_counts(usage) or _parts(usage)),
         cost=billed(parsed(attributes.get(_COST)).get("total")),
     )
+
+
+def _unquoted(attributes: Mapping[str, Any], key: str) -> str | None:
+    return (text(attributes, key) or "").strip('"') or None
 
 
 def _parts(usage: Mapping[str, Any]) -> Counts | None:

@@ -32,6 +32,8 @@ _RESPONSE_ID = "gen_ai.response.id"
 _OUTPUT = "output.value"
 # The id in the vendor's own answer. In an assembled stream, it follows the choices. Quotes within a text are escaped.
 _ANSWER_ID = re.compile(r'\{\s*(?:"choices":\s*\[.*\],\s*)?"id":\s*"([A-Za-z0-9_-]{16,100})"', re.DOTALL)
+# The start of an answer of OpenAI's client that was printed, as smolagents do.
+_PRINTED = re.compile(r"\w+\(id='([A-Za-z0-9_-]{16,100})'")
 # Ids of LangChain's own runs.
 _RUN_ID = re.compile(r"(?:lc_)?run-")
 
@@ -99,5 +101,11 @@ def _usage(usage: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _response_id(answers: list[Mapping[str, Any]]) -> str | None:
-    ids = (text(answer, "id") for answer in answers)
-    return next((id for id in ids if id is not None and not _RUN_ID.match(id)), None)
+    for answer in answers:
+        id = text(answer, "id")
+        if id is not None and not _RUN_ID.match(id):
+            return id
+        printed = _PRINTED.match(text(answer, "raw") or "")
+        if printed is not None:
+            return printed[1]
+    return None
