@@ -7,7 +7,7 @@ from providers.corrections import CORRECTIONS
 from providers.listing import is_listed
 
 # Names of a provider that say that it is not known.
-_NOBODY = frozenset({"", "unknown"})
+_UNREPORTED = frozenset({"", "unknown"})
 # Providers whose own names of models have no slash: one in a reported name is part of a path to the model.
 _WITHOUT_PATHS = frozenset({"aws", "google"})
 
@@ -27,12 +27,12 @@ def provider_of(model: str) -> str | None:
 @lru_cache(maxsize=8192)
 def call_names(provider: str, model: str, requested: str | None) -> tuple[str, str]:
     """See `PriceBook.names`."""
-    told = provider.strip().lower() not in _NOBODY
-    named = provider_id(provider) if told else _provider_told_by(model, requested)
+    is_reported = provider.strip().lower() not in _UNREPORTED
+    named = provider_id(provider) if is_reported else _provider_following_from(model, requested)
     return named, _model_name(named, model.strip())
 
 
-def _provider_told_by(*models: str | None) -> str:
+def _provider_following_from(*models: str | None) -> str:
     names = [name for name in models if name]
     listed = next((found for name in names if (found := provider_of(name))), None)
     if listed is not None:

@@ -210,7 +210,7 @@ def test_the_id_that_litellm_puts_around_a_vendors_is_removed() -> None:
 HOUSE = {"house.model_name": "gpt-4o", "house.tokens.prompt": 9, "house.prompt": "CANARY", "house.max_tokens": 100}
 
 
-def test_a_span_with_a_model_and_tokens_that_is_not_understood_is_told_by_its_names() -> None:
+def test_a_span_with_a_model_and_tokens_that_is_not_understood_is_reported_by_its_names() -> None:
     assert wanted("house.model_name") and wanted("house.tokens.prompt") and not wanted("house.prompt")
     kept = {key: value for key, value in HOUSE.items() if wanted(key)}
     assert parse_call(span(kept)) is None
@@ -234,5 +234,5 @@ def test_a_span_with_a_model_and_tokens_that_is_not_understood_is_told_by_its_na
         {**HOUSE, "langfuse.observation.type": "agent"},
     ],
 )
-def test_spans_that_say_that_they_are_no_call_are_not_told(attributes: dict[str, Any]) -> None:
+def test_spans_that_say_that_they_are_no_call_are_not_reported(attributes: dict[str, Any]) -> None:
     assert unread_call(span(attributes)) is None

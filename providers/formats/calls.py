@@ -126,15 +126,17 @@ def with_writes(counts: Counts, written: int, for_5m: int, for_1h: int) -> Count
 
 def with_parts(counts: Counts, usage: Mapping[str, Any]) -> Counts:
     """The counts with the parts that only the usage of the vendor tells. It does not change the whole."""
-    told = usage_counts(usage)
-    if told is None:
+    reported = usage_counts(usage)
+    if reported is None:
         return counts
     written = counts.cache_write + counts.cache_write_1h
     return with_writes(
-        counts._replace(cache_read=counts.cache_read or told.cache_read, reasoning=counts.reasoning or told.reasoning),
+        counts._replace(
+            cache_read=counts.cache_read or reported.cache_read, reasoning=counts.reasoning or reported.reasoning
+        ),
         written,
-        told.cache_write,
-        counts.cache_write_1h or told.cache_write_1h,
+        reported.cache_write,
+        counts.cache_write_1h or reported.cache_write_1h,
     )
 
 

@@ -136,9 +136,9 @@ def genai_call(span: Span) -> ReportedCall | None:
 
 def _is_cached(span: Span) -> bool:
     """Whether the answer is from LiteLLM's cache."""
-    told = span.attributes.get(_LITELLM_CACHE_HIT)
-    if isinstance(told, bool) or span.scope != _LITELLM_SCOPE:
-        return told is True
+    hit = span.attributes.get(_LITELLM_CACHE_HIT)
+    if isinstance(hit, bool) or span.scope != _LITELLM_SCOPE:
+        return hit is True
     hidden = parsed(span.attributes.get(_LITELLM_HIDDEN))
     return text(hidden, "cache_key") is not None and billed(hidden.get("response_cost")) is None
 

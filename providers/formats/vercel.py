@@ -59,9 +59,11 @@ def _counts(attributes: Mapping[str, Any], provider: str) -> Counts | None:
     anthropic = mapping(metadata.get("anthropic"))
     usage = mapping(anthropic.get("usage"))
     if usage.get("input_tokens") is not None:
-        told = usage_counts(usage)
-        assert told is not None
-        return told._replace(output=counts.output or told.output, reasoning=counts.reasoning or told.reasoning)
+        reported = usage_counts(usage)
+        assert reported is not None
+        return reported._replace(
+            output=counts.output or reported.output, reasoning=counts.reasoning or reported.reasoning
+        )
     if {_UNCACHED, _READ, _WRITTEN} & attributes.keys():
         return counts
     if not _LEAVES_CACHED_OUT.search(provider):
