@@ -84,7 +84,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     app.add_middleware(middleware.OtlpErrorMiddleware)
     if settings.site:
         app.add_middleware(middleware.DashboardMiddleware, site=Site(settings.site))
-    app.add_middleware(middleware.OldPathMiddleware, paths=routes.OLD_PATHS)
+    app.add_middleware(middleware.OldPathMiddleware, paths={**routes.OLD_PATHS, **routes.EXPORTER_PATHS})
     app.add_middleware(middleware.RequestMiddleware)
     if settings.cors_origins:
         app.add_middleware(middleware.cors, origins=settings.cors_origins)

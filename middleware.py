@@ -37,7 +37,7 @@ from utils.logs import RequestRecord
 from utils.metrics import count_request
 from utils.otlp import JSON, PROTOBUF, TRACES_PATH, media_type_of, status_answer
 from utils.site import PAGE, Site
-from utils.tokens import bearer_token
+from utils.tokens import basic_password, bearer_token
 
 Identify = Callable[[str, UUID | None], Awaitable[Identity]]
 
@@ -152,7 +152,7 @@ class RequestMiddleware:
 
 
 class OldPathMiddleware:
-    """Rewrites old paths to the paths in `paths` that replaced them."""
+    """Rewrites other paths of a route, the keys of `paths`, to its own."""
 
     def __init__(self, app: ASGIApp, paths: Mapping[str, str]) -> None:
         self.app = app
@@ -267,6 +267,7 @@ class OtlpErrorMiddleware:
 class AuthMiddleware:
     """Authenticates callers of all but the public paths, and sets `scope["identity"]`.
 
+    Exporters of traces may send their key as the password of Basic authentication, as Langfuse's do.
     `refuse` answers other requests with the error in `scope["refusal"]`.
     """
 
@@ -279,7 +280,10 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in self._public and not _is_preflight(scope):
             try:
-                token = bearer_token(header(scope, b"authorization"))
+                authorization = header(scope, b"authorization")
+                token = bearer_token(authorization)
+                if token is None and scope["path"] == TRACES_PATH:
+                    token = basic_password(authorization)
                 if token is None:
                     raise Unauthorized
                 scope["identity"] = await self._identify(token, _workspace(scope))

@@ -12,6 +12,7 @@ from engines.spans import SpanEngine
 from providers import PriceBook
 from providers.formats import (
     ERROR_TYPE,
+    MODEL_GROUP,
     PROJECT,
     TAG,
     Counts,
@@ -108,14 +109,15 @@ class IngestEngine:
         """The fields of the event of a span. Raises Invalid for a call without counts or a start time out of range."""
         if call.counts is None and not span.failed:
             raise Invalid("a call without token counts (streams report them only if the application requests them)")
+        provider, model = self._prices.names(call.provider, call.model, call.requested)
         event: dict[str, Any] = {
             **(call.counts or Counts(0, 0)).fields(),
             **(error_fields(span.attributes.get(ERROR_TYPE) or span.exception) if span.failed else {}),
-            **response_fields(call.response_id, f"{span.trace_id}:{span.span_id}"),
-            "provider": self._provider(call),
-            "model": call.model,
+            **response_fields(call.response_id, call.call_id or f"{span.trace_id}:{span.span_id}"),
+            "provider": provider,
+            "model": model,
             "timestamp": _time(span.start),
-            "tags": _tags(span.resource),
+            "tags": _tags(span.resource, call.group),
             "metadata": {"trace_id": span.trace_id, "span_id": span.span_id, "scope": span.scope[:_LONGEST_NAME]},
         }
         if span.end >= span.start:
@@ -126,14 +128,6 @@ class IngestEngine:
             event["fallback_cost"] = call.cost
         project = _project(identity, span)
         return event | ({} if project is None else {"project": project})
-
-    def _provider(self, call: ReportedCall) -> str:
-        """The provider by its name in the price list, or by that of its model."""
-        if call.provider:
-            # In names such as `groq.chat` the first part is the vendor's.
-            vendor = self._prices.provider(call.provider) or self._prices.provider(call.provider.split(".")[0])
-            return call.provider if vendor is None else vendor.id
-        return self._prices.provider_of(call.model) or "unknown"
 
     async def litellm(self, identity: Identity, body: bytes) -> BatchResult:
         """Records the calls of LiteLLM's generic API callback: a list, a single one, or one in each line.
@@ -179,7 +173,7 @@ class IngestEngine:
         return result.model_copy(update={"rejected": sorted(rejected, key=lambda rejection: rejection.index)})
 
     def _litellm_event(self, identity: Identity, payload: Mapping[str, Any]) -> dict[str, Any] | None:
-        event = litellm_event(payload)
+        event = litellm_event(payload, self._prices.names)
         if event is not None and identity.project is not None:
             event.pop("project", None)
         return event
@@ -259,10 +253,11 @@ def _is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
-def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
-    """The sender's own tags, and those of the resource that there is room for."""
+def _tags(resource: Mapping[str, Any], group: str | None) -> dict[str, str]:
+    """The sender's own tags, and the model group and those of the resource that there is room for."""
     tags = {key.removeprefix(TAG): str(value) for key, value in resource.items() if key.startswith(TAG)}
     named = {
+        MODEL_GROUP: group,
         "environment": resource.get("deployment.environment.name") or resource.get("deployment.environment"),
         "service": _service(resource),
         "namespace": resource.get("service.namespace"),

@@ -13,6 +13,7 @@ from genai_prices.types import ModelInfo
 from genai_prices.types import Provider as Vendor
 
 from models import MAX_TOKENS
+from providers.names import listed_names
 from providers.rates import ModelRates
 from schemas.usage import Price, Rates, Usage
 from utils.errors import Invalid
@@ -148,7 +149,9 @@ class Provider:
 @lru_cache(maxsize=1024)
 def provider_named(name: str) -> Provider | None:
     """The provider of that name in any spelling; None when the price list has none."""
-    vendor = find_provider_by_id(get_snapshot().providers, name.strip().lower())
+    vendors = get_snapshot().providers
+    found = (find_provider_by_id(vendors, each) for each in listed_names(name))
+    vendor = next((each for each in found if each is not None), None)
     return None if vendor is None else _provider(vendor.id)
 
 
@@ -159,12 +162,35 @@ def _provider(vendor_id: str) -> Provider:
 
 @lru_cache(maxsize=8192)
 def vendor_of(model: str) -> str | None:
-    """The id of the vendor that lists a model of this name and has such names; None when there is none."""
+    """The id of the vendor that lists a model of this name and has such names; None when there is none.
+
+    Where no vendor has such names, it is the only maker of models that lists exactly this one.
+    """
+    name = model.lower()
     for vendor in get_snapshot().providers:
-        pattern = vendor.model_match
-        if pattern is not None and pattern.is_match(model.lower()) and _find(vendor.id, model) is not None:
+        if _has_such_names(vendor, name) and _find(vendor.id, model) is not None:
             return vendor.id
-    return None
+    listing = [vendor.id for vendor in _makers() if any(info.id == name for info in vendor.models)]
+    return listing[0] if len(listing) == 1 else None
+
+
+def _has_such_names(vendor: Vendor, model: str) -> bool:
+    return vendor.model_match is not None and vendor.model_match.is_match(model)
+
+
+@cache
+def _makers() -> list[Vendor]:
+    """The vendors most of whose models have their names; others serve the models of other vendors."""
+    return [
+        vendor
+        for vendor in get_snapshot().providers
+        if 2 * sum(_has_such_names(vendor, info.id.lower()) for info in vendor.models) > len(vendor.models)
+    ]
+
+
+def model_ids(vendor_id: str) -> list[str]:
+    """The names of all models of a vendor in the price list."""
+    return [info.id for vendor in get_snapshot().providers if vendor.id == vendor_id for info in vendor.models]
 
 
 def price_at(model: Model, usage: Usage, at: datetime) -> Price:

@@ -5,15 +5,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from providers.base import Model, Provider, price_at, provider_named, vendor_of
+from providers.base import Model, Provider, price_at, provider_named
 from providers.capabilities import BATCH, RETIREMENTS, BatchTier, Caching, Capability, Retirement, caching, capability
 from providers.corrections import CORRECTIONS, SOURCE
 from providers.custom import NO_CUSTOM_PRICES, CustomPrices, custom_cost, custom_rates
 from providers.listing import Listing, is_listed, listing
+from providers.reported import call_names, provider_id, provider_of
 from schemas.usage import Price, Rates, Usage
 from utils.errors import Invalid
 
 UNPRICED = Price(None, "unpriced")
+# Longer names are refused where events are validated.
+_LONGEST_MODEL = 256
 
 
 class PriceBook:
@@ -25,8 +28,7 @@ class PriceBook:
 
     def provider_id(self, name: str) -> str:
         """One name for a provider in any spelling; the name of an unknown one stays."""
-        vendor = self.provider(name)
-        return name.strip().lower() if vendor is None else vendor.id
+        return provider_id(name)
 
     def models(self) -> Sequence[Listing]:
         """Every model of the list and the corrections, by id. The first call takes a while."""
@@ -40,8 +42,17 @@ class PriceBook:
 
     def provider_of(self, model: str) -> str | None:
         """The provider that lists a model of this name and has such names; None when there is none."""
-        corrected = next((provider for provider, name in CORRECTIONS if name == model.lower()), None)
-        return corrected or vendor_of(model)
+        return provider_of(model)
+
+    def names(self, provider: str, model: str, requested: str | None = None) -> tuple[str, str]:
+        """The names of the provider and the model of a call here, whichever way it was reported.
+
+        `provider` is empty where none was reported; it then follows from the model, or from the one that was requested.
+        It is "unknown" if nothing tells it.
+        """
+        if len(model) > _LONGEST_MODEL or len(requested or "") > _LONGEST_MODEL:
+            return provider or "unknown", model
+        return call_names(provider, model, requested)
 
     def price(
         self,

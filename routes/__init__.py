@@ -23,6 +23,7 @@ from routes import (
     workspaces,
 )
 from routes.router import Route
+from utils.otlp import TRACES_PATH
 
 DESCRIPTION = """The ledger of what an organisation spends on language models.
 
@@ -96,3 +97,5 @@ OLD_PATHS: Mapping[str, str] = {
         "/settings",
     )
 }
+# Paths that the exporters of others have built in.
+EXPORTER_PATHS: Mapping[str, str] = {"/api/public/otel/v1/traces": TRACES_PATH}

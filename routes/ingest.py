@@ -76,9 +76,10 @@ _ANSWER: dict[str, Any] = {
 }
 _TRACES = (
     "A span is a model call if it has the attributes of the GenAI semantic conventions, OpenInference, "
-    "OpenLLMetry or the Vercel AI SDK. Other spans are accepted and ignored, as are spans that only "
+    "OpenLLMetry, the Vercel AI SDK or Langfuse. Other spans are accepted and ignored, as are spans that only "
     "sum up the calls within them. Prompts and answers in attributes are neither stored nor logged. "
-    "Requests can be repeated safely."
+    "Requests can be repeated safely. Langfuse's exporter may send to /api/public/otel/v1/traces, with an API key as "
+    "its secret key."
 )
 
 

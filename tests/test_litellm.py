@@ -94,14 +94,49 @@ async def test_the_cost_from_litellm_is_used_where_none_can_be_calculated(ada: M
             named(3, cache_hit=True, response_cost=0.0),
             named(4, metadata={"usage_object": audio}, response_cost=0.012),
             named(5, model="dall-e-3", response_cost=0.04, **none),
-            # Neither tokens nor a cost: a listing of files, or the like.
-            named(6, response_cost=0.0, **none),
+            named(6, call_type="alist_files", response_cost=0.0, **none),
         ],
     )
     assert answer == {"recorded": 6, "duplicates": 0, "rejected": []}
     events = {event["tags"]["n"]: event for event in await ada.events()}
     assert [events[n]["cost"] for n in "012345"] == [0.005615, 0.0075, None, 0, 0.012, 0.04]
     assert [events[n]["pricing"] for n in "12345"] == ["caller", "unpriced", "caller", "caller", "caller"]
+
+
+async def test_the_model_is_what_the_vendor_ran_and_the_group_is_a_tag(ada: Member) -> None:
+    group = {"model_group": "fast", "response": {"model": "fast"}, "request_tags": [], "metadata": {}}
+    bedrock = "bedrock/converse/anthropic.claude-sonnet-4-5-20250929-v1:0"
+    answer = await post(
+        ada,
+        [
+            payload(**group, model="openai/gpt-4o", response_cost=9.5),
+            payload(**group, model=bedrock, id="chatcmpl-9f8c2a44d2f34f01", custom_llm_provider="bedrock"),
+            payload(**group, model="openai/gpt-4o", id="chatcmpl-9f8c2a44d2f34f02", status="failure"),
+        ],
+    )
+    assert (answer["recorded"], answer["rejected"]) == (3, [])
+    events = await ada.events()
+    assert {(event["provider"], event["model"], event["status"]) for event in events} == {
+        ("openai", "gpt-4o", "success"),
+        ("aws", "anthropic.claude-sonnet-4-5-20250929-v1:0", "success"),
+        ("openai", "gpt-4o", "error"),
+    }
+    assert all(event["tags"] == {"model_group": "fast"} for event in events)
+    # By the price list, and not by LiteLLM: 2,006 in and 300 out, at 2.50 and 10 USD a million, and at 3.30 and 16.50.
+    assert {event["cost"] for event in events if event["status"] == "success"} == {0.008015, 0.0115698}
+
+
+async def test_a_success_without_token_counts_is_rejected(ada: Member) -> None:
+    stream = payload(prompt_tokens=0, completion_tokens=0, metadata={}, response_cost=0.0)
+    rejected = (await post(ada, [stream, RECORDED[0]]))["rejected"]
+    assert [(each["index"], each["detail"][:27]) for each in rejected] == [(0, "a call without token counts")]
+    assert len(await ada.events()) == 1
+
+
+async def test_an_answer_from_the_cache_does_not_have_the_id_of_the_call_that_was_paid_for(ada: Member) -> None:
+    hit = payload(cache_hit=True, litellm_call_id="af967f6e-0a89-4146-9514-ab2551c94b0d", response_cost=0.0)
+    assert (await post(ada, [payload(), hit, hit]))["duplicates"] == 1
+    assert sorted(event["cost"] for event in await ada.events()) == [0, 0.005615]
 
 
 async def test_records_go_to_the_project_of_the_key_and_valid_ones_are_stored(ada: Member) -> None:

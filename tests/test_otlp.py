@@ -142,6 +142,23 @@ async def test_other_content_types_and_methods_get_the_usual_errors(ada: Member)
     assert_problem(await ada.request("GET", "/v1/traces"), 405)
 
 
+async def test_the_exporter_of_langfuse_is_accepted(ada: Member, client: httpx.AsyncClient) -> None:
+    path, body = "/api/public/otel/v1/traces", in_protobuf(request_of(span(1, CHAT)))
+    key = await new_api_key(ada)
+    for user, password, status in (("pk-lf-1", key.key, 200), ("pk-lf-1", "sk-lf-1", 401), (key.key, "", 401)):
+        basic = httpx.BasicAuth(user, password)
+        response = await client.post(path, content=body, headers={"Content-Type": PROTOBUF}, auth=basic)
+        assert response.status_code == status
+        assert response.headers["content-type"] == PROTOBUF
+    assert len(await ada.events()) == 1
+    for header in ("Basic", "Basic !", "Basic " + "x" * 10_000):
+        refused = await client.post(path, content=body, headers={"Content-Type": PROTOBUF, "Authorization": header})
+        assert refused.status_code == 401
+    # A password is no key anywhere else.
+    events = await client.post("/api/events/track", json={}, auth=httpx.BasicAuth("pk-lf-1", key.key))
+    assert_problem(events, 401)
+
+
 async def test_several_members_of_gzip_are_one_body(ada: Member) -> None:
     body = in_protobuf(request_of(span(1, CHAT)))
     content = gzip.compress(body[:100]) + gzip.compress(body[100:])
@@ -256,6 +273,17 @@ async def test_providers_have_one_name_each(ada: Member, said: str, provider: st
     assert await send(ada, request_of(span(1, {**CHAT, "gen_ai.provider.name": said}))) == {}
     (event,) = await ada.events()
     assert event["provider"] == provider
+
+
+async def test_the_group_of_a_proxy_is_a_tag(ada: Member) -> None:
+    call = {**CHAT, "gen_ai.request.model": "gpt-4o", "gen_ai.response.model": "fast", "litellm.model_group": "fast"}
+    assert await send(ada, request_of(span(1, call), scope="litellm", service__name="search")) == {}
+    (event,) = await ada.events()
+    assert (event["model"], event["tags"], event["cost"]) == (
+        "gpt-4o",
+        {"model_group": "fast", "service": "search"},
+        CHAT_COST,
+    )
 
 
 async def test_a_call_reported_by_several_libraries_is_counted_once(ada: Member) -> None:

@@ -179,7 +179,10 @@ async def test_every_call_is_counted_once_at_the_most_that_is_known_of_it(
         for path, body in history.requests():
             answer = await ada.request("POST", path, json=body)
             assert answer.status_code == 200, answer.text
-            assert answer.json().get("rejected", []) == [] and "partialSuccess" not in answer.json(), (seed, answer.text)
+            assert answer.json().get("rejected", []) == [] and "partialSuccess" not in answer.json(), (
+                seed,
+                answer.text,
+            )
         calls += history.calls
         rows = await sql.fetch("select * from public.events where status = 'success' order by input_tokens")
         wanted = sorted(tuple(call.columns()) for call in calls if not call.failed)

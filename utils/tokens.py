@@ -1,5 +1,6 @@
 """The signed tokens of a session (JWT, RFC 7519)."""
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -47,3 +48,15 @@ def bearer_token(authorization: str | None) -> str | None:
     """The bearer token in the value of an Authorization header; None if there is none."""
     scheme, _, token = (authorization or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def basic_password(authorization: str | None) -> str | None:
+    """The password in the value of an Authorization header of Basic authentication; None if there is none."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        credentials = base64.b64decode(encoded.strip(), validate=True).decode()
+    except ValueError:
+        return None
+    return credentials.partition(":")[2] or None

@@ -19,7 +19,8 @@ from llmlab._ids import is_unique
 from llmlab_cli import exact
 from llmlab_cli.imports import files, sending, values
 from llmlab_cli.imports.presets import LITELLM_VENDORS
-from providers.formats.calls import response_fields, vendor_name
+from providers import PriceBook
+from providers.formats.calls import response_fields
 from tests.support.workspace import Double, Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -450,7 +451,7 @@ def test_a_call_that_litellm_has_sent_itself_is_counted_once(
 
 
 def test_ids_and_vendors_are_those_of_the_server() -> None:
-    assert {name: vendor_name(name) for name in LITELLM_VENDORS} == LITELLM_VENDORS
+    assert {name: PriceBook().provider_id(name) for name in LITELLM_VENDORS} == LITELLM_VENDORS
     for id in (None, *("x" * length for length in (0, 1, 15, 16, 1024, 1025))):
         assert is_unique(id) == ("response_id" in response_fields(id, None))
 

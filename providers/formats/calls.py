@@ -1,5 +1,6 @@
 """Reported calls: model calls as instrumentation and proxies report them, with the names and units of events."""
 
+import base64
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -7,27 +8,14 @@ from typing import Any, NamedTuple
 
 from models import MAX_TOKENS
 
-# Names that the price list does not find by itself, or takes for another vendor's.
-_VENDORS = {
-    "azure.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "azure_ai": "azure",
-    "azure_openai": "azure",
-    "azure_text": "azure",
-    "azure-openai": "azure",
-    "az.ai.openai": "azure",
-    "az.ai.inference": "azure",
-    "gcp.gen_ai": "google",
-    "x_ai": "x-ai",
-    "xai": "x-ai",
-    "togetherai": "together",
-    "fireworks_ai": "fireworks",
-}
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _SMALLEST = Decimal("1e-12")
 # Shortest id that counts as unique: servers that make up ids of a few digits repeat them.
 _SHORTEST_ID = 16
 _LONGEST_ID = 1024
+# The proxy of LiteLLM puts the vendor's id of a response into one of its own, in base64.
+_WRAPPED_ID = re.compile(r"resp_([A-Za-z0-9+/_-]{40,4096}={0,2})")
+_ID_WITHIN = re.compile(r"litellm:.*?response_id:([^;]{1,512})", re.DOTALL)
 
 
 class Counts(NamedTuple):
@@ -55,7 +43,10 @@ class Counts(NamedTuple):
 class ReportedCall(NamedTuple):
     """A model call. `counts` is None when it was not counted; `cost` is the sender's estimate, used without a price.
 
-    `free` marks an answer that cost nothing, since it came from a cache on this side of the vendor.
+    `provider` and `model` are as reported, and `provider` may be empty. `requested` is the model that was asked for,
+    and `group` the name of a proxy for it. `call_id` is the sender's own id of the call, which identifies it where the
+    vendor's does not. `free` marks an answer that cost nothing, since it came from a cache on this
+    side of the vendor.
     """
 
     provider: str
@@ -64,13 +55,22 @@ class ReportedCall(NamedTuple):
     counts: Counts | None
     cost: Decimal | None = None
     free: bool = False
+    requested: str | None = None
+    group: str | None = None
+    call_id: str | None = None
 
 
-def vendor_name(reported: str) -> str:
-    """Our name of a provider that instrumentation names `reported`, such as `az.ai.openai` or `openai.chat`."""
-    name = reported.strip().lower()
-    found = _VENDORS.get(name) or _VENDORS.get(name.split(".")[0])
-    return found or name
+def vendor_response_id(reported: str | None) -> str | None:
+    """The vendor's own id of a response."""
+    wrapped = _WRAPPED_ID.fullmatch(reported) if reported is not None and reported.startswith("resp_") else None
+    if wrapped is None:
+        return reported
+    try:
+        text = base64.b64decode(wrapped[1] + "=" * (-len(wrapped[1]) % 4), altchars=b"-_").decode()
+    except ValueError:
+        return reported
+    within = _ID_WITHIN.fullmatch(text)
+    return reported if within is None else within[1]
 
 
 def response_fields(response_id: object, own_id: object) -> dict[str, Any]:
@@ -87,28 +87,73 @@ def error_fields(kind: object) -> dict[str, str]:
     return {"status": status} | ({} if text is None else {"error_message": text})
 
 
-def openai_counts(usage: Mapping[str, Any]) -> Counts | None:
-    """The counts of a usage in OpenAI's form with LiteLLM's additions; None for one without counts.
+def usage_counts(usage: Mapping[str, Any]) -> Counts | None:
+    """The counts of a usage in the form of OpenAI, LiteLLM or Anthropic; None for one without counts.
 
-    LiteLLM counts the cached parts as part of the prompt for every vendor.
+    LiteLLM counts the cached parts as part of the prompt for every vendor. Anthropic leaves them out.
     """
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    prompt = _known(usage.get("prompt_tokens"), usage.get("input_tokens"))
+    completion = _known(usage.get("completion_tokens"), usage.get("output_tokens"))
     if prompt is None and completion is None:
         return None
-    details = mapping(usage.get("prompt_tokens_details"))
-    written = first(
-        usage.get("cache_creation_input_tokens"),
-        details.get("cache_creation_tokens"),
-        details.get("cache_write_tokens"),
+    of_prompt = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
+    of_output = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
+    by_duration = mapping(usage.get("cache_creation")) or mapping(of_prompt.get("cache_creation_token_details"))
+    counts = with_writes(
+        Counts(
+            input=count(prompt),
+            output=count(completion),
+            cache_read=first(usage.get("cache_read_input_tokens"), of_prompt.get("cached_tokens")),
+            reasoning=first(of_output.get("reasoning_tokens"), of_output.get("thinking_tokens")),
+        ),
+        first(
+            usage.get("cache_creation_input_tokens"),
+            of_prompt.get("cache_creation_tokens"),
+            of_prompt.get("cache_write_tokens"),
+        ),
+        count(by_duration.get("ephemeral_5m_input_tokens")),
+        count(by_duration.get("ephemeral_1h_input_tokens")),
     )
-    written_1h = first(mapping(details.get("cache_creation_token_details")).get("ephemeral_1h_input_tokens"))
-    return Counts(
-        input=count(prompt),
-        output=count(completion),
-        cache_read=first(usage.get("cache_read_input_tokens"), details.get("cached_tokens")),
-        cache_write=max(written - written_1h, 0),
-        cache_write_1h=written_1h,
-        reasoning=first(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+    is_anthropic = usage.get("prompt_tokens") is None and "input_tokens_details" not in usage
+    return with_cached(counts) if is_anthropic else counts
+
+
+def with_writes(counts: Counts, written: int, for_5m: int, for_1h: int) -> Counts:
+    """The counts with what was written to the cache: `written` in all, if that was reported, or else by duration."""
+    written = written or for_5m + for_1h
+    return counts._replace(cache_write=max(written - for_1h, 0), cache_write_1h=min(for_1h, written))
+
+
+def with_parts(counts: Counts, usage: Mapping[str, Any]) -> Counts:
+    """The counts with the parts that only the usage of the vendor tells. It does not change the whole."""
+    reported = usage_counts(usage)
+    if reported is None:
+        return counts
+    written = counts.cache_write + counts.cache_write_1h
+    return with_writes(
+        counts._replace(
+            cache_read=counts.cache_read or reported.cache_read, reasoning=counts.reasoning or reported.reasoning
+        ),
+        written,
+        reported.cache_write,
+        counts.cache_write_1h or reported.cache_write_1h,
+    )
+
+
+def with_cached(counts: Counts) -> Counts:
+    """The counts with the cached parts added to a prompt that leaves them out."""
+    return counts._replace(input=counts.input + counts.cache_read + counts.cache_write + counts.cache_write_1h)
+
+
+def whole(counts: Counts | None) -> Counts | None:
+    """The counts with the cached parts added to a prompt that evidently lacks them; None where nothing was counted.
+
+    No model takes an empty prompt and answers nothing, so that two zeros are no counts.
+    """
+    if counts is None or not (counts.input or counts.output):
+        return None
+    return (
+        with_cached(counts) if counts.cache_read + counts.cache_write + counts.cache_write_1h > counts.input else counts
     )
 
 
@@ -136,6 +181,10 @@ def billed(cost: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return usd if usd > 0 else None
+
+
+def _known(*values: object) -> object:
+    return next((value for value in values if value is not None), None)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

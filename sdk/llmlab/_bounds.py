@@ -3,7 +3,14 @@
 import re
 from typing import Any
 
-_MAX_LENGTHS = (("id", 128), ("response_id", 1024), ("provider", 64), ("model", 256), ("project", 128), ("error_message", 2000))
+_MAX_LENGTHS = (
+    ("id", 128),
+    ("response_id", 1024),
+    ("provider", 64),
+    ("model", 256),
+    ("project", 128),
+    ("error_message", 2000),
+)
 _MAX_TAGS, _MAX_TAG_KEY, _MAX_TAG_VALUE = 8, 64, 128
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

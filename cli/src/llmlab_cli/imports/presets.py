@@ -56,7 +56,14 @@ def plain(row: Mapping[str, Any], _: datetime) -> Iterator[Fields]:
 LITELLM_VENDORS = {
     "azure_ai": "azure",
     "azure_text": "azure",
+    "bedrock": "aws",
+    "bedrock_converse": "aws",
+    "cohere_chat": "cohere",
     "fireworks_ai": "fireworks",
+    "gemini": "google",
+    "text-completion-openai": "openai",
+    "together_ai": "together",
+    "vertex_ai": "google",
     "xai": "x-ai",
 }
 
