@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 _MAX_LENGTHS = (
+    ("id", 128), ("response_id", 1024), ("provider", 64), ("model", 256), ("project", 128), ("error_message", 2000),
+)  # fmt: skip
     ("id", 128),
     ("response_id", 1024),
     ("provider", 64),
