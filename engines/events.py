@@ -237,6 +237,7 @@ class EventEngine:
             metadata=event.metadata,
             api_key_id=identity.key_id,
             reservation_id=event.reservation_id,
+            unchecked=event.unchecked,
             policy_violations=_violations(model, usage, terms) if terms.policy else (),
         )
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import AliasChoices, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, StrictBool, StringConstraints, WithJsonSchema, model_validator
 
 from models import (
     Answer,
@@ -85,6 +85,9 @@ class Event(Request):
     timestamp: Time | None = Field(None, description="Time of the call; defaults to now")
     id: Name | None = Field(None, description="Your id of this call, or a UUID")
     reservation_id: UUID | None = Field(None, description="Reservation that this call settles")
+    unchecked: StrictBool = Field(
+        False, description="Whether the call was made without a reservation, because LLMLab did not answer"
+    )
     response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of token counts")
     api_flavor: Name | None = Field(
         None, description="API of the provider that the response is from, such as chat or responses, if it is ambiguous"
@@ -216,6 +219,7 @@ class NewEvent(NamedTuple):
     metadata: str | None
     api_key_id: UUID | None
     reservation_id: UUID | None
+    unchecked: bool
     policy_violations: Sequence[Violation]
 
 

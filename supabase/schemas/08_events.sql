@@ -71,7 +71,7 @@ from public.events e;
 
 -- Stores the events that are new and adds only those to the rollups and to the periods of the budgets. Reservations
 -- made for them are settled; a threshold they cross and a model without a price create an alert. p_events is a JSON
--- array of objects with the columns of an event as keys, and reservation_id; nulls may be left out. Answers with the
+-- array of objects with the columns of an event as keys, reservation_id and unchecked; nulls may be left out. Answers with the
 -- stored event for every one that existed before, with its position in the array (from 0); the others are new. Rows are
 -- written in key order, so that concurrent writers wait for one another and never deadlock.
 create function public.record_events(
@@ -219,11 +219,13 @@ begin
     end if;
   end if;
   if jsonb_path_exists(v_events, '$[*].reservation_id') then
-    delete from public.reservations s
-    where s.workspace_id = p_workspace_id and s.id = any (array(
-      select g.reservation_id
-      from jsonb_to_recordset(v_events) as g (id uuid, reservation_id uuid)
-      where g.id = any (v_recorded)));
+    perform llmlab_private.settle_reservations(p_workspace_id, v_events, v_recorded);
+  end if;
+  if jsonb_path_exists(v_events, '$[*].unchecked') then
+    perform llmlab_private.count_unchecked_calls(p_workspace_id, array(
+      select g.id
+      from jsonb_to_recordset(v_events) as g (id uuid, unchecked boolean)
+      where g.unchecked and g.id = any (v_recorded)));
   end if;
 
   if cardinality(v_recorded) = jsonb_array_length(v_events) then
