@@ -75,7 +75,7 @@ class BudgetEngine:
         )
 
     async def reserve(self, identity: Identity, call: ReservationIn) -> Reservation:
-        """Holds the most the calls can cost on each hard budget that counts them. Raises PaymentRequired, holding nothing.
+        """Holds the most the calls can cost on each hard budget that counts them. Raises PaymentRequired.
 
         Of several calls, as many are granted as fit into a tenth of what the budgets have left, and at least one.
 

@@ -17,7 +17,7 @@ class ReservationQueries(Functions):
         project: str | None,
         now: datetime,
     ) -> Grant:
-        """Holds the estimate, for up to the reservation's number of calls, on every hard budget that counts them, or none.
+        """Holds the estimate for up to the reservation's number of calls on every hard budget that counts them.
 
         `project` is the key of the calls' project.
         """

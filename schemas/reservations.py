@@ -83,12 +83,12 @@ class Guarded(Answer):
 
 
 class Reservation(Answer):
-    """An amount reserved for calls. Send the id as `reservation_id` with the event of each to settle its actual cost."""
+    """An amount reserved for calls. The event of each, with this id as `reservation_id`, settles its actual cost."""
 
     id: UUID
     calls: int = Field(
-        description="Number of calls that are reserved. At least 1; if more than one was requested, as many as fit into "
-        "a tenth of the least remaining amount of the hard budgets"
+        description="Number of calls that are reserved: at least 1, and of several as many as fit into a tenth of the "
+        "least remaining amount of the hard budgets"
     )
     estimated_cost: Usd | None = Field(description="Maximum cost of one call in USD; null without a known price")
     pricing: str

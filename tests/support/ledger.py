@@ -118,7 +118,8 @@ def usual(it: Side) -> dict[str, Any]:
         "tags": tags, "api_key_id": it.key, "status": "success", "policy_violation": "model_disabled",
         # Amounts and limits
         "limit": 100, "amount": Decimal(1), "pricing": "list", "percent_of_list": None, "period": it.period,
-        "hard": True, "thresholds": [Decimal("0.000001")], "alone": True, "calls": 2, **dict.fromkeys(RATES, Decimal(1)),
+        "hard": True, "thresholds": [Decimal("0.000001")], "alone": True, "calls": 2,
+        **dict.fromkeys(RATES, Decimal(1)),
         # Pages
         "before_at": NOW, "before_timestamp": NOW, "before_id": it.event, "search": it.model,
         "after_date": START.date(), "after_project": it.project_name, "after_provider": it.provider,
