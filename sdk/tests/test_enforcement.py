@@ -188,7 +188,8 @@ def test_calls_are_allowed_while_llmlab_is_unreachable_unless_refused(
     for _ in range(3):
         cent(made)
     assert len(made) == 3
-    assert caplog.text.count("calls are made without a budget check") == 1
+    assert caplog.text.count("Calls made without a budget check so far: 1") == 1
+    assert llmlab.stats().unchecked == 3
     configure(enforce_budget=True, base_url=nowhere, on_unreachable="refuse")
     for _ in range(3):
         with pytest.raises(llmlab.Unreachable):
