@@ -11,8 +11,8 @@ import pytest
 
 import engines.budgets
 from tests.conftest import client_of, running, settings_for
+from tests.support.budgets import CENT_SPENT, reserve, set_budget, the_budget
 from tests.support.team import Member, assert_problem, call, new_api_key, sign_up
-from tests.test_reservations import CENT_SPENT, reserve, set_budget, the_budget
 
 
 @pytest.mark.both_roads

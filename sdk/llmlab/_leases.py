@@ -34,7 +34,7 @@ class Size(NamedTuple):
 
 
 class Lease:
-    """A reservation, or a request for one while it has no id. `calls` are those that nobody has taken yet."""
+    """A reservation, or a request for one while it has no id. `calls` are those that are not taken yet."""
 
     __slots__ = ("calls", "form", "id", "is_alone", "is_answered", "size", "until", "used_at", "waiting", "wanted")
 

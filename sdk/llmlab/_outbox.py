@@ -143,7 +143,7 @@ class Outbox:
             self.start()
 
     def nudge(self) -> None:
-        """Lets an idle thread find out anew when something is due."""
+        """Makes an idle thread compute again when something is due."""
         if self._wake_at == 1:
             self._wake.put(None)
 

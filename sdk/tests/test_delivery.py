@@ -3,8 +3,6 @@
 import gc
 import json
 import stat
-import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -17,11 +15,11 @@ import pytest
 import llmlab
 from llmlab import _runtime
 from llmlab._spool import Spool
-from tests.support.product import Server, environment
+from programs import run
+from tests.support.product import Server
 from tests.support.workspace import Double, Workspace
 
 Configure = Callable[..., None]
-SDK = Path(__file__).parent.parent
 
 
 def log(number: int, **facts: Any) -> str | None:
@@ -32,19 +30,6 @@ def log(number: int, **facts: Any) -> str | None:
 def lines(spool: Path) -> list[dict[str, Any]]:
     """The events on disk, oldest first."""
     return [json.loads(line) for path in sorted(spool.glob("*/*")) for line in path.read_text().splitlines()]
-
-
-def run(code: str | Path, *, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program that uses the SDK, in a separate process: a text or a file."""
-    program = [str(code)] if isinstance(code, Path) else ["-c", textwrap.dedent(code)]
-    return subprocess.run(
-        [sys.executable, "-W", "error", *program],
-        env=environment(PYTHONPATH=str(SDK), **variables),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=check,
-    )
 
 
 # While LLMLab is unreachable

@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 import llmlab
+from cents import CENT_TOKENS, budget, cent, state
 from llmlab import _runtime
 from llmlab._runtime import Runtime
-from sdk.tests.test_delivery import SDK, run
-from sdk.tests.test_enforcement import CENT_TOKENS, budget, cent, state
+from programs import SDK, run
 from tests.support.product import PATIENCE, Server, environment
 from tests.support.workspace import Workspace
 
