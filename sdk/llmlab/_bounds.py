@@ -22,4 +22,7 @@ def bounded(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(value: Any, length: int) -> str:
+    # Most texts are fine, and this runs before a call returns.
+    if type(value) is str and len(value) <= length and value.isprintable():
+        return value
     return _CONTROL.sub(" ", str(value))[:length]

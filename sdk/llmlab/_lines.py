@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from llmlab._bounds import bounded
@@ -13,6 +14,7 @@ from llmlab._logs import warn
 from llmlab._usage import counts, excerpt, has_usage
 
 _METADATA_BYTES = 16 * 1024
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Unreadable(ValueError):
@@ -25,8 +27,8 @@ def line_of(event: Mapping[str, Any]) -> bytes:
     timestamp, number = body["timestamp"], body.pop("number", 0)
     if isinstance(timestamp, float):
         body.setdefault("id", event_id(timestamp, number))
-        timestamp = datetime.fromtimestamp(timestamp, timezone.utc)
-    if isinstance(timestamp, datetime):
+        body["timestamp"] = f"{_second(int(timestamp))}.{int(timestamp % 1 * 1_000_000):06d}+00:00"
+    elif isinstance(timestamp, datetime):
         body["timestamp"] = timestamp.isoformat()
     if "latency_ms" in body:
         body["latency_ms"] = round(min(max(body["latency_ms"], 0.0), 86_400_000.0), 3)
@@ -34,15 +36,21 @@ def line_of(event: Mapping[str, Any]) -> bytes:
         body["response"] = excerpt(body["response"])
         if not has_usage(body["response"]):
             raise Unreadable
-    metadata = _metadata(body.pop("metadata", None), body.pop("saving", None))
-    if metadata:
+    given, saving = body.pop("metadata", None), body.pop("saving", None)
+    if (given or saving) and (metadata := _metadata(given, saving)):
         body["metadata"] = metadata
     cost = body.pop("cost", None)
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _encode(body)
     if cost is not None:
         # Written by hand, because the json module cannot write a Decimal with all its digits.
         text = f'{{"cost":{Decimal(str(cost)):f},{text[1:]}'
     return text.encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=4)
+def _second(timestamp: int) -> str:
+    """The time of a second. Most calls end in the same one as the call before."""
+    return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _metadata(given: Mapping[str, Any] | None, saving: Saving | None) -> dict[str, Any]:

@@ -90,6 +90,24 @@ def test_frequent_calls_share_reservations_and_unused_calls_are_returned(
     assert state(workspace) == (Decimal("2.2"), 0)
 
 
+def test_calls_in_progress_stay_reserved_when_unused_ones_are_returned(
+    configure: Configure, workspace: Workspace
+) -> None:
+    budget(workspace, 10_000)
+    configure(enforce_budget=True, timeout=PATIENCE)
+    guard = Line().runtime.guard
+    while guard.due() == float("inf"):
+        made(1)
+    with llmlab.track("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=0) as call:
+        call.usage(CENT_TOKENS, 0)
+        assert llmlab.flush()
+        eventually(lambda: guard.due() == float("inf"))
+        assert llmlab.flush()
+        assert state(workspace)[1] == Decimal("0.01")
+    assert llmlab.flush()
+    assert state(workspace)[1] == 0
+
+
 def test_a_lease_is_for_calls_of_its_form_and_size(configure: Configure, workspace: Workspace) -> None:
     budget(workspace, 10_000)
     configure(enforce_budget=True, timeout=PATIENCE)
