@@ -75,7 +75,9 @@ class BudgetEngine:
         )
 
     async def reserve(self, identity: Identity, call: ReservationIn) -> Reservation:
-        """Holds the most a call can cost on each hard budget that counts it. Raises PaymentRequired, holding nothing.
+        """Holds the most the calls can cost on each hard budget that counts them. Raises PaymentRequired.
+
+        Of several calls, as many are granted as fit into a tenth of what the budgets have left, and at least one.
 
         Raises Forbidden for a call that the settings do not allow. A call without any known price holds nothing: it
         adds nothing to the spend.
@@ -87,12 +89,13 @@ class BudgetEngine:
             raise Forbidden(breaches[0].detail, reason=breaches[0].reason)
         reservation = Reservation(
             id=uuid7(at),
+            calls=call.calls,
             estimated_cost=price.cost,
             pricing=price.pricing,
             expires_at=at + timedelta(seconds=call.seconds),
         )
-        short = await self._database.reserve(identity, reservation, call, project, at)
-        if short is not None:
+        grant = await self._database.reserve(identity, reservation, call, project, at)
+        if (short := grant.short) is not None:
             raise PaymentRequired(
                 _shortage(short, price.cost),
                 reason="budget",
@@ -101,11 +104,11 @@ class BudgetEngine:
                 remaining=short.remaining,
             )
         self._changes.note(identity.workspace_id, "budgets")
-        return reservation
+        return reservation.model_copy(update={"calls": grant.calls})
 
-    async def release(self, identity: Identity, reservation_id: UUID) -> None:
-        """Releases the money that a reservation holds. Raises NotFound when it is settled, lapsed or unknown."""
-        if not await self._database.reservation_release(identity.workspace_id, reservation_id, now()):
+    async def release(self, identity: Identity, reservation_id: UUID, calls: int | None) -> None:
+        """Releases calls of a reservation, or all without a number. Raises NotFound if it is settled or has expired."""
+        if not await self._database.reservation_release(identity.workspace_id, reservation_id, calls, now()):
             raise NotFound("Reservation not found")
         self._changes.note(identity.workspace_id, "budgets")
 

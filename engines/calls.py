@@ -42,6 +42,7 @@ def merged(first: NewEvent, second: NewEvent, prices: PriceBook, terms: Workspac
         error_message=max(messages) if messages and status != "success" else None,
         tags=dict(list(tags.items())[:_MOST_TAGS]) if len(tags) > len(first.tags) else first.tags,
         reservation_id=first.reservation_id or second.reservation_id,
+        unchecked=first.unchecked or second.unchecked,
         cost=_larger(first.cost, second.cost),
         fallback_cost=_larger(first.fallback_cost, second.fallback_cost),
     )
@@ -89,7 +90,8 @@ def report_of(stored: StoredEvent, prices: PriceBook, terms: WorkspaceTerms) -> 
         tags=stored.tags,
         metadata=None,
         api_key_id=None,
-        reservation_id=None,
+        reservation_id=stored.reservation_id,
+        unchecked=stored.unchecked,
         policy_violations=stored.policy_violations,
         cost=None if estimated else given,
         fallback_cost=given if estimated else None,
@@ -105,7 +107,17 @@ def is_known(report: NewEvent, completed: NewEvent) -> bool:
         report.latency_ms,
         report.error_message,
         report.tags,
-    ) == (completed.project, completed.status, completed.latency_ms, completed.error_message, completed.tags)
+        report.reservation_id,
+        report.unchecked,
+    ) == (
+        completed.project,
+        completed.status,
+        completed.latency_ms,
+        completed.error_message,
+        completed.tags,
+        completed.reservation_id,
+        completed.unchecked,
+    )
 
 
 def _provider_rank(provider: str, model: str, prices: PriceBook) -> tuple[bool, bool, bool, str]:

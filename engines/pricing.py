@@ -204,6 +204,7 @@ class PricingEngine:
             metadata=event.metadata,
             api_key_id=identity.key_id,
             reservation_id=event.reservation_id,
+            unchecked=event.unchecked,
             policy_violations=_violations(model, usage, terms) if terms.policy else (),
             cost=event.cost,
             fallback_cost=event.fallback_cost,

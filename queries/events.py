@@ -82,6 +82,8 @@ def event_row(event: NewEvent) -> dict[str, Any]:
         row["api_key_id"] = event.api_key_id
     if event.reservation_id is not None:
         row["reservation_id"] = event.reservation_id
+    if event.unchecked:
+        row["unchecked"] = True
     if event.policy_violations:
         row["policy_violations"] = event.policy_violations
     return row

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from queries.functions import Functions, function
 from schemas.identities import Identity
-from schemas.reservations import BudgetRoom, PlannedCall, Reservation
+from schemas.reservations import Grant, PlannedCall, Reservation
 
 
 class ReservationQueries(Functions):
@@ -16,13 +16,13 @@ class ReservationQueries(Functions):
         call: PlannedCall,
         project: str | None,
         now: datetime,
-    ) -> BudgetRoom | None:
-        """Holds the estimate on every hard budget that counts the call, or on none. Returns the budget that refused.
+    ) -> Grant:
+        """Holds the estimate for up to the reservation's number of calls on every hard budget that counts them.
 
-        `project` is the key of the call's project.
+        `project` is the key of the calls' project.
         """
-        return await self._find(
-            BudgetRoom,
+        return await self._ask(
+            Grant,
             "reserve",
             call,
             workspace_id=identity.workspace_id,
@@ -31,10 +31,13 @@ class ReservationQueries(Functions):
             project=project,
             api_key_id=identity.key_id,
             amount=reservation.estimated_cost or 0,
+            calls=reservation.calls,
             pricing=reservation.pricing,
             now=now,
             expires_at=reservation.expires_at,
         )
 
     @function
-    async def reservation_release(self, workspace_id: UUID, reservation_id: UUID, now: datetime) -> bool: ...
+    async def reservation_release(
+        self, workspace_id: UUID, reservation_id: UUID, calls: int | None, now: datetime
+    ) -> bool: ...

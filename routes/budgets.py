@@ -3,14 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Path, Query
 
 from routes.call import Call
 from routes.router import Router
 from routes.schema import problems
 from schemas.budgets import Budget, BudgetIn, BudgetList
 from schemas.errors import PaymentProblem, PolicyProblem
-from schemas.reservations import Guarded, PlannedCall, Reservation, ReservationIn
+from schemas.reservations import Calls, Guarded, PlannedCall, Reservation, ReservationIn
 
 budgets = Router("/api/budgets", "budgets")
 guard = Router("/api/budgets", "budgets")
@@ -55,7 +55,7 @@ async def check(call: Call, planned: PlannedCall) -> Guarded:
             "description": "The settings forbid the call, or the role or API key lacks permission",
         },
     },
-    summary="Reserve the maximum cost of a planned call",
+    summary="Reserve the maximum cost of a planned call, or of several of the same form",
 )
 async def reserve(call: Call, planned: ReservationIn) -> Reservation:
     return await call.engines.budgets.reserve(call.caller, planned)
@@ -66,7 +66,11 @@ async def reserve(call: Call, planned: ReservationIn) -> Reservation:
     needs="events:write",
     status_code=204,
     responses=problems(404),
-    summary="Release a reservation",
+    summary="Release a reservation, or some of its calls",
 )
-async def release(call: Call, reservation_id: Annotated[UUID, Path(description="A reservation's id")]) -> None:
-    return await call.engines.budgets.release(call.caller, reservation_id)
+async def release(
+    call: Call,
+    reservation_id: Annotated[UUID, Path(description="A reservation's id")],
+    calls: Annotated[Calls | None, Query(description="Number of calls to release; all by default")] = None,
+) -> None:
+    return await call.engines.budgets.release(call.caller, reservation_id, calls)

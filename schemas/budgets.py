@@ -98,6 +98,9 @@ class Budget(Answer):
     percentage_used: Usd
     status: Literal["ok", "warning", "exceeded"]
     unpriced_calls: int = Field(description="Calls of the period without a known price; not part of the spend")
+    unchecked_calls: int = Field(
+        description="Calls of the period that an application made without a reservation, because LLMLab did not answer"
+    )
     period_start: datetime
     period_end: datetime
     created_at: datetime

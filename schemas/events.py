@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import AliasChoices, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, StrictBool, StringConstraints, WithJsonSchema, model_validator
 
 from models import (
     NO_CONTROL_CHARACTERS,
@@ -93,6 +93,9 @@ class Event(Request):
         "which has what any of them reported",
     )
     reservation_id: UUID | None = Field(None, description="Reservation that this call settles")
+    unchecked: StrictBool = Field(
+        False, description="Whether the call was made without a reservation, because LLMLab did not answer"
+    )
     response: dict[str, Any] | None = Field(None, description="The provider's response body, instead of token counts")
     api_flavor: Name | None = Field(
         None, description="API of the provider that the response is from, such as chat or responses, if it is ambiguous"
@@ -189,6 +192,10 @@ class StoredEvent(Tracked):
     tags: dict[str, str]
     metadata: dict[str, Any]
     timestamp: datetime
+    reservation_id: UUID | None = Field(description="Reservation that the call has settled")
+    unchecked: bool = Field(
+        description="Whether the call was made without a reservation, because LLMLab did not answer"
+    )
     corrected_at: datetime | None = Field(
         description="When another report of the same call last corrected this event; null if none did"
     )
@@ -229,6 +236,7 @@ class NewEvent(NamedTuple):
     metadata: str | None
     api_key_id: UUID | None
     reservation_id: UUID | None
+    unchecked: bool
     policy_violations: Sequence[Violation]
     # The caller's own figures for the cost: the actual one, and the one for a model without a price.
     cost: Decimal | None

@@ -6,11 +6,15 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from models import Answer, ModelName, Name, ProviderName, Request, Tag, Tokens, Usd
+from models import Answer, ModelName, Name, ProviderName, Request, Row, Tag, Tokens, Usd
 from utils import json
 
 # Reason for refusing a call.
 Refusal = Literal["budget", "model_disabled", "token_limit"]
+
+
+# A number of calls of one reservation.
+Calls = Annotated[int, Field(ge=1, le=100)]
 
 
 class PlannedCall(Request):
@@ -43,6 +47,7 @@ class ReservationIn(PlannedCall):
     seconds: Annotated[int, Field(strict=True, ge=1, le=86_400)] = Field(
         300, description="Lifetime of the reservation; if unused, it then expires and releases its amount"
     )
+    calls: Calls = Field(1, description="Number of such calls to reserve for")
 
 
 class BudgetRoom(Answer):
@@ -78,9 +83,23 @@ class Guarded(Answer):
 
 
 class Reservation(Answer):
-    """An amount reserved for a call. Send the id as `reservation_id` with the event to settle it at the actual cost."""
+    """An amount reserved for calls. The event of each, with this id as `reservation_id`, settles its actual cost."""
 
     id: UUID
-    estimated_cost: Usd | None
+    calls: int = Field(
+        description="Number of calls that are reserved: at least 1, and of several as many as fit into a tenth of the "
+        "least remaining amount of the hard budgets"
+    )
+    estimated_cost: Usd | None = Field(description="Maximum cost of one call in USD; null without a known price")
     pricing: str
     expires_at: datetime
+
+
+# Internal values, never sent to a caller
+
+
+class Grant(Row):
+    """The decision on a reservation: the number of calls, or the budget that has too little left."""
+
+    calls: int | None = None
+    short: BudgetRoom | None = None

@@ -57,6 +57,8 @@ async def test_an_event_is_shown_with_its_rates(ada: Member) -> None:
         "tags": {"team": "a"},
         "metadata": {"deep": [{"x": None}]},
         "timestamp": "2026-01-31T10:00:00Z",
+        "reservation_id": None,
+        "unchecked": False,
         "corrected_at": None,
         "rates": {
             "input": 2.5,

@@ -21,35 +21,15 @@ from roads.postgres import PostgresRoad
 from schemas.budgets import BudgetIn
 from schemas.identities import Identity
 from tests.conftest import client_of, running, settings_for
+from tests.support.budgets import CENT, CENT_SPENT, reserve, set_budget, the_budget
 from tests.support.product import PATIENCE
 from tests.support.team import Caller, Member, assert_problem, call, new_api_key, sign_up
 from tests.support.threads import ThreadServer, two_servers
-
-# 4,000 tokens into gpt-4o cost exactly a cent.
-CENT = {"provider": "openai", "model": "gpt-4o", "input_tokens": 4000, "max_output_tokens": 0}
-CENT_SPENT = call(input_tokens=4000, output_tokens=0)
-
-
-async def set_budget(admin: Member, **budget: Any) -> dict[str, Any]:
-    response = await admin.request("POST", "/api/budgets", json={"limit": 1, **budget})
-    assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    return made
 
 
 async def spend(admin: Member) -> dict[str, float]:
     """The current spend of each budget, by name."""
     return {budget["name"]: budget["current_spend"] for budget in (await admin.get("/api/budgets"))["budgets"]}
-
-
-async def reserve(caller: Caller, **planned: Any) -> httpx.Response:
-    return await caller.request("POST", "/api/budgets/reservations", json={**CENT, **planned})
-
-
-async def the_budget(admin: Member) -> tuple[float, float, float]:
-    """The spend, the reserved and the remaining amount of the only budget."""
-    (budget,) = (await admin.get("/api/budgets"))["budgets"]
-    return budget["current_spend"], budget["reserved"], budget["remaining"]
 
 
 # Scopes

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.support.budgets import CENT_SPENT, reserve, set_budget, the_budget
 from tests.support.events import recount
 from tests.support.otlp import request_of, span
 from tests.support.team import Member
@@ -192,3 +193,27 @@ async def test_every_call_is_counted_once_at_the_most_that_is_known_of_it(
     assert await recount(sql, workspace) == (len(calls), total)
     (kept,) = (await ada.get("/api/budgets"))["budgets"]
     assert Decimal(str(kept["current_spend"])) == total
+
+
+async def test_a_later_report_settles_the_reservation_of_its_call_once(
+    ada: Member, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await set_budget(ada, hard=True)
+    reservation = (await reserve(ada, calls=3)).json()
+    assert await the_budget(ada) == (0, 0.03, 0.97)
+    id = "chatcmpl-0123456789abcdef"
+    counts = {"gen_ai.usage.input_tokens": 4000, "gen_ai.usage.output_tokens": 0}
+    attributes = {
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.id": id,
+        **counts,
+    }
+    await ada.request("POST", "/v1/traces", json=request_of(span(1, {"gen_ai.operation.name": "chat", **attributes})))
+    assert await the_budget(ada) == (0.01, 0.03, 0.96)
+    for _ in range(2):
+        await ada.batch(CENT_SPENT | {"response_id": id, "reservation_id": reservation["id"], "unchecked": True})
+        assert await the_budget(ada) == (0.01, 0.02, 0.97)
+        (budget,) = (await ada.get("/api/budgets"))["budgets"]
+        assert budget["unchecked_calls"] == 1
+    await recount(sql, ada.session["workspace_id"])

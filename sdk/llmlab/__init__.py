@@ -84,4 +84,6 @@ def flush(timeout: float = 10.0) -> bool:
 def stats() -> Stats:
     """Counts of the events that this process has recorded since `configure`."""
     runtime = _runtime.current()
-    return Stats(0, 0, 0, 0, 0, 0) if runtime is None else runtime.outbox.stats()
+    if runtime is None:
+        return Stats(0, 0, 0, 0, 0, 0)
+    return runtime.outbox.stats()._replace(unchecked=runtime.guard.unchecked)

@@ -4,8 +4,6 @@ import re
 from typing import Any
 
 _MAX_LENGTHS = (
-    ("id", 128), ("response_id", 1024), ("provider", 64), ("model", 256), ("project", 128), ("error_message", 2000),
-)  # fmt: skip
     ("id", 128),
     ("response_id", 1024),
     ("provider", 64),
@@ -31,4 +29,7 @@ def bounded(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(value: Any, length: int) -> str:
+    # Most texts are fine, and this runs before a call returns.
+    if type(value) is str and len(value) <= length and value.isprintable():
+        return value
     return _CONTROL.sub(" ", str(value))[:length]

@@ -37,6 +37,7 @@ class ObservedCall:
         "_started",
         "_tags",
         "_timestamp",
+        "_unchecked",
         "input_tokens",
         "model",
         "provider",
@@ -67,6 +68,7 @@ class ObservedCall:
         self._prompt = prompt
         self._runtime = _runtime.current()
         self._reservation_id: str | None = None
+        self._unchecked = False
         self._cache_key: str | None = None
         self._done = False
         self._found: Reading | None = None
@@ -96,6 +98,7 @@ class ObservedCall:
         if runtime is not None:
             if runtime.settings.enforce_budget:
                 self._reservation_id = runtime.guard.admit(self._planned())
+                self._unchecked = self._reservation_id is None
             else:
                 runtime.check_policy(self.model, self.input_tokens, self._max_output_tokens)
         self._start()
@@ -106,14 +109,17 @@ class ObservedCall:
         if runtime is not None:
             if runtime.settings.enforce_budget:
                 self._reservation_id = await self._reserve()
+                self._unchecked = self._reservation_id is None
             else:
                 runtime.check_policy(self.model, self.input_tokens, self._max_output_tokens)
         self._start()
 
     async def _reserve(self) -> str | None:
         assert self._runtime is not None
-        guard = self._runtime.guard
-        reservation = guard.submit(self._planned())
+        guard, planned = self._runtime.guard, self._planned()
+        if (taken := guard.take(planned)) is not None:
+            return taken
+        reservation = guard.submit(planned)
         try:
             return await asyncio.wrap_future(reservation)
         except asyncio.CancelledError:
@@ -265,6 +271,7 @@ class ObservedCall:
             "project": self._project or settings.project,
             "metadata": self._metadata,
             "reservation_id": self._reservation_id,
+            "unchecked": self._unchecked or None,
         }
         if settings.tags and self._tags:
             event["tags"] = {**settings.tags, **self._tags}

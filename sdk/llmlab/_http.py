@@ -22,12 +22,14 @@ class Http:
         self._client: httpx.Client | None = None
         self._of_parent: list[httpx.Client] = []
 
-    def request(self, method: str, path: str, *, timeout: float, **options: Any) -> httpx.Response:
-        """Sends a request. Raises httpx.HTTPError."""
+    def request(self, method: str, path: str, *, timeout: float, again: bool = True, **options: Any) -> httpx.Response:
+        """Sends a request, and `again` if the server closed the connection. Raises httpx.HTTPError."""
         client = self._client or self._open()
         try:
             return client.request(method, path, timeout=timeout, **options)
         except httpx.RemoteProtocolError:
+            if not again:
+                raise
             # The server closed an idle connection.
             return client.request(method, path, timeout=timeout, **options)
 

@@ -1,4 +1,4 @@
-"""The outbox: a bounded queue, a thread that sends batches, and a spool on disk while LLMLab is unreachable."""
+"""The outbox: writes each event to disk and to a bounded queue, and sends batches from a thread."""
 
 import json
 import random
@@ -6,22 +6,18 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import httpx
 
-from llmlab._bounds import bounded
-from llmlab._cache import Saving
 from llmlab._http import Http, detail, retry_after
-from llmlab._ids import event_id
+from llmlab._lines import Unreadable, line_of, with_counts
 from llmlab._logs import warn
 from llmlab._settings import Settings
-from llmlab._spool import Spool
-from llmlab._usage import counts, excerpt, has_usage
+from llmlab._spool import Segment, Spool
 
 _BATCH_EVENTS = 500
 _BATCH_BYTES = 900_000
@@ -32,12 +28,20 @@ _MAX_PAUSE_SECONDS = 30.0
 _QUIET_SECONDS = 5.0
 # Interval of the search for spool segments of processes that have ended.
 _SCAN_SECONDS = 60.0
-_METADATA_BYTES = 16 * 1024
+# A segment of which no event is in memory is left to be replayed when it has this size.
+_SEGMENT_BYTES = 2**20
+# `catch_up` delivers events that wait for longer. With the longest calls, this is less than a reservation's lifetime.
+_LATE_SECONDS = 240.0
 _NEVER = sys.maxsize
 
 
 class Stats(NamedTuple):
-    """Event counts of this process. `waiting` is the number in memory, `on_disk` the total written to disk so far."""
+    """Event counts of this process.
+
+    `waiting` is the number in memory; `on_disk` counts those left on disk so far while LLMLab was unreachable.
+    `unreadable` counts the calls that are not recorded because no usage could be read, and `unchecked` those that were
+    made without a budget check, because LLMLab did not answer.
+    """
 
     sent: int
     waiting: int
@@ -45,41 +49,55 @@ class Stats(NamedTuple):
     dropped: int
     rejected: int
     unreadable: int
+    unchecked: int = 0
+
+
+class _Entry(NamedTuple):
+    """A queued event, as a line of JSON or not converted yet, and whether it is on disk."""
+
+    event: bytes | dict[str, Any]
+    is_on_disk: bool
 
 
 class Unavailable(Exception):
-    """LLMLab does not accept events at the moment. `retry_after` is in seconds; `busy` means a rate limit."""
+    """LLMLab does not accept events at the moment. `retry_after` is in seconds."""
 
-    def __init__(self, reason: str, retry_after: float = 0.0, *, busy: bool = False) -> None:
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
-        self.busy = busy
-
-
-class Unreadable(ValueError):
-    """A response contains no usage."""
 
 
 class Outbox:
-    """Accepts events without blocking and delivers each to LLMLab. The thread calls `idle` before each delivery."""
+    """Accepts events without blocking and delivers each to LLMLab."""
 
-    def __init__(self, settings: Settings, http: Http, idle: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, http: Http) -> None:
         self._settings = settings
         self._http = http
-        self._idle = idle
         self._target = f"{settings.base_url}\n{settings.api_key}"
+        self._idle: Callable[[], None] = lambda: None
+        self._due: Callable[[], float] = lambda: float("inf")
+        self._close: Callable[[], None] = lambda: None
         self.after_fork()
+
+    def also_run(self, idle: Callable[[], None], due: Callable[[], float], close: Callable[[], None]) -> None:
+        """Sets what the thread calls before each delivery, when it has to, and what ends the process's outbox."""
+        self._idle, self._due, self._close = idle, due, close
 
     def after_fork(self) -> None:
         """Starts empty. In a forked child, the events belong to the parent."""
         previous = getattr(self, "_spool", None)
         if previous is not None:
-            previous.release()
+            previous.abandon()
         self._spool = Spool(self._settings.spool_dir, self._settings.spool_bytes, self._target)
-        self._queue: deque[dict[str, Any]] = deque()
-        # Serialized events ahead of the queue: those neither sent nor written to disk, and those being sent.
+        # Held while an event is put on disk and in the queue, so that both are cut at the same event. It is reentrant,
+        # because a garbage collector run may put an event.
+        self._lock = threading.RLock()
+        self._queue: deque[_Entry] = deque()
+        # Whether the current segment has events that are no longer in memory.
+        self._is_left = False
+        # Events ahead of the queue that are only in memory.
         self._lines: deque[bytes] = deque()
-        self._sending: list[bytes] = []
+        self._in_progress = 0
         self._limit = self._settings.queue_size
         # SimpleQueue.put is reentrant, unlike Event.set, and may be called from a garbage collector run.
         self._wake: SimpleQueue[None] = SimpleQueue()
@@ -90,27 +108,44 @@ class Outbox:
         self._flushes = threading.Condition()
         self._flush_requests = self._flushes_done = 0
         self._delivered = True
+        self._send_seconds = _SEND_SECONDS
         self._failures = 0
         self._away_until = self._quiet_until = 0.0
         self._scan_at = 0.0
         self._spooled = True
+        # When the last delivery began that left no event waiting.
+        self._clear_at = float("-inf")
         self._sent = self._on_disk = self._dropped = self._rejected = self._unreadable = 0
 
     # For callers
 
     def put(self, event: dict[str, Any]) -> None:
-        """Queues an event, or drops it if the queue is full."""
-        queue = self._queue
-        if len(queue) >= self._limit:
+        """Writes an event to disk and queues it, or drops it if the queue is full."""
+        if len(self._queue) >= self._limit:
             self._dropped += 1
             warn("full", f"The queue is full: {self._dropped} calls were dropped so far")
             return
-        queue.append(event)
-        if len(queue) >= self._wake_at:
+        if self._spool.is_usable:
+            line = self._line(event)
+            if line is None:
+                return
+            # The thread adds the saved cost of a cache hit, which it has to request.
+            queued = event if event.get("saving") is not None else line
+            with self._lock:
+                self._queue.append(_Entry(queued, self._spool.append(line)))
+        else:
+            with self._lock:
+                self._queue.append(_Entry(event, False))
+        if len(self._queue) >= self._wake_at:
             self._wake_at = _NEVER
             self._wake.put(None)
         if self._thread is None:
             self.start()
+
+    def nudge(self) -> None:
+        """Makes an idle thread compute again when something is due."""
+        if self._wake_at == 1:
+            self._wake.put(None)
 
     def start(self) -> None:
         """Starts the thread if it is not running."""
@@ -121,7 +156,7 @@ class Outbox:
             return
         try:
             if self._thread is None:
-                thread = threading.Thread(target=self._run, args=(self._queue,), name="llmlab", daemon=True)
+                thread = threading.Thread(target=self._run, name="llmlab", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError:
@@ -133,7 +168,7 @@ class Outbox:
                     from multiprocessing import parent_process, util
 
                     if parent_process() is not None:
-                        util.Finalize(None, self.close, (self._settings.exit_timeout,), exitpriority=10)
+                        util.Finalize(None, self._close, exitpriority=10)
         finally:
             self._starting.release()
 
@@ -150,14 +185,24 @@ class Outbox:
         """Sends all events; returns whether LLMLab has received them. Tries only once if LLMLab is unreachable."""
         self.start()
         if self._thread is None:
-            self._deliver(forced=True)
-            return not (self._queue or self._lines or self._spooled)
+            return self._deliver(forced=True)
         with self._flushes:
             self._flush_requests += 1
             request = self._flush_requests
             self._wake.put(None)
             done = self._flushes.wait_for(lambda: self._flushes_done >= request, timeout)
             return done and self._delivered
+
+    def catch_up(self, seconds: float) -> bool:
+        """Delivers events that have waited for long, or that an earlier process left. Returns whether none are left."""
+        now = time.monotonic()
+        if now - self._clear_at < _LATE_SECONDS:
+            return True
+        self._spooled = self._spooled and self._spool.has_segments()
+        if not (self._queue or self._lines or self._in_progress or self._spooled or self._is_left):
+            self._clear_at = now
+            return True
+        return self.flush(seconds)
 
     def send_now(self, event: dict[str, Any], seconds: float) -> Decimal | None:
         """Sends an event at once and returns its cost. Queues it instead after a timeout or while unreachable."""
@@ -167,7 +212,7 @@ class Outbox:
                     "POST",
                     "/api/events/track",
                     timeout=seconds,
-                    content=_line(event),
+                    content=line_of(event),
                     headers={"Content-Type": "application/json"},
                 )
                 if response.status_code in (200, 201):
@@ -181,39 +226,55 @@ class Outbox:
         return None
 
     def close(self, timeout: float) -> None:
-        """Sends all events and stops the thread. Writes events left after `timeout` seconds to disk."""
+        """Sends all events, also those of processes that have ended, and stops the thread.
+
+        Events left after `timeout` seconds are on disk.
+        """
         thread = self._thread
-        if thread is None and self._queue:
-            self._deliver(forced=True)
-        elif thread is not None:
+        if thread is not None:
             self._closing = True
             self._wake.put(None)
             thread.join(timeout)
-        # A separate spool, because the thread may still use the other one.
-        spool = Spool(self._settings.spool_dir, self._settings.spool_bytes, self._target)
-        self._write([*self._sending, *self._take_lines(), *self._take(_NEVER)], spool)
-        spool.release()
+            if thread.is_alive():
+                return
+        elif self._queue or self._lines or self._spool.has_segments():
+            self._send_seconds = min(_SEND_SECONDS, timeout)
+            self._deliver(forced=True)
+        with self._lock:
+            self._spool.close()
 
     def stats(self) -> Stats:
         """Counts of the events since `configure`."""
-        waiting = len(self._queue) + len(self._lines) + len(self._sending)
+        waiting = len(self._queue) + len(self._lines) + self._in_progress
         return Stats(self._sent, waiting, self._on_disk, self._dropped, self._rejected, self._unreadable)
+
+    def _line(self, event: dict[str, Any]) -> bytes | None:
+        """The event as a line; None, counted, if it has none."""
+        try:
+            return line_of(event)
+        except Unreadable:
+            self.unreadable()
+        except Exception:
+            self._rejected += 1
+            warn("line", "Could not convert a call to JSON", traceback=True)
+        return None
 
     # The thread
 
-    def _run(self, queue: deque[dict[str, Any]]) -> None:
+    def _run(self) -> None:
         while True:
             self._wait()
             requests, closing = self._flush_requests, self._closing
+            delivered = False
             try:
                 if not closing:
                     self._idle()
-                self._deliver(forced=requests != self._flushes_done)
+                delivered = self._deliver(forced=requests != self._flushes_done)
             except Exception:
                 warn("outbox", "Could not send events", traceback=True)
                 self._away_until = time.monotonic() + _MAX_PAUSE_SECONDS
             with self._flushes:
-                self._delivered = not (queue or self._lines or self._spooled)
+                self._delivered = delivered
                 self._flushes_done = requests
                 self._flushes.notify_all()
             if closing:
@@ -250,90 +311,116 @@ class Outbox:
 
     def _until_due(self) -> float:
         now = time.monotonic()
-        due = now + min(self._settings.policy_seconds, _SCAN_SECONDS)
-        if self._away_until > now and (self._lines or self._spooled):
+        due = min(now + min(self._settings.policy_seconds, _SCAN_SECONDS), self._due())
+        if self._away_until > now and (self._lines or self._spooled or self._is_left):
             due = min(due, self._away_until)
         return max(due - now, 0.01)
 
-    def _deliver(self, *, forced: bool) -> None:
-        """Sends events from disk, then from memory. Writes them to disk while LLMLab is unreachable."""
+    def _deliver(self, *, forced: bool) -> bool:
+        """Sends events of ended processes, then the queue. Returns whether no event is left.
+
+        While LLMLab is unreachable, events stay on disk, and those that could not be written in memory.
+        """
         now = time.monotonic()
-        busy = False
-        if now >= self._away_until or forced:
-            try:
-                if now >= self._scan_at or forced:
-                    self._scan_at = now + _SCAN_SECONDS
-                    self._spooled = self._spool.has_segments()
-                if self._spooled:
-                    for lines in self._spool.replay():
-                        self._send_all(lines)
-                    # Segments left over are locked by another process, which sends them.
-                    self._spooled = False
-                while self._queue or self._lines:
-                    self._sending = self._next_batch()
-                    self._send(self._sending)
-                    self._sending = []
-                self._failures = 0
-                self._away_until = 0.0
-            except Unavailable as error:
-                self._lines.extendleft(reversed(self._sending))
-                self._sending = []
-                busy = error.busy
-                self._pause(error)
-        if self._queue or self._lines:
-            # A rate limit ends soon, so events stay in memory.
-            if not busy or self._closing or len(self._queue) > self._limit // 2:
-                lines = [*self._take_lines(), *self._take(_NEVER)]
-                self._lines.extend(lines[self._write(lines, self._spool) :])
+        if now < self._away_until and not forced:
+            self._leave_queue()
+            return False
+        entries, segment = self._cut()
+        sent = 0
+        try:
+            self._replay(now, scan=forced or self._closing)
+            entries = [_Entry(line, on_disk) for event, on_disk in entries if (line := self._priced(event)) is not None]
+            self._in_progress = len(entries)
+            for batch in _batches([entry.event for entry in entries if isinstance(entry.event, bytes)]):
+                self._send(batch)
+                sent += len(batch)
+                self._in_progress = len(entries) - sent
+        except Exception as error:
+            self._keep(entries[sent:], segment, is_whole=sent == 0)
+            if not isinstance(error, Unavailable):
+                raise
+            self._pause(error)
+            return False
+        finally:
+            self._in_progress = 0
             self._limit = self._settings.queue_size - len(self._lines)
+        if segment is not None:
+            with self._lock:
+                self._spool.clear(segment)
+        self._failures = 0
+        self._away_until = 0.0
+        self._clear_at = now
+        return True
+
+    def _cut(self) -> tuple[list[_Entry], Segment | None]:
+        """Takes all events from memory, and the segment that contains them and no others."""
+        room = self._spool.prepare() if self._queue or self._is_left else 0
+        with self._lock:
+            entries = [*(_Entry(line, False) for line in self._lines), *self._queue]
+            self._lines.clear()
+            self._queue.clear()
+            segment = self._spool.cut(room)
+            is_left, self._is_left = self._is_left, False
+        if is_left and segment is not None:
+            on_disk = [entry for entry in entries if entry.is_on_disk]
+            self._keep(on_disk, segment, is_whole=True)
+            return [entry for entry in entries if not entry.is_on_disk], None
+        return entries, segment
+
+    def _keep(self, entries: list[_Entry], segment: Segment | None, *, is_whole: bool) -> None:
+        """Leaves events that were not sent on disk, or else in memory. `is_whole`: none of the segment was sent."""
+        on_disk: list[bytes] = []
+        for event, is_on_disk in entries:
+            line = event if isinstance(event, bytes) else self._line(event)
+            if line is not None:
+                (on_disk if is_on_disk else self._lines).append(line)
+        self._on_disk += len(on_disk)
+        if segment is None:
+            return
+        self._spooled = True
+        if is_whole:
+            self._spool.leave(segment)
+        else:
+            self._spool.leave(segment, on_disk)
+
+    def _leave_queue(self) -> None:
+        """Removes the events from memory that are on disk."""
+        with self._lock:
+            kept = [entry for entry in self._queue if not entry.is_on_disk]
+            left = len(self._queue) - len(kept)
+            self._queue.clear()
+            self._queue.extend(kept)
+            self._is_left = self._is_left or left > 0
+            self._on_disk += left
+            is_large = self._spool.written >= _SEGMENT_BYTES
+        if self._is_left and is_large:
+            self._keep(self._cut()[0], None, is_whole=True)
+        self._limit = self._settings.queue_size - len(self._lines)
+
+    def _replay(self, now: float, *, scan: bool) -> None:
+        """Sends the events that ended processes left, and those of this process that are no longer in memory."""
+        if now >= self._scan_at or scan:
+            self._scan_at = now + _SCAN_SECONDS
+            self._spooled = self._spool.has_segments()
+        if self._spooled:
+            for lines in self._spool.replay():
+                for batch in _batches(lines):
+                    self._send(batch)
+            # Segments left over are locked by another process, which sends them.
+            self._spooled = False
+
+    def _priced(self, event: bytes | dict[str, Any]) -> bytes | None:
+        """The event as a line, with the cost that a cache hit saved; None, counted, if it has none."""
+        if isinstance(event, bytes):
+            return event
+        self._price(event)
+        return self._line(event)
 
     def _pause(self, error: Unavailable) -> None:
         pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _MAX_PAUSE_SECONDS)
         self._failures = min(self._failures + 1, 16)
         self._away_until = time.monotonic() + max(pause * random.uniform(0.5, 1.0), error.retry_after)  # noqa: S311
         warn("away", f"Events are queued: {error}")
-
-    def _write(self, lines: list[bytes], spool: Spool) -> int:
-        """Writes events to disk; returns the number written before the spool was full."""
-        if not lines:
-            return 0
-        written = spool.append(lines)
-        self._on_disk += written
-        self._spooled = self._spooled or written > 0
-        return written
-
-    def _next_batch(self) -> list[bytes]:
-        batch: list[bytes] = []
-        size = 0
-        while len(batch) < _BATCH_EVENTS and size < _BATCH_BYTES and (self._lines or self._queue):
-            found = [self._lines.popleft()] if self._lines else self._take(1)
-            if found and batch and size + len(found[0]) > _BATCH_BYTES:
-                self._lines.extendleft(found)
-                break
-            batch += found
-            size += sum(len(line) + 1 for line in found)
-        return batch
-
-    def _take_lines(self) -> list[bytes]:
-        lines = []
-        while self._lines:
-            lines.append(self._lines.popleft())
-        return lines
-
-    def _take(self, limit: int) -> list[bytes]:
-        """Takes up to `limit` events from the queue as JSON."""
-        lines: list[bytes] = []
-        while self._queue and len(lines) < limit:
-            event = self._queue.popleft()
-            try:
-                self._price(event)
-                lines.append(_line(event))
-            except Unreadable:
-                self.unreadable()
-            except Exception:
-                self._rejected += 1
-                warn("line", "Could not convert a call to JSON", traceback=True)
-        return lines
 
     def _price(self, event: dict[str, Any]) -> None:
         """Requests the cost that a cache hit saved, once per cached response."""
@@ -347,7 +434,7 @@ class Outbox:
             "max_output_tokens": saving.output_tokens,
         }
         try:
-            response = self._http.request("POST", "/api/budgets/check", timeout=_SEND_SECONDS, json=planned)
+            response = self._http.request("POST", "/api/budgets/check", timeout=self._send_seconds, json=planned)
             cost = json.loads(response.content, parse_float=str, parse_int=str).get("estimated_cost")
         except (httpx.HTTPError, ValueError, AttributeError):
             return
@@ -356,27 +443,13 @@ class Outbox:
 
     # Sending
 
-    def _send_all(self, lines: list[bytes]) -> None:
-        batch: list[bytes] = []
-        size = 0
-        for line in lines:
-            if batch and (len(batch) >= _BATCH_EVENTS or size + len(line) > _BATCH_BYTES):
-                self._send(batch)
-                batch, size = [], 0
-            batch.append(line)
-            size += len(line) + 1
-        if batch:
-            self._send(batch)
-
     def _send(self, batch: list[bytes]) -> None:
         """Sends a batch. Raises Unavailable without dropping events."""
-        if not batch:
-            return
         try:
             response = self._http.request(
                 "POST",
                 "/api/events/batch",
-                timeout=_SEND_SECONDS,
+                timeout=self._send_seconds,
                 content=b'{"events":[' + b",".join(batch) + b"]}",
                 headers={"Content-Type": "application/json"},
             )
@@ -392,8 +465,7 @@ class Outbox:
             self._send(batch[:half])
             self._send(batch[half:])
         else:
-            busy = response.status_code == 429
-            raise Unavailable(f"LLMLab answered: {detail(response)}", retry_after(response), busy=busy)
+            raise Unavailable(f"LLMLab answered: {detail(response)}", retry_after(response))
 
     def _count_answer(self, batch: list[bytes], response: httpx.Response) -> None:
         try:
@@ -403,7 +475,7 @@ class Outbox:
         self._sent += len(batch) - len(rejected)
         retries = []
         for rejection in rejected:
-            line = _with_counts(batch[rejection["index"]])
+            line = with_counts(batch[rejection["index"]])
             if line is None:
                 self._reject(rejection["detail"])
             else:
@@ -416,65 +488,15 @@ class Outbox:
         warn("rejected", f"LLMLab has refused {self._rejected} events so far. Latest reason: {reason}")
 
 
-def _line(event: Mapping[str, Any]) -> bytes:
-    """The event as one line of JSON, within LLMLab's limits. Raises Unreadable for a response without usage."""
-    body = bounded({key: value for key, value in event.items() if value is not None})
-    timestamp, number = body["timestamp"], body.pop("number", 0)
-    if isinstance(timestamp, float):
-        if "response_id" not in body:
-            body.setdefault("id", event_id(timestamp, number))
-        timestamp = datetime.fromtimestamp(timestamp, timezone.utc)
-    if isinstance(timestamp, datetime):
-        body["timestamp"] = timestamp.isoformat()
-    if "latency_ms" in body:
-        body["latency_ms"] = round(min(max(body["latency_ms"], 0.0), 86_400_000.0), 3)
-    if "response" in body:
-        body["response"] = excerpt(body["response"])
-        if not has_usage(body["response"]):
-            raise Unreadable
-    metadata = _metadata(body.pop("metadata", None), body.pop("saving", None))
-    if metadata:
-        body["metadata"] = metadata
-    cost = body.pop("cost", None)
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    if cost is not None:
-        # Written by hand, because the json module cannot write a Decimal with all its digits.
-        text = f'{{"cost":{Decimal(str(cost)):f},{text[1:]}'
-    return text.encode("utf-8", "replace")
-
-
-def _metadata(given: Mapping[str, Any] | None, saving: Saving | None) -> dict[str, Any]:
-    metadata = dict(given or {})
-    if saving is not None:
-        metadata["cache"] = {
-            "hit": True,
-            "first_event": saving.event_id,
-            "saved_input_tokens": saving.input_tokens,
-            "saved_output_tokens": saving.output_tokens,
-            "saved_usd": saving.usd,
-        }
-    try:
-        text = json.dumps(metadata, allow_nan=False)
-        if len(text) > _METADATA_BYTES:
-            reason = "it is larger than 16 KiB"
-        elif "\\u0000" in text:
-            reason = "it contains NUL characters"
-        else:
-            return metadata
-    except (TypeError, ValueError) as error:
-        reason = f"it has no JSON form: {error}"
-    warn("metadata", f"The metadata of a call is left out: {reason}")
-    return {}
-
-
-def _with_counts(line: bytes) -> bytes | None:
-    """The event with counts instead of a response that LLMLab cannot read, such as one from an unknown provider."""
-    # `_line` writes the cost first; it is kept as text, because a float would lose digits.
-    cost, comma, rest = line.partition(b",") if line.startswith(b'{"cost":') else (b"{", b"", line[1:])
-    event = json.loads(b"{" + rest)
-    response = event.pop("response", {})
-    found = counts(response)
-    model = event.pop("model", None) or response.get("model") or response.get("modelVersion")
-    if not found or model is None:
-        return None
-    return cost + comma + _line({**event, **found, "model": model})[1:]
+def _batches(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """The events in portions that LLMLab takes."""
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        if batch and (len(batch) >= _BATCH_EVENTS or size + len(line) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += len(line) + 1
+    if batch:
+        yield batch

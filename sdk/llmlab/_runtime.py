@@ -20,9 +20,10 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.http = Http(settings)
-        self.guard = Guard(settings, self.http)
         self.cache = ResponseCache(settings.cache_bytes, settings.cache_seconds)
-        self.outbox = Outbox(settings, self.http, self.guard.refresh)
+        self.outbox = Outbox(settings, self.http)
+        self.guard = Guard(settings, self.http, self.outbox.catch_up, self.outbox.nudge)
+        self.outbox.also_run(self.guard.idle, self.guard.due, self.close)
 
     @property
     def caching(self) -> bool:
@@ -41,7 +42,7 @@ class Runtime:
     def close(self) -> None:
         """Sends the remaining events, or writes them to disk."""
         self.outbox.close(self.settings.exit_timeout)
-        self.guard.close()
+        self.guard.close(self.settings.exit_timeout)
         self.http.close()
 
     def after_fork(self) -> None:

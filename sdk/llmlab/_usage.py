@@ -289,7 +289,7 @@ def _json_numbers(usage: Mapping[str, Any]) -> dict[str, Any]:
 
 def _numbers(value: Any, camel: bool, depth: int) -> Any:
     """The numbers in a value with their keys, in camel case if `camel`; None if it contains no number."""
-    if _is_count(value):
+    if (type(value) is int and value >= 0) or _is_count(value):
         return value
     if depth >= _MAX_DEPTH:
         return None

@@ -9,6 +9,7 @@ import pytest
 
 from llmlab import _logs, _runtime
 from tests.support.ports import free_port
+from tests.support.product import Server
 from tests.support.workspace import Workspace
 
 
@@ -38,6 +39,16 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def spool(tmp_path: Path) -> Path:
     """The folder for events on disk."""
     return tmp_path / "spool"
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """An LLMLab that a test may stop."""
+    server = Server(tmp_path / "data")
+    server.start()
+    yield server
+    if server.process is not None and server.process.poll() is None:
+        server.stop()
 
 
 @pytest.fixture

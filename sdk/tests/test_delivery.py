@@ -3,12 +3,10 @@
 import gc
 import json
 import stat
-import subprocess
-import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,11 @@ import pytest
 import llmlab
 from llmlab import _runtime
 from llmlab._spool import Spool
-from tests.support.product import Server, environment
+from programs import run
+from tests.support.product import Server
 from tests.support.workspace import Double, Workspace
 
 Configure = Callable[..., None]
-SDK = Path(__file__).parent.parent
 
 
 def log(number: int, **facts: Any) -> str | None:
@@ -32,28 +30,6 @@ def log(number: int, **facts: Any) -> str | None:
 def lines(spool: Path) -> list[dict[str, Any]]:
     """The events on disk, oldest first."""
     return [json.loads(line) for path in sorted(spool.glob("*/*")) for line in path.read_text().splitlines()]
-
-
-def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program that uses the SDK, in a separate process."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        env=environment(PYTHONPATH=str(SDK), **variables),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
-    """An LLMLab that a test may stop."""
-    server = Server(tmp_path / "data")
-    server.start()
-    yield server
-    if server.process is not None and server.process.poll() is None:
-        server.stop()
 
 
 # While LLMLab is unreachable
@@ -80,7 +56,7 @@ def test_an_llmlab_that_stops_for_a_while_gets_every_call_once(own_server: Serve
             time.sleep(0.01)
     assert llmlab.flush(60)
     assert workspace.count() == 10_000
-    assert llmlab.stats() == (10_000, 0, llmlab.stats().on_disk, 0, 0, 0)
+    assert llmlab.stats() == (10_000, 0, llmlab.stats().on_disk, 0, 0, 0, 0)
     assert lines(spool) == []
 
 
@@ -93,7 +69,7 @@ def test_events_wait_on_disk_in_order_and_only_for_their_owner(
     assert not llmlab.flush()
     assert [event["metadata"]["n"] for event in lines(spool)] == list(range(20))
     (folder,) = spool.iterdir()
-    (segment,) = folder.iterdir()
+    (segment,) = [path for path in folder.iterdir() if path.stat().st_size]
     assert stat.S_IMODE(spool.stat().st_mode) == stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(segment.stat().st_mode) == 0o600
     assert workspace.key not in segment.read_text()
@@ -124,8 +100,7 @@ def test_retry_after_is_respected(
     log(0)
     assert not llmlab.flush()
     assert 6 < runtime.outbox._away_until - time.monotonic() <= 7
-    # A rate limit ends soon, so events are not written to disk.
-    assert (llmlab.stats().waiting, lines(spool)) == (1, [])
+    assert (llmlab.stats().waiting, len(lines(spool))) == (0, 1)
     assert llmlab.flush()
     assert len(double.batches()) == 2
 
@@ -178,10 +153,11 @@ def test_several_processes_share_the_spool_and_send_each_event_once(
 ) -> None:
     target = "target"
     writer, other = (Spool(spool, 10**6, target) for _ in range(2))
-    writer.append([b'{"n":0}', b'{"n":1}'])
+    assert writer.append(b'{"n":0}')
+    assert writer.append(b'{"n":1}')
     # The writer still holds the lock on its segment.
     assert list(other.replay()) == []
-    writer.release()
+    writer.close()
     replaying = other.replay()
     assert next(replaying) == [b'{"n":0}', b'{"n":1}']
     assert list(writer.replay()) == []
@@ -191,8 +167,8 @@ def test_several_processes_share_the_spool_and_send_each_event_once(
 
 def test_an_incomplete_line_is_skipped(spool: Path) -> None:
     writer = Spool(spool, 10**6, "target")
-    writer.append([b'{"n":0}'])
-    writer.release()
+    assert writer.append(b'{"n":0}')
+    writer.close()
     (segment,) = spool.glob("*/*")
     with segment.open("ab") as file:
         file.write(b'{"n":')
@@ -382,6 +358,77 @@ def test_the_exit_does_not_wait_for_a_hanging_server(spool: Path) -> None:
     """
     run(code, LLMLAB_FLUSH_INTERVAL="60", LLMLAB_SPOOL_DIR=str(spool), LLMLAB_EXIT_TIMEOUT="0.5")
     assert len({event["id"] for event in lines(spool)}) == 30
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 15)", "os.kill(os.getpid(), 9)", "os._exit(0)"])
+def test_calls_survive_a_process_that_ends_at_once(end: str, workspace: Workspace, spool: Path) -> None:
+    code = """
+        import os, llmlab
+        for number in range(3):
+            llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+        {}
+    """
+    environment = {"LLMLAB_API_KEY": workspace.key, "LLMLAB_URL": workspace.url, "LLMLAB_SPOOL_DIR": str(spool)}
+    run(code.format(end), check=False, LLMLAB_FLUSH_INTERVAL="60", **environment)
+    assert (workspace.count(), len(lines(spool))) == (0, 3)
+    # The next process sends them, also if it makes no calls.
+    run("import llmlab; llmlab.stats()", **environment)
+    assert (workspace.count(), lines(spool)) == (3, [])
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_the_workers_of_a_pool_lose_nothing(method: str, workspace: Workspace, spool: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(
+            f"""
+            import multiprocessing, llmlab
+            def work(number):
+                llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0)
+            if __name__ == "__main__":
+                llmlab.stats()
+                # The end of the block ends the workers by SIGTERM.
+                with multiprocessing.get_context("{method}").Pool(3) as pool:
+                    pool.map(work, range(10))
+            """
+        )
+    )
+    environment = {"LLMLAB_API_KEY": workspace.key, "LLMLAB_URL": workspace.url, "LLMLAB_SPOOL_DIR": str(spool)}
+    run(program, LLMLAB_FLUSH_INTERVAL="60", **environment)
+    # The parent sends what its workers left, unless one of them was still ending.
+    run("import llmlab; llmlab.stats()", **environment)
+    assert (workspace.count(), lines(spool)) == (10, [])
+
+
+def test_events_are_sent_from_the_other_segment_while_new_ones_are_written(
+    configure: Configure, double: Double, spool: Path
+) -> None:
+    configure(base_url=double.url, flush_interval=60)
+    for number in range(5):
+        log(number)
+        assert [event["metadata"]["n"] for event in lines(spool)] == [number]
+        assert llmlab.flush()
+        assert lines(spool) == []
+    assert len(list(spool.glob("*/*"))) == 2
+    configure(base_url=double.url)
+    assert list(spool.glob("*/*")) == []
+
+
+def test_of_a_delivery_that_stops_halfway_only_the_rest_stays(
+    configure: Configure, double: Double, spool: Path
+) -> None:
+    fine = (200, {}, b'{"recorded":0,"duplicates":0,"rejected":[]}')
+    double.answers = [fine, (503, {}, b"{}")]
+    configure(base_url=double.url, flush_interval=60)
+    for number in range(100):
+        log(number, tags={str(key): "x" * 128 for key in range(8)}, error_message="x" * 2000)
+        llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=0, metadata={"text": "x" * 9_000})
+    assert not llmlab.flush()
+    assert 0 < len(lines(spool)) < 200
+    first, rest = (len(json.loads(body[body.index(b'{"events"') :])["events"]) for body in double.batches())
+    assert (first, len(lines(spool))) == (200 - rest, rest)
+    assert llmlab.flush()
+    assert (llmlab.stats().sent, lines(spool)) == (200, [])
 
 
 def test_changing_the_settings_sends_what_was_recorded_before(

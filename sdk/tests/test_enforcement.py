@@ -12,25 +12,13 @@ from typing import Any
 import pytest
 
 import llmlab
+from cents import CENT_TOKENS, budget, cent, state
 from llmlab import _runtime
 from llmlab._guard import matches
 from tests.support.workspace import Double, Workspace
 from utils.patterns import Pattern
 
 Configure = Callable[..., None]
-CENT_TOKENS = 4_000  # 4,000 tokens into gpt-4o cost exactly a cent.
-
-
-def budget(workspace: Workspace, cents: int) -> dict[str, Any]:
-    limit = {"limit": cents / 100, "hard": True, "name": "hard"}
-    made: dict[str, Any] = workspace.ask("POST", "/api/budgets", limit)
-    return made
-
-
-def state(workspace: Workspace) -> tuple[Decimal | int, Decimal | int]:
-    """The spent and the reserved amount of the only budget."""
-    (found,) = workspace.ask("GET", "/api/budgets")["budgets"]
-    return found["current_spend"], found["reserved"]
 
 
 def known_policy() -> None:
@@ -40,13 +28,6 @@ def known_policy() -> None:
     runtime.guard.policy_due = 0
     llmlab.flush()
     assert runtime.guard.policy is not None
-
-
-@llmlab.track_cost("openai", "gpt-4o", input_tokens=CENT_TOKENS, max_output_tokens=0)
-def cent(made: list[int]) -> dict[str, Any]:
-    """Costs a cent."""
-    made.append(1)
-    return {"model": "gpt-4o", "usage": {"prompt_tokens": CENT_TOKENS, "completion_tokens": 0}}
 
 
 # Budgets
@@ -188,7 +169,8 @@ def test_calls_are_allowed_while_llmlab_is_unreachable_unless_refused(
     for _ in range(3):
         cent(made)
     assert len(made) == 3
-    assert caplog.text.count("calls are made without a budget check") == 1
+    assert caplog.text.count("Calls made without a budget check so far: 1") == 1
+    assert llmlab.stats().unchecked == 3
     configure(enforce_budget=True, base_url=nowhere, on_unreachable="refuse")
     for _ in range(3):
         with pytest.raises(llmlab.Unreachable):

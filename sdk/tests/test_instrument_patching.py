@@ -251,6 +251,17 @@ def test_raw_responses_are_raw(vendors: Vendors, workspace: Workspace, instrumen
     assert costs == [Decimal("0.00987"), Decimal("0.007"), Decimal("0.007")]
 
 
+def test_a_request_by_hand_is_recorded_or_counted(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
+    body = {"model": "gpt-4o", "messages": clients.chat_messages("Hi")}
+    with clients.openai_client(vendors.url) as client:
+        answer = client.post("/chat/completions", body=body, cast_to=object)
+        assert isinstance(answer, dict)
+        assert isinstance(client.post("/chat/completions", body=body, cast_to=str), str)
+    assert llmlab.flush()
+    assert workspace.event()["input_tokens"] == answer["usage"]["prompt_tokens"]
+    assert llmlab.stats().unreadable == 1
+
+
 def test_responses_may_be_streamed_by_hand(vendors: Vendors, workspace: Workspace, instrumented: None) -> None:
     with clients.openai_client(vendors.url) as client:
         create = client.chat.completions.with_streaming_response.create

@@ -49,6 +49,19 @@ with (fillfactor = 70);
 alter table public.budget_periods alter column workspace_id set statistics 0;
 alter table public.budget_periods enable row level security;
 
+-- The calls of a budget's period that an application made without a reservation, because LLMLab did not answer. A
+-- counter kept by record_events; it is not part of the recount.
+create table public.unchecked_calls (
+  workspace_id uuid not null,
+  budget_id uuid not null,
+  period_start timestamptz not null,
+  calls bigint not null,
+  primary key (workspace_id, budget_id, period_start),
+  foreign key (workspace_id, budget_id) references public.budgets on delete cascade
+);
+alter table public.unchecked_calls alter column workspace_id set statistics 0;
+alter table public.unchecked_calls enable row level security;
+
 
 -- The calendar unit of a period, for date_trunc.
 create function llmlab_private.period_unit(
@@ -236,7 +249,12 @@ begin
         coalesce(p.spend, 0) as spend, coalesce(p.unpriced_calls, 0) as unpriced_calls, h.reserved,
         (select j.name from public.projects j where j.workspace_id = p_workspace_id and j.key = b.project_key)
           as project,
-        b."limit" - coalesce(p.spend, 0) - h.reserved as remaining
+        b."limit" - coalesce(p.spend, 0) - h.reserved as remaining,
+        coalesce((
+          select u.calls
+          from public.unchecked_calls u
+          where u.workspace_id = p_workspace_id and u.budget_id = b.id and u.period_start = s.period_start
+        ), 0) as unchecked_calls
       from public.budgets b
       cross join lateral (
         select llmlab_private.period_start(b.period, b.starts_on, b.days, b.tz, p_now) as period_start
@@ -250,8 +268,7 @@ begin
       cross join lateral (
         select coalesce(sum(h.amount), 0) as reserved
         from public.holds h
-        where h.workspace_id = p_workspace_id and h.budget_id = b.id and h.period_start = s.period_start
-          and h.expires_at > p_now
+        where h.workspace_id = p_workspace_id and h.budget_id = b.id and h.expires_at > p_now
       ) h
       where b.workspace_id = p_workspace_id and (p_budget_id is null or b.id = p_budget_id)
     )
@@ -269,7 +286,7 @@ begin
           when c.spend >= c."limit" then 'exceeded'
           when c.spend >= 0.8 * c."limit" then 'warning'
           else 'ok' end,
-        'unpriced_calls', c.unpriced_calls,
+        'unpriced_calls', c.unpriced_calls, 'unchecked_calls', c.unchecked_calls,
         'period_start', c.period_start, 'period_end', c.period_end,
         'created_at', c.created_at, 'updated_at', c.updated_at) order by c.created_at, c.id), '[]'),
       'total_limits', coalesce(sum(c."limit"), 0)::text,
@@ -442,8 +459,7 @@ begin
       cross join lateral (
         select coalesce(sum(h.amount), 0) as reserved
         from public.holds h
-        where h.workspace_id = p_workspace_id and h.budget_id = b.id and h.period_start = s.period_start
-          and h.expires_at > p_now
+        where h.workspace_id = p_workspace_id and h.budget_id = b.id and h.expires_at > p_now
       ) h
       where b.workspace_id = p_workspace_id
         and (b.project_key is null or b.project_key = p_project)

@@ -128,6 +128,11 @@ async def enlarge(sql: "asyncpg.Connection[asyncpg.Record]", workspace_id: UUID)
             " on conflict do nothing",
             workspace_id,
         )
+        await sql.execute(
+            "insert into public.unchecked_calls select workspace_id, budget_id, period_start, 1"
+            " from public.budget_periods where workspace_id = $1 on conflict do nothing",
+            workspace_id,
+        )
 
 
 async def _tables(sql: "asyncpg.Connection[asyncpg.Record]") -> list[str]:

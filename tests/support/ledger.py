@@ -104,7 +104,8 @@ def usual(it: Side) -> dict[str, Any]:
         "alert_id": it.alert, "alert_ids": [it.alert], "budget_id": it.budget, "channel_id": it.channel,
         "event_id": it.event, "event_ids": [it.event], "invitation_id": it.invitation, "key_id": it.key,
         "price_id": it.price, "project_id": it.project, "reservation_id": it.reservation,
-        "feedback_id": it.new_id, "delivery_id": it.new_id,
+        "feedback_id": it.new_id, "delivery_id": it.new_id, "recorded": [it.event],
+        "taken": f'{{"{it.reservation}": 1}}',
         # Names, and what is stored under them
         "name": it.new_name, "names": [it.new_name], "target": it.name, "kind": "webhook", "digest": "daily",
         "key_hash": it.new_key_hash, "token_hash": it.new_token_hash, "last_four": "abcd", "scopes": ["read"],
@@ -117,7 +118,8 @@ def usual(it: Side) -> dict[str, Any]:
         "tags": tags, "api_key_id": it.key, "status": "success", "policy_violation": "model_disabled",
         # Amounts and limits
         "limit": 100, "amount": Decimal(1), "pricing": "list", "percent_of_list": None, "period": it.period,
-        "hard": True, "thresholds": [Decimal("0.000001")], "alone": True, **dict.fromkeys(RATES, Decimal(1)),
+        "hard": True, "thresholds": [Decimal("0.000001")], "alone": True, "calls": 2,
+        **dict.fromkeys(RATES, Decimal(1)),
         # Pages
         "before_at": NOW, "before_timestamp": NOW, "before_id": it.event, "search": it.model,
         "after_date": START.date(), "after_project": it.project_name, "after_provider": it.provider,
@@ -138,7 +140,7 @@ def ways(it: Side) -> dict[str, list[dict[str, Any]]]:
         "latency_ms": 12.5, "input_tokens": 1, "cache_read_tokens": 2, "cache_write_5m_tokens": 3,
         "cache_write_1h_tokens": 4, "output_tokens": 5, "reasoning_tokens": 0, "cost": Decimal("0.5"),
         "pricing": "caller", "provider": it.provider, "model": it.model, "project": it.project_name,
-        "status": "success", "tags": {it.tag: it.tag}, "policy_violations": ["token_limit"],
+        "status": "success", "tags": {it.tag: it.tag}, "policy_violations": ["token_limit"], "unchecked": True,
     }  # fmt: skip
     wanted: dict[str, list[dict[str, Any]]] = {
         "audit_list": [page, {"before_id": it.audit_line}],
@@ -175,6 +177,7 @@ def ways(it: Side) -> dict[str, list[dict[str, Any]]]:
         "channel_create": [{"channel_id": it.new_id, "target": "https://example.com"}],
         "channel_reencrypt": [{"before": it.channel_ciphertext}],
         # Events, and their costs
+        "settle_reservations": [{"events": dumps([{**event, "id": it.event}]).decode()}],
         "record_events": [{"events": dumps([{**event, "id": id}]).decode()} for id in (it.new_id, it.event)],
         "event_list": [event_filters, {}],
         "export_events": [event_filters, {}],
@@ -326,7 +329,7 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
     channel = await create(
         admin, "/api/alert-channels", name=f"{word}-channel", kind="webhook", url="https://hooks.example.com/x"
     )
-    await admin.track(provider=of_model["provider"], model=f"{word}-unpriced")
+    await admin.track(provider=of_model["provider"], model=f"{word}-unpriced", unchecked=True)
     alert = (await admin.get("/api/alerts"))["alerts"][0]
     audit = await admin.get("/api/audit")
     session = await admin.get("/api/auth/sessions")

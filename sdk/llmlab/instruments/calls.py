@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmlab._calls import MISSING
-from llmlab.instruments.observation import Gate, Observation, guarded
+from llmlab.instruments.observation import Gate, Observation, taken
 from llmlab.instruments.patches import Function
 
 Plan = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], Observation | None]
@@ -26,7 +26,7 @@ def observed(plan: Plan, take: Take) -> Callable[[Function, Gate], Function]:
             except BaseException as error:
                 observation.failed(error)
                 raise
-            guarded(take, observation, answer)
+            taken(take, observation, answer)
             return answer
 
         return method
@@ -49,7 +49,7 @@ def aobserved(plan: Plan, take: Take) -> Callable[[Function, Gate], Function]:
             except BaseException as error:
                 observation.failed(error)
                 raise
-            guarded(take, observation, answer)
+            taken(take, observation, answer)
             return answer
 
         return method

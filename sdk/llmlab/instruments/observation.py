@@ -105,6 +105,12 @@ class Observation:
         except Exception:
             warn("instruments", "Could not record a failed call", traceback=True)
 
+    def unreadable(self) -> None:
+        """Counts a call whose answer could not be read."""
+        runtime = _runtime.current()
+        if self._first() and runtime is not None:
+            runtime.outbox.unreadable()
+
     def _first(self) -> bool:
         # `pop` is atomic: a second end in another thread or in the garbage collector finds the list empty.
         try:
@@ -143,6 +149,15 @@ class Gate:
         except Exception:
             warn("instruments", "Could not observe a call", traceback=True)
             return None
+
+
+def taken(take: "Callable[[Observation, Any], None]", observation: Observation, answer: Any) -> None:
+    """Passes an answer to its observation, and counts the call if the answer cannot be read."""
+    try:
+        take(observation, answer)
+    except Exception:
+        warn("instruments", "Could not read an answer", traceback=True)
+        observation.unreadable()
 
 
 def guarded(read: Callable[..., object], *arguments: Any) -> None:

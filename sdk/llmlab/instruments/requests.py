@@ -53,6 +53,10 @@ def _given(arguments: Any) -> dict[str, Any]:
 
 
 def _take(observation: Observation, answer: Any) -> None:
+    if isinstance(answer, Mapping):
+        # `client.post(url, cast_to=object)` returns the body.
+        observation.answered(answer)
+        return
     if hasattr(answer, "model_dump"):
         data = {"id": getattr(answer, "id", None), "model": getattr(answer, "model", None)}
         observation.answered({**data, "usage": as_dict(getattr(answer, "usage", None))}, answer)

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Lock, Pencil, Trash2, Wallet } from "lucide-react";
 import { useGet, useGetIf, useRole, useSend } from "@/api";
 import type { Schema } from "@/api";
-import { exactMoney, exactTime, money, percent } from "@/format";
+import { count, exactMoney, exactTime, money, percent } from "@/format";
 import { classes } from "@/utils/classes";
 import {
   Badge,
@@ -147,6 +147,13 @@ function Row({ budget, keys, onEdit, onRemove }: RowProps) {
           <span className={budget.remaining < 0 ? "text-bad" : undefined}>
             {budget.remaining < 0 ? `${money(-budget.remaining)} over` : `${money(budget.remaining)} remaining`}
           </span>
+          {budget.hard && budget.unchecked_calls > 0 && (
+            <span className="text-bad">
+              {budget.unchecked_calls === 1
+                ? "1 call was made without a check"
+                : `${count(budget.unchecked_calls)} calls were made without a check`}
+            </span>
+          )}
           {budget.reserved > 0 && <span title={exactMoney(budget.reserved)}>{money(budget.reserved)} reserved</span>}
         </p>
       </div>

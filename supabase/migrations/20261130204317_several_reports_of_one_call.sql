@@ -41,7 +41,10 @@ drop view llmlab_private.events_as_json;
 
 -- Table changes
 
-alter table public.events add column corrected_at timestamptz;
+alter table public.events
+  add column reservation_id uuid,
+  add column unchecked boolean,
+  add column corrected_at timestamptz;
 
 -- Model calls, and the spans between them.
 create table public.spans (
@@ -90,6 +93,8 @@ select e.workspace_id, e.id,
     'metadata', coalesce(e.metadata, '{}'),
     'timestamp', e."timestamp",
     'tracked_at', e.created_at,
+    'reservation_id', e.reservation_id,
+    'unchecked', coalesce(e.unchecked, false),
     'corrected_at', e.corrected_at,
     'policy_violations', coalesce(e.policy_violations, '{}')) as event
 from public.events e;
@@ -97,9 +102,9 @@ from public.events e;
 
 -- Stores the events that are new and adds only those to the rollups and to the periods of the budgets. Reservations
 -- made for them are settled; a threshold they cross and a model without a price create an alert. p_events is a JSON
--- array of objects with the columns of an event as keys, and reservation_id; nulls may be left out. Answers with the
--- stored event for every one that existed before, with its position in the array (from 0); the others are new. Rows are
--- written in key order, so that concurrent writers wait for one another and never deadlock.
+-- array of objects with the columns of an event as keys; nulls may be left out. Answers with the stored event for every
+-- one that existed before, with its position in the array (from 0); the others are new. Rows are written in key order,
+-- so that concurrent writers wait for one another and never deadlock.
 create or replace function public.record_events(
   p_workspace_id uuid,
   p_created_at timestamptz,
@@ -119,22 +124,24 @@ begin
     insert into public.events as e
       (workspace_id, id, "timestamp", created_at, user_id, latency_ms, input_tokens, cache_read_tokens,
        cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, pricing, provider, model,
-       project, status, error_message, tags, metadata, usage_detail, api_key_id, policy_violations)
+       project, status, error_message, tags, metadata, usage_detail, api_key_id, policy_violations, reservation_id,
+       unchecked)
     select p_workspace_id, g.id, g."timestamp", p_created_at, g.user_id, g.latency_ms, g.input_tokens,
       g.cache_read_tokens, g.cache_write_5m_tokens, g.cache_write_1h_tokens, g.output_tokens, g.reasoning_tokens,
       g.cost, g.pricing, g.provider, g.model, g.project, g.status, g.error_message, g.tags, g.metadata,
-      g.usage_detail, g.api_key_id, g.policy_violations
+      g.usage_detail, g.api_key_id, g.policy_violations, g.reservation_id, g.unchecked
     from rows from (
       jsonb_to_recordset(v_events) as (
         id uuid, "timestamp" timestamptz, user_id uuid, latency_ms double precision, input_tokens integer,
         cache_read_tokens integer, cache_write_5m_tokens integer, cache_write_1h_tokens integer, output_tokens integer,
         reasoning_tokens integer, cost numeric, pricing text, provider text, model text, project text, status text,
-        error_message text, tags jsonb, metadata jsonb, usage_detail jsonb, api_key_id uuid, policy_violations text[]
+        error_message text, tags jsonb, metadata jsonb, usage_detail jsonb, api_key_id uuid, policy_violations text[],
+        reservation_id uuid, unchecked boolean
       )
     ) with ordinality as g (
       id, "timestamp", user_id, latency_ms, input_tokens, cache_read_tokens, cache_write_5m_tokens,
       cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, pricing, provider, model, project, status,
-      error_message, tags, metadata, usage_detail, api_key_id, policy_violations, position
+      error_message, tags, metadata, usage_detail, api_key_id, policy_violations, reservation_id, unchecked, position
     )
     order by g.id, g.position
     on conflict do nothing
@@ -146,11 +153,13 @@ begin
     perform llmlab_private.add_to_totals(p_workspace_id, v_recorded, null, p_created_at);
   end if;
   if jsonb_path_exists(v_events, '$[*].reservation_id') then
-    delete from public.reservations s
-    where s.workspace_id = p_workspace_id and s.id = any (array(
-      select g.reservation_id
-      from jsonb_to_recordset(v_events) as g (id uuid, reservation_id uuid)
-      where g.id = any (v_ids)));
+    perform llmlab_private.settle_reservations(p_workspace_id, v_events, v_ids);
+  end if;
+  if jsonb_path_exists(v_events, '$[*].unchecked') then
+    perform llmlab_private.count_unchecked_calls(p_workspace_id, array(
+      select g.id
+      from jsonb_to_recordset(v_events) as g (id uuid, unchecked boolean)
+      where g.unchecked and g.id = any (v_ids)));
   end if;
 
   if cardinality(v_ids) = jsonb_array_length(v_events) then
@@ -189,6 +198,8 @@ declare
   v_before public.events[];
   v_after public.events[];
   v_ids uuid[];
+  v_settled jsonb;
+  v_unchecked uuid[];
 begin
   perform llmlab_private.lock_totals(p_workspace_id, false);
   select array_agg(c.event), array_agg(c.id) into v_before, v_ids
@@ -212,19 +223,34 @@ begin
         output_tokens = g.output_tokens, reasoning_tokens = g.reasoning_tokens, cost = g.cost, pricing = g.pricing,
         provider = g.provider, model = g.model, project = g.project, status = g.status,
         error_message = g.error_message, tags = g.tags, usage_detail = g.usage_detail,
-        policy_violations = g.policy_violations
+        policy_violations = g.policy_violations, reservation_id = g.reservation_id, unchecked = g.unchecked
       from jsonb_array_elements(p_corrections::jsonb) c
       cross join lateral jsonb_to_record(c.value -> 'event') as g (
         id uuid, "timestamp" timestamptz, latency_ms double precision, input_tokens integer, cache_read_tokens integer,
         cache_write_5m_tokens integer, cache_write_1h_tokens integer, output_tokens integer, reasoning_tokens integer,
         cost numeric, pricing text, provider text, model text, project text, status text, error_message text,
-        tags jsonb, usage_detail jsonb, policy_violations text[])
+        tags jsonb, usage_detail jsonb, policy_violations text[], reservation_id uuid, unchecked boolean)
       where e.workspace_id = p_workspace_id and e.id = any (v_ids) and e.id = g.id
       returning e as event
     )
     select array_agg(c.event) into v_after
     from corrected c;
     perform llmlab_private.add_to_totals(p_workspace_id, v_after, v_before, p_corrected_at);
+    -- A report may be the first to name the reservation of its call, or to tell that there was none.
+    select jsonb_agg(jsonb_build_object('id', a.id, 'reservation_id', a.reservation_id)) into v_settled
+    from unnest(v_after) a
+    join unnest(v_before) b using (id)
+    where a.reservation_id is not null and b.reservation_id is null;
+    if v_settled is not null then
+      perform llmlab_private.settle_reservations(p_workspace_id, v_settled, v_ids);
+    end if;
+    select array_agg(a.id) into v_unchecked
+    from unnest(v_after) a
+    join unnest(v_before) b using (id)
+    where a.unchecked and b.unchecked is not true;
+    if v_unchecked is not null then
+      perform llmlab_private.count_unchecked_calls(p_workspace_id, v_unchecked);
+    end if;
   end if;
   return (
     select coalesce(jsonb_agg(g.id order by g.id), '[]')
@@ -665,6 +691,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130202447';
+  return '20261130204317';
 end
 $$;
