@@ -25,6 +25,7 @@ from schemas.identities import ROLE_SCOPES, Identity
 from schemas.settings import WorkspaceSettings
 from utils import json
 from utils.ids import uuid7
+from utils.rate_limits import Buckets
 
 DAYS = 90
 # The rate of a workspace with a million events in 90 days.
@@ -152,7 +153,7 @@ async def recordings(bodies: Sequence[bytes], user_id: UUID, workspace_id: UUID)
     """The parameters of the calls of record_events that the product makes for these batches."""
     road = RecordingRoad()
     database = Database(road)
-    engine = EventEngine(database, PriceBook(), TermsEngine(database), Changes())
+    engine = EventEngine(database, PriceBook(), TermsEngine(database), Changes(), Buckets("events", 0))
     identity = Identity(user_id, workspace_id, ROLE_SCOPES["admin"])
     for body in bodies:
         result = await engine.track_batch(identity, EventBatch.model_validate(json.loads(body)))

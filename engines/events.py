@@ -33,6 +33,7 @@ from utils.errors import Conflict, Invalid, NotFound
 from utils.group_commit import GroupCommit
 from utils.ids import event_uuid, is_uuid, uuid7
 from utils.metrics import count_commit
+from utils.rate_limits import Buckets
 from utils.time import now
 
 _MOST_AHEAD = timedelta(days=1)
@@ -43,8 +44,11 @@ _EVENTS_IN_A_ROW = 25
 class EventEngine:
     """Prices events, records each exactly once, and answers with the recorded ones."""
 
-    def __init__(self, database: Database, prices: PriceBook, terms: TermsEngine, changes: Changes) -> None:
+    def __init__(
+        self, database: Database, prices: PriceBook, terms: TermsEngine, changes: Changes, limit: Buckets
+    ) -> None:
         self._database = database
+        self._limit = limit
         self._prices = prices
         self._terms = terms
         self._changes = changes
@@ -120,6 +124,7 @@ class EventEngine:
         self, identity: Identity, event: Event, idempotency_key: str | None
     ) -> tuple[NewEvent, StoredEvent | datetime]:
         """Stores one event; returns it as priced, and the time it was recorded or the event that was there before."""
+        self._limit.take(identity.workspace_id)
         if event.id is None and idempotency_key is not None:
             event = event.model_copy(update={"id": idempotency_key})
         terms = await self._terms.get(identity.workspace_id)
@@ -137,6 +142,7 @@ class EventEngine:
 
         With an idempotency key, the id of an event without one is the key and its place in the batch.
         """
+        self._limit.take(identity.workspace_id, len(batch.events))
         async with self._batches:
             events, rejected = await self._price_batch(identity, batch, idempotency_key)
         results = await self._recorder.put(identity.workspace_id, events) if events else []

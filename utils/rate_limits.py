@@ -1,9 +1,23 @@
-"""Storage for the counters of rate limits: this process, or Redis for all processes."""
+"""Rate limits: what a minute allows, and where it is counted: in this process, or in Redis for all processes."""
 
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Self
+
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.errors import StorageError
 
 _MAX_CONNECTIONS = 20
 _TIMEOUT_SECONDS = 5
+_MINUTE = 60.0
+# A bucket holds what a minute allows, and owes as much again at most, however large the request was that emptied it.
+_LONGEST_WAIT_SECONDS = _MINUTE
+# Below this, a wait is a rounding error of the clock.
+_NO_TIME = 1e-6
+# A workspace may send this many times what one of its keys or members may send.
+_OF_A_WORKSPACE = 10
 
 
 def rate_storage(redis_url: str | None) -> Storage:
@@ -21,3 +35,127 @@ def rate_storage(redis_url: str | None) -> Storage:
         wrap_exceptions=True,
         connection_pool=pool,  # type: ignore[arg-type]  # missing in limits' annotation, but documented
     )
+
+
+class Buckets:
+    """A token bucket for each key: it holds what a minute allows and fills at that rate.
+
+    A request of any amount is taken while there is room for one; later ones wait until the bucket has room again.
+    Taking costs the same for any amount and no round trip: `share` exchanges the amounts with other processes. For each
+    key only the time is kept at which its bucket is full again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        per_minute: int,
+        shared: Storage | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.per_minute = per_minute
+        self._name = name
+        self._shared = shared
+        self._clock = clock
+        # Seconds in which one is filled up; 0 if there is no limit.
+        self._each = _MINUTE / per_minute if per_minute else 0.0
+        self._full_at: dict[Hashable, float] = {}
+        # By key, what this process has taken and not shared; and by the shared counter, its last known value.
+        self._unshared: dict[Hashable, int] = {}
+        self._known: dict[str, int] = {}
+
+    def wait(self, key: Hashable) -> float:
+        """Seconds until there is room for one; 0 if there is."""
+        full_at = self._full_at.get(key)
+        if full_at is None:
+            return 0.0
+        wait = full_at - self._clock() + self._each - _MINUTE
+        return wait if wait > _NO_TIME else 0.0
+
+    def take(self, key: Hashable, amount: int = 1) -> None:
+        """Takes an amount, whether there is room or not."""
+        if self._each:
+            self._empty(key, amount)
+            if self._shared is not None:
+                self._unshared[key] = self._unshared.get(key, 0) + amount
+
+    def left(self, key: Hashable) -> tuple[int, float]:
+        """What is left now, and the Unix time at which the bucket is full again."""
+        now = self._clock()
+        full_at = max(self._full_at.get(key, now), now)
+        return max(0, int((_MINUTE - (full_at - now)) / self._each + _NO_TIME)), full_at
+
+    async def share(self) -> None:
+        """Forgets full buckets, and takes what other processes have taken since the last call.
+
+        Raises StorageError; what was not shared is shared by the next call.
+        """
+        now = self._clock()
+        self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
+        if self._shared is None:
+            return
+        # A counter for each minute, so that it ends by itself.
+        minute = f":{int(now // _MINUTE)}"
+        self._known = {counter: total for counter, total in self._known.items() if counter.endswith(minute)}
+        for key in [*self._unshared]:
+            counter = f"{self._name}:{key}{minute}"
+            amount = self._unshared[key]
+            total = await self._shared.incr(counter, int(2 * _MINUTE), amount)
+            self._unshared[key] -= amount
+            if not self._unshared[key]:
+                del self._unshared[key]
+            self._empty(key, total - amount - self._known.get(counter, 0))
+            self._known[counter] = total
+
+    def _empty(self, key: Hashable, amount: int) -> None:
+        now = self._clock()
+        full_at = max(self._full_at.get(key, now), now) + amount * self._each
+        self._full_at[key] = min(full_at, now + _MINUTE + _LONGEST_WAIT_SECONDS)
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """The limits of each class of requests.
+
+    Requests are counted for each API key or address exactly, and for users and workspaces in buckets; what records
+    calls, by events and bytes of the workspace; the guard, by requests of the workspace.
+    """
+
+    storage: Storage
+    callers: RateLimitItem | None
+    users: Buckets
+    keys_of_workspaces: Buckets
+    users_of_workspaces: Buckets
+    events: Buckets
+    bytes: Buckets
+    guard: Buckets
+
+    @classmethod
+    def of(cls, storage: Storage, *, requests: int, user_requests: int, events: int, bytes: int) -> Self:
+        """Limits per minute; 0 is unlimited."""
+        shared = None if isinstance(storage, MemoryStorage) else storage
+        return cls(
+            storage,
+            RateLimitItemPerMinute(requests) if requests else None,
+            users=Buckets("user", user_requests, shared),
+            keys_of_workspaces=Buckets("workspace-keys", _OF_A_WORKSPACE * requests, shared),
+            users_of_workspaces=Buckets("workspace-users", _OF_A_WORKSPACE * user_requests, shared),
+            events=Buckets("events", events, shared),
+            bytes=Buckets("bytes", bytes, shared),
+            guard=Buckets("guard", events, shared),
+        )
+
+    async def share(self) -> bool:
+        """Exchanges the counts with other processes. While that fails, this process counts for itself."""
+        for buckets in (
+            self.users,
+            self.keys_of_workspaces,
+            self.users_of_workspaces,
+            self.events,
+            self.bytes,
+            self.guard,
+        ):
+            try:
+                await buckets.share()
+            except StorageError:
+                return False
+        return False

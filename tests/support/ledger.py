@@ -174,6 +174,9 @@ def ways(it: Side) -> dict[str, list[dict[str, Any]]]:
         "alert_test": [{"alert_id": it.new_id}],
         "channel_create": [{"channel_id": it.new_id, "target": "https://example.com"}],
         "channel_reencrypt": [{"before": it.channel_ciphertext}],
+        "refusals_note": [
+            {"refusals": dumps([{"hour": NOW, "caller_id": it.key, "limit": "ingest_events", "requests": 1}]).decode()}
+        ],
         # Events, and their costs
         "record_events": [{"events": dumps([{**event, "id": id}]).decode()} for id in (it.new_id, it.event)],
         "event_list": [event_filters, {}],
