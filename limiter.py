@@ -110,7 +110,8 @@ class RateLimitMiddleware:
             _check(users, identity.user_id, "user_requests")
             users.take(identity.user_id)
         finally:
-            headers += _headers(users.per_minute, *users.left(identity.user_id))
+            left, seconds = users.left(identity.user_id)
+            headers += _headers(users.per_minute, left, time.time() + seconds)
 
     async def _count_exactly(self, limit: LimitName, caller: str, headers: Headers) -> None:
         """Counts a request, and adds the headers of its limit. Raises TooManyRequests and Unavailable."""

@@ -14,6 +14,7 @@ _TIMEOUT_SECONDS = 5
 _MINUTE = 60.0
 # A bucket holds what a minute allows, and owes as much again at most, however large the request was that emptied it.
 _LONGEST_WAIT_SECONDS = _MINUTE
+_COUNTER_SECONDS = 120
 # Below this, a wait is a rounding error of the clock.
 _NO_TIME = 1e-6
 # A workspace may send this many times what one of its keys or members may send.
@@ -50,7 +51,7 @@ class Buckets:
         name: str,
         per_minute: int,
         shared: Storage | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.per_minute = per_minute
         self._name = name
@@ -59,9 +60,9 @@ class Buckets:
         # Seconds in which one is filled up; 0 if there is no limit.
         self._each = _MINUTE / per_minute if per_minute else 0.0
         self._full_at: dict[Hashable, float] = {}
-        # By key, what this process has taken and not shared; and by the shared counter, its last known value.
+        # By key, what this process has taken and not shared; and the last value of the shared counter and its time.
         self._unshared: dict[Hashable, int] = {}
-        self._known: dict[str, int] = {}
+        self._known: dict[Hashable, tuple[int, float]] = {}
 
     def wait(self, key: Hashable) -> float:
         """Seconds until there is room for one; 0 if there is."""
@@ -79,10 +80,10 @@ class Buckets:
                 self._unshared[key] = self._unshared.get(key, 0) + amount
 
     def left(self, key: Hashable) -> tuple[int, float]:
-        """What is left now, and the Unix time at which the bucket is full again."""
+        """What is left now, and the seconds until the bucket is full again."""
         now = self._clock()
-        full_at = max(self._full_at.get(key, now), now)
-        return max(0, int((_MINUTE - (full_at - now)) / self._each + _NO_TIME)), full_at
+        seconds = max(self._full_at.get(key, now) - now, 0.0)
+        return max(0, int((_MINUTE - seconds + _NO_TIME) / self._each)), seconds
 
     async def share(self) -> None:
         """Forgets full buckets, and takes what other processes have taken since the last call.
@@ -93,18 +94,18 @@ class Buckets:
         self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
         if self._shared is None:
             return
-        # A counter for each minute, so that it ends by itself.
-        minute = f":{int(now // _MINUTE)}"
-        self._known = {counter: total for counter, total in self._known.items() if counter.endswith(minute)}
+        # A counter begins again some time after its first amount, and has ended this long after its last one.
+        self._known = {key: known for key, known in self._known.items() if known[1] > now - _COUNTER_SECONDS}
         for key in [*self._unshared]:
-            counter = f"{self._name}:{key}{minute}"
             amount = self._unshared[key]
-            total = await self._shared.incr(counter, int(2 * _MINUTE), amount)
+            total = await self._shared.incr(f"{self._name}:{key}", _COUNTER_SECONDS, amount)
             self._unshared[key] -= amount
             if not self._unshared[key]:
                 del self._unshared[key]
-            self._empty(key, total - amount - self._known.get(counter, 0))
-            self._known[counter] = total
+            known = self._known[key][0] if key in self._known else 0
+            self._known[key] = total, now
+            others = total - amount
+            self._empty(key, others - known if others >= known else others)
 
     def _empty(self, key: Hashable, amount: int) -> None:
         now = self._clock()
@@ -130,18 +131,30 @@ class RateLimits:
     guard: Buckets
 
     @classmethod
-    def of(cls, storage: Storage, *, requests: int, user_requests: int, events: int, bytes: int) -> Self:
+    def of(
+        cls,
+        storage: Storage,
+        *,
+        requests: int,
+        user_requests: int,
+        events: int,
+        bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Self:
         """Limits per minute; 0 is unlimited."""
-        shared = None if isinstance(storage, MemoryStorage) else storage
+
+        def buckets(name: str, per_minute: int) -> Buckets:
+            return Buckets(name, per_minute, None if isinstance(storage, MemoryStorage) else storage, clock)
+
         return cls(
             storage,
             RateLimitItemPerMinute(requests) if requests else None,
-            users=Buckets("user", user_requests, shared),
-            keys_of_workspaces=Buckets("workspace-keys", _OF_A_WORKSPACE * requests, shared),
-            users_of_workspaces=Buckets("workspace-users", _OF_A_WORKSPACE * user_requests, shared),
-            events=Buckets("events", events, shared),
-            bytes=Buckets("bytes", bytes, shared),
-            guard=Buckets("guard", events, shared),
+            users=buckets("user", user_requests),
+            keys_of_workspaces=buckets("workspace-keys", _OF_A_WORKSPACE * requests),
+            users_of_workspaces=buckets("workspace-users", _OF_A_WORKSPACE * user_requests),
+            events=buckets("events", events),
+            bytes=buckets("bytes", bytes),
+            guard=buckets("guard", events),
         )
 
     async def share(self) -> bool:
