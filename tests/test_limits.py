@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from limits.aio.storage import MemoryStorage
+from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.errors import StorageError
 from starlette.types import Message, Receive, Scope, Send
 
@@ -68,6 +68,7 @@ async def test_workers_that_share_redis_share_the_limit(url: str, tmp_path: Path
 
 async def test_processes_that_share_redis_share_the_buckets(redis_url: str) -> None:
     storage = rate_storage(redis_url)
+    assert isinstance(storage, RedisStorage)
     here, there = [Buckets("events", 60, storage, clock=Clock()) for _ in range(2)]
     here.take("a", 20)
     there.take("a", 39)
@@ -83,6 +84,7 @@ async def test_processes_that_share_redis_share_the_buckets(redis_url: str) -> N
     await here.share()
     assert here.left("a") == (0, 65)
     assert there.left("a") == (0, 64)
+    await storage.bridge.get_connection().connection_pool.disconnect()
 
 
 @pytest.fixture
