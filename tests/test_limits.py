@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -84,7 +85,8 @@ async def test_processes_that_share_redis_share_the_buckets(redis_url: str) -> N
     await here.share()
     assert here.left("a") == (0, 65)
     assert there.left("a") == (0, 64)
-    await storage.bridge.get_connection().connection_pool.disconnect()
+    bridge: Any = storage.bridge
+    await bridge.get_connection().connection_pool.disconnect()
 
 
 @pytest.fixture
@@ -153,7 +155,7 @@ class Limiter:
 
     def __init__(self, **changes: int) -> None:
         self.clock = Clock()
-        settings = Settings.model_construct(**changes)
+        settings = settings_for(Path("data"), **{"rate_limit_per_minute": 100, **changes})
         self.limits = RateLimits.of(
             MemoryStorage(),
             requests=settings.rate_limit_per_minute,
