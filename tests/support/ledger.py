@@ -175,7 +175,7 @@ def ways(it: Side) -> dict[str, list[dict[str, Any]]]:
         "channel_create": [{"channel_id": it.new_id, "target": "https://example.com"}],
         "channel_reencrypt": [{"before": it.channel_ciphertext}],
         "refusals_note": [
-            {"refusals": dumps([{"hour": NOW, "caller_id": it.key, "limit": "ingest_events", "requests": 1}]).decode()}
+            {"refusals": dumps([{"hour": NOW, "caller_id": it.key, "limit": "guard_requests", "requests": 1}]).decode()}
         ],
         # Events, and their costs
         "record_events": [{"events": dumps([{**event, "id": id}]).decode()} for id in (it.new_id, it.event)],
