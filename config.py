@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = None
     redis_url: SecretStr | None = None
     rate_limit_per_minute: int = Field(100, ge=0)
+    user_rate_limit_per_minute: int = Field(3_000, ge=0)
+    ingest_events_per_minute: int = Field(1_000_000, ge=0)
+    ingest_bytes_per_minute: int = Field(1_000_000_000, ge=0)
 
     allow_private_webhooks: bool = False
     public_url: str | None = None

@@ -28,6 +28,7 @@ from queries.metrics import MetricsQueries
 from queries.prices import PriceQueries
 from queries.projects import ProjectQueries
 from queries.recommendations import RecommendationQueries
+from queries.refusals import RefusalQueries
 from queries.reservations import ReservationQueries
 from queries.retention import RetentionQueries
 from queries.rollups import RollupQueries
@@ -71,6 +72,7 @@ class Database(
     RetentionQueries,
     ExportQueries,
     LiveQueries,
+    RefusalQueries,
 ):
     """All queries of the engines. Each method is one round trip."""
 

@@ -19,14 +19,16 @@ import routes
 from config import Settings, announce, read_settings
 from database import Database
 from engines import Engines
+from limiter import RateLimitMiddleware
 from roads.embedded import EmbeddedPostgres
 from routes import errors, fast, schema
 from schemas.identities import Identity
+from schemas.refusals import LimitName
 from utils.errors import StartError
 from utils.garbage import freeze_loaded_objects
 from utils.logs import configure_logs
 from utils.metrics import FOLDER_VARIABLE
-from utils.rate_limits import rate_storage
+from utils.rate_limits import RateLimits, rate_storage
 from utils.signals import on_stop_signal
 from utils.site import Site
 from utils.tracing import tracer_provider
@@ -41,12 +43,18 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     """The application, which opens its database at startup. A demo's data folder is refused unless `demo` is set."""
     settings = settings or Settings()
     spans = tracer_provider(settings.app_version)
-    storage = rate_storage(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    limits = RateLimits.of(
+        rate_storage(settings.redis_url.get_secret_value() if settings.redis_url else None),
+        requests=settings.rate_limit_per_minute,
+        user_requests=settings.user_rate_limit_per_minute,
+        events=settings.ingest_events_per_minute,
+        bytes=settings.ingest_bytes_per_minute,
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         check_folder(settings, demo=demo)
-        async with Engines.open(settings, storage, spans.get_tracer("llmlab") if spans else None) as engines:
+        async with Engines.open(settings, limits, spans.get_tracer("llmlab") if spans else None) as engines:
             app.state.engines = engines
             freeze_loaded_objects()
             with on_stop_signal(engines.live.close):
@@ -55,6 +63,10 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     async def identify(token: str, workspace_id: UUID | None) -> Identity:
         engines: Engines = app.state.engines
         return await engines.identities.identify(token, workspace_id)
+
+    def refused(identity: Identity | None, limit: LimitName) -> None:
+        engines: Engines = app.state.engines
+        engines.refusals.note(identity, limit)
 
     app = FastAPI(
         title="LLMLab",
@@ -76,7 +88,7 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> FastA
     # The documentation pages, and the icon that browsers request with them.
     public = {*routes.PUBLIC_PATHS, *(route.path for route in app.routes if isinstance(route, Route)), "/favicon.ico"}
     # The last one added is the first to receive a request.
-    limit = partial(middleware.RateLimitMiddleware, per_minute=settings.rate_limit_per_minute, storage=storage)
+    limit = partial(RateLimitMiddleware, limits=limits, limit_of=routes.limit_of, refused=refused)
     app.add_middleware(fast.FastPathMiddleware, routes=routes.ROUTES)
     app.add_middleware(limit)
     app.add_middleware(middleware.AuthMiddleware, identify=identify, refuse=limit(middleware.refuse), public=public)

@@ -1,4 +1,4 @@
-"""Middleware: request ids and logs, body limits, authentication and rate limits.
+"""Middleware: request ids and logs, body limits and authentication. Rate limits are in limiter.py.
 
 Plain ASGI. An error raised here does not reach the application's exception handlers, so each class sends its own
 response.
@@ -12,10 +12,6 @@ import traceback
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from uuid import UUID
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import Storage
-from limits.aio.strategies import MovingWindowRateLimiter
-from limits.errors import StorageError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,9 +24,7 @@ from utils.errors import (
     LLMLabError,
     NotFound,
     PayloadTooLarge,
-    TooManyRequests,
     Unauthorized,
-    Unavailable,
     problem,
 )
 from utils.logs import RequestRecord
@@ -306,44 +300,6 @@ def _workspace(scope: Scope) -> UUID | None:
         return None if named is None else UUID(named)
     except ValueError:
         raise Invalid("X-Workspace-Id must be the id of a workspace", loc=("header", "X-Workspace-Id")) from None
-
-
-class RateLimitMiddleware:
-    """Limits the requests per minute of each API key or user, or on public paths of each address; 0 is unlimited."""
-
-    def __init__(self, app: ASGIApp, per_minute: int, storage: Storage) -> None:
-        self.app = app
-        self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
-        self._limiter = MovingWindowRateLimiter(storage)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._limit is None:
-            await self.app(scope, receive, send)
-            return
-        identity = scope.get("identity")
-        key = f"caller:{identity.actor_id}" if identity else f"address:{client_address(scope)}"
-        try:
-            allowed = await self._limiter.hit(self._limit, key)
-            window = await self._limiter.get_window_stats(self._limit, key)
-        except StorageError:
-            await send_error(scope, send, Unavailable("The rate limit cannot be checked; try again in a moment"))
-            return
-        headers = [
-            (b"x-ratelimit-limit", b"%d" % self._limit.amount),
-            (b"x-ratelimit-remaining", b"%d" % window.remaining),
-            (b"x-ratelimit-reset", b"%d" % window.reset_time),
-        ]
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers]
-            await send(message)
-
-        if not allowed:
-            retry_after = max(1, int(window.reset_time - time.time()) + 1)
-            await send_error(scope, send_with_headers, TooManyRequests(retry_after))
-            return
-        await self.app(scope, receive, send_with_headers)
 
 
 async def send_error(scope: Scope, send: Send, error: LLMLabError) -> None:

@@ -26,6 +26,7 @@ from schemas.identities import ROLE_SCOPES, Identity
 from schemas.settings import WorkspaceSettings
 from utils import json
 from utils.ids import uuid7
+from utils.rate_limits import Buckets
 
 DAYS = 90
 # The rate of a workspace with a million events in 90 days.
@@ -154,7 +155,9 @@ async def recordings(bodies: Sequence[bytes], user_id: UUID, workspace_id: UUID)
     road = RecordingRoad()
     database = Database(road)
     book, terms, changes = PriceBook(), TermsEngine(database), Changes()
-    engine = EventEngine(database, book, terms, PricingEngine(database, book, terms, changes), changes)
+    engine = EventEngine(
+        database, book, terms, PricingEngine(database, book, terms, changes), changes, Buckets("events", 0)
+    )
     identity = Identity(user_id, workspace_id, ROLE_SCOPES["admin"])
     for body in bodies:
         result = await engine.track_batch(identity, EventBatch.model_validate(json.loads(body)))

@@ -110,6 +110,10 @@ class Lab:
             "DATA_DIR": str(self.folder),
             "PORT": str(port),
             "RATE_LIMIT_PER_MINUTE": "0",
+            "USER_RATE_LIMIT_PER_MINUTE": "0",
+            # Counted and never reached.
+            "INGEST_EVENTS_PER_MINUTE": "1000000000",
+            "INGEST_BYTES_PER_MINUTE": "1000000000000",
             "ACCESS_TOKEN_EXPIRE_MINUTES": "1440",
             **settings,
         }

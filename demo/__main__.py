@@ -13,6 +13,7 @@ import httpx
 
 from config import DEMO_MARK, Settings, read_settings
 from demo.story import make_story
+from engines import Engines
 from main import create_app, serve
 from utils import json
 from utils.errors import StartError
@@ -22,6 +23,7 @@ VIEWER = {"email": "viewer@example.com", "password": "viewer123", "name": "Victo
 _WORKSPACE = "Example company"
 _BATCH = 1_000
 _CONCURRENCY = 8
+_REFUSED = 412
 
 
 def demo_settings() -> Settings:
@@ -57,6 +59,7 @@ async def fill(settings: Settings, now: datetime) -> None:
             await _post(client, "/api/events/batch", {"events": story.events[start : start + _BATCH]})
             _show_progress(start / len(story.events) * 0.9)
         await _add_budgets(client, now)
+        await _add_keys(client, app.state.engines)
         feedback = iter(story.feedback)
         await asyncio.gather(*[_send_feedback(client, feedback) for _ in range(_CONCURRENCY)])
         _show_progress(1)
@@ -90,6 +93,15 @@ async def _add_budgets(client: httpx.AsyncClient, now: datetime) -> None:
         amount = sum(by_project.values()) if scope is None else by_project.get(scope, 0)
         budget: dict[str, Any] = {"limit": max(5, round(amount / share)), "name": scope or "Everything"}
         await _post(client, "/api/budgets", budget | ({"scope": {"project": scope}} if scope else {}))
+
+
+async def _add_keys(client: httpx.AsyncClient, engines: Engines) -> None:
+    """Adds two keys, one of which has just sent more than the server takes."""
+    for name, refused in (("reports", 0), ("nightly import", _REFUSED)):
+        made = await _post(client, "/api/keys", {"name": name})
+        key = await engines.identities.identify(made["key"])
+        for _ in range(refused):
+            engines.refusals.note(key, "ingest_events")
 
 
 async def _send_feedback(client: httpx.AsyncClient, feedback: Iterable[dict[str, Any]]) -> None:

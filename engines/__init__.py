@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from limits.aio.storage import Storage
-
 from channels.outbound import Outbound
 from config import Settings
 from database import Database
@@ -35,6 +33,7 @@ from engines.prices import PriceEngine
 from engines.pricing import PricingEngine
 from engines.projects import ProjectEngine
 from engines.recommendations import RecommendationsEngine
+from engines.refusals import RefusalEngine
 from engines.retention import RetentionEngine
 from engines.server import ServerEngine
 from engines.settings import SettingsEngine
@@ -43,11 +42,16 @@ from engines.terms import TermsEngine
 from engines.watch import WatchEngine
 from engines.workspaces import WorkspaceEngine
 from providers import PriceBook
+from utils.background import Background
 from utils.cipher import Cipher
+from utils.rate_limits import RateLimits
 from utils.tokens import Tokens
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
+
+# How late a process sees what others have taken of a limit.
+_SHARE_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Engines:
     prices: PriceEngine
     projects: ProjectEngine
     recommendations: RecommendationsEngine
+    refusals: RefusalEngine
     retention: RetentionEngine
     server: ServerEngine
     settings: SettingsEngine
@@ -81,19 +86,21 @@ class Engines:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, storage: Storage, tracer: "Tracer | None") -> AsyncIterator[Self]:
+    async def open(cls, settings: Settings, limits: RateLimits, tracer: "Tracer | None") -> AsyncIterator[Self]:
         """Opens the database and does the work in the background; at the end everything accepted is written.
 
         Raises StartError.
         """
         database = await Database.open(settings, tracer)
         outbound = Outbound(allow_private=settings.allow_private_webhooks)
-        engines = cls._over(database, outbound, settings, storage)
+        engines = cls._over(database, outbound, settings, limits)
         background = (
             engines.alerts.delivering,
             engines.watch.watching,
             engines.retention.sweeping,
             engines.spans.deleting,
+            engines.refusals.writing,
+            Background("Sharing the rate limits", limits.share, _SHARE_EVERY_SECONDS),
         )
         working = [asyncio.create_task(work.run()) for work in background]
         announcing = asyncio.create_task(engines.live.run())
@@ -107,26 +114,27 @@ class Engines:
             # What was accepted comes first: the process may be killed before a webhook that hangs answers.
             await engines.events.close()
             await asyncio.gather(*working)
+            await engines.refusals.close()
             await outbound.close()
             engines.live.stop()
             await announcing
             await database.close()
 
     @classmethod
-    def _over(cls, database: Database, outbound: Outbound, settings: Settings, storage: Storage) -> Self:
+    def _over(cls, database: Database, outbound: Outbound, settings: Settings, limits: RateLimits) -> Self:
         book = PriceBook()
         tokens = Tokens(settings.signing_key(), settings.algorithm)
         cipher = Cipher(settings.encryption_keys())
         metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
         changes = Changes()
         identities = IdentityEngine(database, tokens)
-        live = LiveEngine(database, identities, changes)
-
+        refusals = RefusalEngine(database, changes)
+        live = LiveEngine(database, identities, changes, refusals)
         access = Access(identities, live)
         terms = TermsEngine(database)
         pricing = PricingEngine(database, book, terms, changes)
-        events = EventEngine(database, book, terms, pricing, changes)
-        spans = SpanEngine(database, pricing, events, changes)
+        events = EventEngine(database, book, terms, pricing, changes, limits.events)
+        spans = SpanEngine(database, pricing, events, changes, limits.events)
         anomalies = AnomalyEngine(database, book)
         return cls(
             accounts=AccountEngine(
@@ -134,7 +142,7 @@ class Engines:
                 tokens,
                 timedelta(minutes=settings.access_token_expire_minutes),
                 timedelta(days=settings.refresh_token_expire_days),
-                storage,
+                limits.storage,
                 access,
             ),
             alerts=AlertEngine(database, cipher, outbound, settings.link, changes),
@@ -153,6 +161,7 @@ class Engines:
             prices=PriceEngine(database, book, terms, changes),
             projects=ProjectEngine(database, terms, changes),
             recommendations=RecommendationsEngine(database, book, anomalies),
+            refusals=refusals,
             retention=RetentionEngine(database),
             server=ServerEngine(database, settings.app_version, events, metrics_token),
             settings=SettingsEngine(database, terms, changes),

@@ -166,8 +166,7 @@ class AccountEngine:
             window = await self._attempts.get_window_stats(_FAILURES, *attempt)
         except StorageError as error:
             raise Unavailable("The login limit cannot be checked; try again in a moment") from error
-        wait = max(1, int(window.reset_time - now().timestamp()) + 1)
-        raise TooManyRequests(wait, f"Too many failed logins; try again in {wait} s")
+        raise TooManyRequests("failed_logins", "Too many failed logins", window.reset_time - now().timestamp())
 
     def _session_of(self, use: Use, token: str | None) -> UUID | None:
         """The session of a token; None if the token is not valid."""

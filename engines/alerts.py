@@ -45,6 +45,8 @@ _AT_ONCE = 20
 _LOOK_EVERY_SECONDS = 1.0
 # Lease of a delivery, longer than any attempt takes: a process that has not ended it by then has died.
 _LEASE = timedelta(seconds=60)
+# What the limits of recording count.
+_INGESTED = {"ingest_events": "events", "ingest_bytes": "bytes"}
 
 log = logging.getLogger("llmlab.alerts")
 
@@ -194,6 +196,12 @@ def message(due: DueDelivery, link: str) -> tuple[str, str]:
         lines = [
             "Calls of this model are recorded without a cost and are not part of any total or budget.",
             "Add a custom price to include future calls.",
+        ]
+    elif alert.kind == "refused_calls":
+        title = "Calls were refused by the ingest limit; they may be lost"
+        lines = [
+            f"The workspace has sent more {_INGESTED[alert.subject]} per minute than this server takes.",
+            "Clients that do not send again have lost their calls. The page of the API keys shows which were refused.",
         ]
     elif isinstance(alert.details, AnomalyDetails):
         found = alert.details

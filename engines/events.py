@@ -30,6 +30,7 @@ from utils.errors import NotFound, Unavailable
 from utils.group_commit import GroupCommit
 from utils.ids import event_uuid
 from utils.metrics import count_commit
+from utils.rate_limits import Buckets
 from utils.time import now
 
 # Each try sees the corrections that others made during the one before.
@@ -40,9 +41,16 @@ class EventEngine:
     """Records each event exactly once, and answers with the recorded ones."""
 
     def __init__(
-        self, database: Database, prices: PriceBook, terms: TermsEngine, pricing: PricingEngine, changes: Changes
+        self,
+        database: Database,
+        prices: PriceBook,
+        terms: TermsEngine,
+        pricing: PricingEngine,
+        changes: Changes,
+        limit: Buckets,
     ) -> None:
         self._database = database
+        self._limit = limit
         self._prices = prices
         self._terms = terms
         self._pricing = pricing
@@ -94,6 +102,7 @@ class EventEngine:
         self, identity: Identity, event: Event, idempotency_key: str | None
     ) -> tuple[NewEvent, StoredEvent | datetime]:
         """Stores one event; returns it as priced, and the time it was recorded or the event that was there before."""
+        self._limit.take(identity.workspace_id)
         if event.id is None and event.response_id is None and idempotency_key is not None:
             event = event.model_copy(update={"id": idempotency_key})
         priced = await self._pricing.price(identity, event)
@@ -110,6 +119,7 @@ class EventEngine:
 
         With an idempotency key, the id of an event without one is the key and its place in the batch.
         """
+        self._limit.take(identity.workspace_id, len(batch.events))
         async with self._batches:
             events, rejected = await self._pricing.price_batch(identity, batch, idempotency_key)
         results = await self._recorder.put(identity.workspace_id, events) if events else []

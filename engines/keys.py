@@ -24,7 +24,7 @@ class KeyEngine:
 
     async def api_keys(self, identity: Identity) -> ApiKeys:
         """The keys that were not revoked."""
-        return ApiKeys(keys=await self._database.api_key_list(identity.workspace_id))
+        return ApiKeys(keys=await self._database.api_key_list(identity.workspace_id, None, now()))
 
     async def create_api_key(self, identity: Identity, new: ApiKeyIn) -> NewApiKey:
         """A new key, shown only now. Raises NotFound for a project that does not exist."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from database import Database
 from engines.changes import Changes
 from engines.identities import IdentityEngine
+from engines.refusals import RefusalEngine
 from schemas.identities import Identity
 from schemas.live import Change, LiveMessage
 from utils.errors import LLMLabError, TooManyRequests, Unavailable
@@ -25,6 +26,7 @@ _SIGN_OF_LIFE_SECONDS = 15.0
 _LOOK_AGAIN_SECONDS = 1.0
 _MOST_STREAMS = 500
 _MOST_STREAMS_OF_A_CALLER = 20
+_MOST_STREAMS_OF_A_WORKSPACE = 200
 
 log = logging.getLogger("llmlab.live")
 
@@ -35,10 +37,13 @@ class LiveEngine:
     The `changes` of this process are written to the database together, where every server process receives them.
     """
 
-    def __init__(self, database: Database, identities: IdentityEngine, changes: Changes) -> None:
+    def __init__(
+        self, database: Database, identities: IdentityEngine, changes: Changes, refusals: RefusalEngine
+    ) -> None:
         self._database = database
         self._identities = identities
         self.changes = changes
+        self._refusals = refusals
         self._watches: dict[UUID, set[Watch]] = {}
         self._watched = asyncio.Event()
         self._closed = False
@@ -47,12 +52,20 @@ class LiveEngine:
     async def watch(self, identity: Identity, token: str, last_version: int | None) -> "Watch":
         """A watch on the caller's workspace, from the version they know or from the current one.
 
-        Raises TooManyRequests when the caller, and Unavailable when the server, has the most streams allowed.
+        Raises TooManyRequests when the caller or the workspace, and Unavailable when the server, has the most streams
+        allowed.
         """
         watches = [watch for watches in self._watches.values() for watch in watches]
-        if sum(watch.actor_id == identity.actor_id for watch in watches) >= _MOST_STREAMS_OF_A_CALLER:
-            detail = f"A caller can have at most {_MOST_STREAMS_OF_A_CALLER} open streams; close one first"
-            raise TooManyRequests(int(_SIGN_OF_LIFE_SECONDS), detail)
+        of_caller = sum(watch.actor_id == identity.actor_id for watch in watches)
+        of_workspace = len(self._watches.get(identity.workspace_id, ()))
+        for who, streams, most in (
+            ("A caller", of_caller, _MOST_STREAMS_OF_A_CALLER),
+            ("A workspace", of_workspace, _MOST_STREAMS_OF_A_WORKSPACE),
+        ):
+            if streams >= most:
+                self._refusals.note(identity, "streams")
+                detail = f"{who} can have at most {most} open streams; close one first"
+                raise TooManyRequests("streams", detail, _SIGN_OF_LIFE_SECONDS)
         if self._closed or len(watches) >= _MOST_STREAMS:
             raise Unavailable("Too many open streams on this server; try again later; try again in a moment")
 

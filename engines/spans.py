@@ -15,6 +15,7 @@ from schemas.spans import RepeatedCall, ReportedSpan
 from utils.background import Background
 from utils.errors import Unavailable
 from utils.metrics import count_commit
+from utils.rate_limits import Buckets
 from utils.time import now
 
 # Time that spans are kept. Exporters send the spans of a trace within seconds, and try again for a minute.
@@ -38,8 +39,11 @@ class Calls(NamedTuple):
 class SpanEngine:
     """Records the calls that spans report. Spans are kept for ten minutes, to recognise repeated calls."""
 
-    def __init__(self, database: Database, pricing: PricingEngine, events: EventEngine, changes: Changes) -> None:
+    def __init__(
+        self, database: Database, pricing: PricingEngine, events: EventEngine, changes: Changes, limit: Buckets
+    ) -> None:
         self._database = database
+        self._limit = limit
         self._pricing = pricing
         self._events = events
         self._changes = changes
@@ -47,6 +51,7 @@ class SpanEngine:
 
     async def record(self, identity: Identity, spans: Sequence[ReportedSpan]) -> list[str]:
         """Records the calls of spans; returns the faults of those that were not recorded."""
+        self._limit.take(identity.workspace_id, sum(span.call is not None for span in spans))
         faults: list[str] = []
         for part in _parts(spans):
             faults += await self._record(identity, part)

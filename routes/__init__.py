@@ -23,6 +23,7 @@ from routes import (
     workspaces,
 )
 from routes.router import Route
+from schemas.refusals import RouteLimit
 from utils.otlp import TRACES_PATH
 
 DESCRIPTION = """The ledger of what an organisation spends on language models.
@@ -79,6 +80,24 @@ ROUTERS = (
 ROUTES: list[Route] = [route for router in ROUTERS for route in router.routes]
 PUBLIC_PATHS = frozenset(route.path for route in ROUTES if route.needs == "nothing")
 BODY_LIMITS: Mapping[str, int] = {route.path: route.body_limit for route in ROUTES if route.body_limit is not None}
+# The routes with a rate limit of their own: by method and path, and those with parameters in their path.
+_LIMITS: Mapping[tuple[str, str], RouteLimit] = {
+    (method, route.path): route.limit for route in ROUTES for method in route.methods or () if route.limit != "requests"
+}
+_PATTERNS = [route for route in ROUTES if route.limit != "requests" and "{" in route.path]
+
+
+def limit_of(method: str, path: str) -> RouteLimit:
+    """The class of rate limits that counts a request."""
+    found = _LIMITS.get((method, path))
+    if found is not None:
+        return found
+    for route in _PATTERNS:
+        if method in (route.methods or ()) and route.path_regex.match(path):
+            return route.limit
+    return "requests"
+
+
 # Paths of the first documents, which also answer under /api.
 OLD_PATHS: Mapping[str, str] = {
     path: f"/api{path}"

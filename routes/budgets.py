@@ -38,7 +38,10 @@ async def delete(call: Call, budget_id: Annotated[UUID, Path(description="A budg
 
 
 @guard.post(
-    "/check", needs="events:write", summary="Check a planned call against budgets and settings, without reserving"
+    "/check",
+    needs="events:write",
+    limit="guard",
+    summary="Check a planned call against budgets and settings, without reserving",
 )
 async def check(call: Call, planned: PlannedCall) -> Guarded:
     return await call.engines.budgets.check(call.caller, planned)
@@ -47,6 +50,7 @@ async def check(call: Call, planned: PlannedCall) -> Guarded:
 @guard.post(
     "/reservations",
     needs="events:write",
+    limit="guard",
     status_code=201,
     responses={
         402: {"model": PaymentProblem, "description": "Insufficient hard budget"},
@@ -64,6 +68,7 @@ async def reserve(call: Call, planned: ReservationIn) -> Reservation:
 @guard.delete(
     "/reservations/{reservation_id}",
     needs="events:write",
+    limit="guard",
     status_code=204,
     responses=problems(404),
     summary="Release a reservation, or some of its calls",

@@ -19,6 +19,7 @@ events = Router("/api/events", "events")
 @events.post(
     "/track",
     needs="events:write",
+    limit="ingest",
     body_limit=MAX_BODY_BYTES,
     route_class=FastRoute,
     status_code=201,
@@ -35,6 +36,7 @@ async def track(call: Call, event: Event) -> Response:
 @events.post(
     "/batch",
     needs="events:write",
+    limit="ingest",
     body_limit=MAX_BODY_BYTES,
     route_class=FastRoute,
     openapi_extra=IDEMPOTENT,

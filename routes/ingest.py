@@ -97,6 +97,7 @@ def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 @ingest.post(
     TRACES_PATH,
     needs="events:write",
+    limit="ingest",
     body_limit=1024 * 1024,
     response_class=Response,
     summary="Ingest OpenTelemetry traces (OTLP over HTTP); spans of model calls become events",
@@ -128,6 +129,7 @@ async def traces(call: Call) -> Response:
 @ingest.post(
     "/api/ingest/litellm",
     needs="events:write",
+    limit="ingest",
     # LiteLLM sends 512 records of 14 kB at once, and cannot compress them.
     body_limit=16 * 1024 * 1024,
     summary="Ingest records of LiteLLM's generic API callback; valid records become events",

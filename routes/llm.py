@@ -18,6 +18,7 @@ llm = Router("/api/llm", "llm")
 @llm.post(
     "/log-call",
     needs="events:write",
+    limit="ingest",
     body_limit=MAX_BODY_BYTES,
     route_class=FastRoute,
     openapi_extra=IDEMPOTENT,

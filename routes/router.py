@@ -12,6 +12,7 @@ from routes.call import Call
 from routes.exact import answer_exactly, body_validator
 from routes.needs import Need
 from routes.schema import problems
+from schemas.refusals import RouteLimit
 from utils.errors import Invalid
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -25,9 +26,17 @@ class Route(APIRoute):
     """
 
     def __init__(
-        self, path: str, endpoint: Callable[..., Any], *, needs: Need, body_limit: int | None, **options: Any
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        needs: Need,
+        limit: RouteLimit,
+        body_limit: int | None,
+        **options: Any,
     ) -> None:
         self.needs = needs
+        self.limit = limit
         self.body_limit = body_limit
         exact = answer_exactly(endpoint, options.get("status_code") or 200)
         super().__init__(path, exact, **_described(needs, options))
@@ -50,7 +59,8 @@ class Route(APIRoute):
 class Router:
     """Paths with one prefix and one tag.
 
-    Each declares what it needs. `body_limit` is the maximum size of a body in bytes, if it is not the default; other
+    Each declares what it needs. `limit` is the class of rate limits that counts it: "ingest" for what records calls,
+    "guard" for budget checks. `body_limit` is the maximum size of a body in bytes, if it is not the default; other
     options are those of APIRoute. A path with a `body_limit`, or a public one, has no path parameters.
     """
 
@@ -86,6 +96,7 @@ class Router:
         needs: Need,
         *,
         route_class: type[Route] = Route,
+        limit: RouteLimit = "requests",
         body_limit: int | None = None,
         **options: Any,
     ) -> Callable[[Endpoint], Endpoint]:
@@ -97,6 +108,7 @@ class Router:
                     methods=[method],
                     tags=[self._tag],
                     needs=needs,
+                    limit=limit,
                     body_limit=body_limit,
                     **options,
                 )

@@ -16,11 +16,10 @@ _PROBLEMS = {
     413: "The request body is too large",
     415: "Unsupported content type or encoding",
     422: "The request is not valid",
-    429: "Too many requests; see Retry-After",
+    429: "A limit has refused the request; see Retry-After",
     501: "An optional package is not installed on this server",
     503: "The database cannot be reached; see Retry-After",
 }
-
 # Header of paths that use `Call.idempotency_key`.
 IDEMPOTENT: dict[str, Any] = {
     "parameters": [

@@ -68,10 +68,10 @@ class AlertFacts(Answer):
     """An alert without its deliveries."""
 
     id: UUID
-    kind: Literal["budget", "unpriced_model", "anomaly", "digest", "test"]
+    kind: Literal["budget", "unpriced_model", "anomaly", "digest", "refused_calls", "test"]
     subject: str = Field(
-        description="By kind: the budget's name, provider/model, the place of the anomaly, daily or weekly, or the "
-        "tested channel's name"
+        description="By kind: the budget's name, provider/model, the place of the anomaly, daily or weekly, the "
+        "limit, or the tested channel's name"
     )
     budget_id: UUID | None
     period_start: datetime | None

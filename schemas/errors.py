@@ -1,11 +1,13 @@
 """Errors as a caller receives them (RFC 9457)."""
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from models import Answer, Usd, Violation
+from schemas.refusals import LimitName
 
 
 class Fault(Answer):
@@ -17,7 +19,7 @@ class Fault(Answer):
 
 
 class Problem(Answer):
-    """An error (RFC 9457). `errors` is present only with status 422."""
+    """An error (RFC 9457). `errors` is present only with status 422, and `limit` and `resets_at` only with 429."""
 
     type: str = "about:blank"
     title: str
@@ -25,6 +27,8 @@ class Problem(Answer):
     detail: str
     request_id: str
     errors: list[Fault] | None = None
+    limit: LimitName | None = Field(None, description="The limit that has refused the request")
+    resets_at: datetime | None = Field(None, description="When that limit has room again")
 
 
 class PolicyProblem(Problem):

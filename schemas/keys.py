@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, SecretStr
 
 from models import Answer, Name, ProviderName, Request, Row, Scope, Time, printable
+from schemas.refusals import RefusedRequests
 
 
 class ApiKeyIn(Request):
@@ -38,6 +39,9 @@ class ApiKey(Answer):
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None = Field(description="To the minute")
+    refused: list[RefusedRequests] = Field(
+        description="Requests that limits have refused in the last 24 hours; updated every few seconds"
+    )
 
 
 class NewApiKey(ApiKey):

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 # What each room may import of the house. A package may import from itself only what is named.
 MAY_IMPORT = {
     "maintenance": {"config", "database", "engines", "utils"},
-    "main": {"config", "database", "middleware", "engines", "roads", "routes", "schemas", "utils"},
+    "main": {"config", "database", "limiter", "middleware", "engines", "roads", "routes", "schemas", "utils"},
     "routes": {
         "engines",
         "models",
@@ -38,6 +38,7 @@ MAY_IMPORT = {
         "routes.router",
         "routes.schema",
     },
+    "limiter": {"middleware", "schemas", "utils"},
     "middleware": {"schemas", "utils"},
     "engines": {
         "channels",
@@ -55,6 +56,7 @@ MAY_IMPORT = {
         "engines.events",
         "engines.identities",
         "engines.live",
+        "engines.refusals",
         "engines.terms",
     },
     "engines.analysis": {"models", "providers", "schemas", "utils.money", "engines.analysis"},
@@ -71,6 +73,7 @@ MAY_IMPORT = {
         "schemas.costs",
         "schemas.events",
         "schemas.prices",
+        "schemas.refusals",
         "schemas.ranges",
         "schemas.settings",
         "schemas.usage",
@@ -84,6 +87,7 @@ MAY_IMPORT = {
 ASSEMBLES = {"engines/__init__.py": {"config", "engines"}, "routes/__init__.py": {"routes"}}
 FORBIDDEN_LIBRARIES = {
     "routes": {"asyncpg", "supabase", "genai_prices", "os"},
+    "limiter": {"asyncpg", "supabase", "genai_prices", "fastapi"},
     "middleware": {"asyncpg", "supabase", "genai_prices", "fastapi"},
     "engines": {"fastapi", "starlette", "asyncpg", "supabase", "genai_prices", "os"},
     "engines.analysis": {"fastapi", "starlette", "asyncpg", "supabase", "genai_prices", "os", "time", "asyncio"},

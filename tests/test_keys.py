@@ -144,16 +144,6 @@ async def test_a_key_works_in_its_workspace_only(ada: Member, bob: Member) -> No
     assert_problem(await bob.request("DELETE", f"/api/keys/{application.id}"), 404)
 
 
-async def test_each_key_has_its_own_rate_limit(url: str, tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, database_url=url, rate_limit_per_minute=20)
-    async with running(settings) as app, client_of(app) as client:
-        ada = await sign_up(client, "Ada")
-        one, other = await new_api_key(ada), await new_api_key(ada)
-        answers = await asyncio.gather(*[one.track() for _ in range(40)])
-        assert sorted(answer.status_code for answer in answers) == [201] * 20 + [429] * 20
-        assert (await other.track()).status_code == 201
-
-
 # Provider keys
 
 

@@ -22,7 +22,7 @@ import engines.live
 import roads.postgres
 from config import Settings
 from database import Database
-from engines.live import Watch
+from engines.live import LiveEngine, Watch
 from schemas.live import Change, LiveMessage
 from tests.conftest import client_of, running, settings_for
 from tests.support.product import PATIENCE, Server
@@ -30,7 +30,7 @@ from tests.support.supabase_project import SECRET_KEY
 from tests.support.supabase_server import SupabaseServer
 from tests.support.team import Caller, Member, assert_problem, call, new_api_key, sign_up
 from tests.support.threads import ThreadServer, two_servers
-from utils.errors import Unavailable
+from utils.errors import TooManyRequests, Unavailable
 
 # Seconds, far more than any step needs.
 LISTENER = "llmlab live updates"
@@ -226,7 +226,8 @@ async def test_a_stream_that_is_closed_makes_room_for_another(pair: tuple[Thread
             for _ in range(20):
                 await stack.enter_async_context(watching(ada))
             problem = assert_problem(await ada.request("GET", "/api/stream"), 429)
-            assert problem["detail"] == "A caller can have at most 20 open streams; close one first"
+            assert problem["detail"] == "A caller can have at most 20 open streams; close one first; try again in 15 s"
+            assert problem["limit"] == "streams"
             # Another member has their own streams.
             async with watching(await sign_up(client, "Bob")):
                 pass
@@ -235,6 +236,26 @@ async def test_a_stream_that_is_closed_makes_room_for_another(pair: tuple[Thread
             return (await ada.request("GET", "/api/stream?limit=1")).status_code == 200
 
         await eventually(there_is_room)
+
+
+async def test_the_streams_of_a_workspace_are_limited_together(
+    app: FastAPI, ada: Member, bob: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines.live, "_MOST_STREAMS_OF_A_WORKSPACE", 2)
+    live: LiveEngine = app.state.engines.live
+
+    async def watch(member: Member) -> Watch:
+        token = member.session["access_token"]
+        return await live.watch(await app.state.engines.identities.identify(token), token, None)
+
+    watches = [await watch(ada) for _ in range(2)]
+    with pytest.raises(TooManyRequests, match="A workspace can have at most 2 open streams"):
+        await watch(ada)
+    watches.append(await watch(bob))
+    watches[0].close()
+    watches.append(await watch(ada))
+    for each in watches:
+        each.close()
 
 
 @pytest.mark.both_roads

@@ -158,6 +158,18 @@ async def test_the_outbox_is_measured_and_an_unavailable_database_reported(
         assert math.isnan(away.of("llmlab_outbox_pending"))
 
 
+async def test_refused_requests_are_counted_by_limit(settings: Settings) -> None:
+    settings = with_token(settings).model_copy(update={"ingest_events_per_minute": 1})
+    async with running(settings) as app, client_of(app) as client:
+        ada = await sign_up(client, "Ada")
+        before = await scrape(client)
+        statuses = [(await ada.track()).status_code for _ in range(3)]
+        assert statuses == [201, 429, 429]
+        after = await scrape(client)
+    counted = [scraped.of("llmlab_refused_requests_total", limit="ingest_events") for scraped in (before, after)]
+    assert counted[1] - counted[0] == 2
+
+
 async def asked(app: FastAPI, address: str, host: str, **headers: str) -> httpx.Response:
     """The answer to a client at an address."""
     transport = httpx.ASGITransport(app, client=(address, 1234))

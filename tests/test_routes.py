@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import main
 from config import Settings
-from routes import OLD_PATHS, ROUTES
+from routes import OLD_PATHS, ROUTES, limit_of
 from routes import fast as fast_paths
 from routes.fast import FastRoute
 from routes.router import Router
@@ -73,6 +73,20 @@ def test_paths_that_the_middleware_looks_up_have_no_parameters() -> None:
     found = [route.path for route in ROUTES if route.needs == "nothing" or route.body_limit is not None]
     assert found
     assert not [path for path in found if "{" in path]
+
+
+def test_what_records_calls_or_checks_budgets_is_not_limited_by_requests() -> None:
+    found = {
+        (method, route.path): limit_of(method, route.path.replace("{reservation_id}", "1"))
+        for route in ROUTES
+        for method in route.methods or ()
+        if route.needs == "events:write"
+    }
+    guard = {("POST", "/api/budgets/check"), ("POST", "/api/budgets/reservations")}
+    guard.add(("DELETE", "/api/budgets/reservations/{reservation_id}"))
+    assert {route for route, limit in found.items() if limit == "guard"} == guard
+    assert {limit for route, limit in found.items() if route not in guard} == {"ingest"}
+    assert limit_of("GET", "/api/events") == limit_of("GET", "/no/such/path") == "requests"
 
 
 @pytest.mark.parametrize("path", ["/api/settings", "/api/projects/{id}"])

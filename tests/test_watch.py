@@ -248,6 +248,13 @@ def test_the_text_of_an_anomaly() -> None:
     ]
 
 
+def test_the_text_of_refused_calls() -> None:
+    for subject, unit in (("ingest_events", "events"), ("ingest_bytes", "bytes")):
+        title, text = message(due({"kind": "refused_calls", "subject": subject, "details": {}}), "http://here")
+        assert title == "Calls were refused by the ingest limit; they may be lost"
+        assert text.startswith(f"The workspace has sent more {unit} per minute than this server takes.\n")
+
+
 def test_the_text_of_a_digest() -> None:
     details = {
         "start": "2026-11-09", "end": "2026-11-15", "tz": "Europe/Berlin", "cost": "12.3456", "previous_cost": "10",

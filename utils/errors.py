@@ -18,10 +18,13 @@ LLMLabError
 The docstring of an error is its default message.
 """
 
+from datetime import timedelta
 from http import HTTPStatus
+from math import ceil
 from typing import Any, ClassVar
 
 from utils import json
+from utils.time import now
 
 PROBLEM_JSON = "application/problem+json"
 # Phrases of RFC 9110. HTTPStatus has different ones for these two, depending on the Python version.
@@ -109,10 +112,17 @@ class TooManyRequests(LLMLabError):
 
     status = 429
 
-    def __init__(self, retry_after: int, detail: str | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, limit: str, detail: str, wait: float, *, longest: int | None = None) -> None:
+        """A limit, what was too much, and the seconds until the limit has room again.
+
+        `longest` bounds what Retry-After asks for, not the time that the body names.
+        """
+        retry_after = max(1, ceil(wait))
         super().__init__(
-            detail or f"Too many requests; try again in {retry_after} s",
-            headers={**(headers or {}), "Retry-After": str(retry_after)},
+            f"{detail}; try again in {retry_after} s",
+            headers={"Retry-After": str(retry_after if longest is None else min(retry_after, longest))},
+            limit=limit,
+            resets_at=now() + timedelta(seconds=retry_after),
         )
 
 

@@ -53,6 +53,9 @@ _commit_seconds = Histogram(
     "llmlab_commit_duration_seconds", "Duration of commits of events", buckets=_DURATIONS, registry=_registry
 )
 _commit_failures = Counter("llmlab_commit_failures", "Commits of events that failed", registry=_registry)
+_refused = Counter(
+    "llmlab_refused_requests", "Requests that a limit refused with status 429", ("limit",), registry=_registry
+)
 _queue = Gauge(
     "llmlab_write_queue_events",
     "Events accepted and not yet committed",
@@ -100,6 +103,11 @@ def count_request(method: str, route: str | None, status: int, seconds: float) -
         key = (method if method in _METHODS else "other", *key[1:])
         histogram = _histograms[key] = _requests.labels(*key)
     histogram.observe(seconds)
+
+
+def count_refusal(limit: str) -> None:
+    """Counts a request that a limit refused. `limit` is one of a few names."""
+    _refused.labels(limit).inc()
 
 
 @contextmanager

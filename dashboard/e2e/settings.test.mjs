@@ -205,6 +205,26 @@ test("an API key is created, used, renamed and revoked", async () => {
   noProblems(page);
 });
 
+test("the page of the keys shows what limits refused", async () => {
+  const page = await browser.open();
+  await page.route("**/api/keys", async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    body.keys[0].refused = [
+      { limit: "guard_requests", requests: 1 },
+      { limit: "ingest_events", requests: 1412 },
+    ];
+    await route.fulfill({ response, json: body });
+  });
+  await signIn(page, ADA, "/app/settings/keys");
+  const cell = page.getByRole("cell", { name: /^Backend/ });
+  await cell.getByText("1,412 requests were refused in the last 24 hours: the ingest limit (events)").waitFor();
+  await cell.getByText("1 request was refused in the last 24 hours: the limit of budget checks").waitFor();
+  await axe(page);
+  await screenshot(page, "settings-keys-refused");
+  noProblems(page);
+});
+
 test("an admin's settings are saved", async () => {
   const page = await browser.open();
   await signIn(page, ADA, "/app/settings/policy");

@@ -66,21 +66,36 @@ end
 $$;
 
 
--- The keys that are not revoked, newest first; only one when p_key_id names it.
+-- The keys that are not revoked, newest first; only one when p_key_id names it. Each with the number of its requests
+-- that limits have refused in the last 24 hours.
 create function public.api_key_list(
   p_workspace_id uuid,
-  p_key_id uuid
+  p_key_id uuid,
+  p_now timestamptz
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '10s'
 as $$
 begin
   return (
+    -- Materialized, because the refusals are read once for all keys.
+    with refused as materialized (
+      select s.caller_id,
+        jsonb_agg(jsonb_build_object('limit', s.limit_name, 'requests', s.requests) order by s.limit_name) as limits
+      from (
+        select r.caller_id, r.limit_name, sum(r.requests) as requests
+        from public.refusals r
+        where r.workspace_id = p_workspace_id and r.hour > p_now - interval '24 hours'
+        group by r.caller_id, r.limit_name
+      ) s
+      group by s.caller_id
+    )
     select coalesce(jsonb_agg(jsonb_build_object(
       'id', k.id, 'name', k.name, 'last_four', k.last_four, 'scopes', k.scopes,
       'project', (select p.name from public.projects p where p.workspace_id = p_workspace_id and p.id = k.project_id),
       'created_by', k.created_by, 'created_at', k.created_at, 'expires_at', k.expires_at,
-      'last_used_at', k.last_used_at) order by k.created_at desc, k.id), '[]')
+      'last_used_at', k.last_used_at, 'refused', coalesce(r.limits, '[]')) order by k.created_at desc, k.id), '[]')
     from public.api_keys k
+    left join refused r on r.caller_id = k.id
     where k.workspace_id = p_workspace_id and k.revoked_at is null and (p_key_id is null or k.id = p_key_id)
   );
 end
@@ -124,7 +139,7 @@ begin
     p_workspace_id, p_actor_id, 'key.created', p_name,
     jsonb_build_object('id', p_key_id, 'scopes', p_scopes, 'project', v_project.name, 'expires_at', p_expires_at),
     p_now);
-  return public.api_key_list(p_workspace_id, p_key_id);
+  return public.api_key_list(p_workspace_id, p_key_id, p_now);
 end
 $$;
 
@@ -151,7 +166,7 @@ begin
   update public.api_keys k set name = p_name where k.workspace_id = p_workspace_id and k.id = p_key_id;
   perform llmlab_private.audit_write(
     p_workspace_id, p_actor_id, 'key.renamed', p_name, jsonb_build_object('id', p_key_id, 'before', v_before), p_now);
-  return public.api_key_list(p_workspace_id, p_key_id);
+  return public.api_key_list(p_workspace_id, p_key_id, p_now);
 end
 $$;
 

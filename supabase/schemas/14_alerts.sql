@@ -5,7 +5,7 @@
 create table public.alerts (
   workspace_id uuid not null references public.workspaces on delete cascade,
   id uuid not null,
-  kind text not null check (kind in ('budget', 'unpriced_model', 'anomaly', 'digest', 'test')),
+  kind text not null check (kind in ('budget', 'unpriced_model', 'anomaly', 'digest', 'refused_calls', 'test')),
   -- The name of what it is about: with kind and period_start it identifies an alert without a budget.
   subject text not null,
   budget_id uuid,
@@ -22,7 +22,7 @@ create unique index alerts_budget_key on public.alerts (workspace_id, budget_id,
 where kind = 'budget';
 -- One alert per subject and period, where there is one.
 create unique index alerts_subject_key on public.alerts (workspace_id, kind, subject, period_start) nulls not distinct
-where kind in ('unpriced_model', 'anomaly', 'digest');
+where kind in ('unpriced_model', 'anomaly', 'digest', 'refused_calls');
 -- Serves the newest-first list and its cursor.
 create index alerts_created_at_idx on public.alerts (workspace_id, created_at desc, id desc);
 alter table public.alerts alter column workspace_id set statistics 0;

@@ -24,6 +24,7 @@ SIZES = {
     "delivery_attempts": 1_000,
     "audit_log": 5_000,
     "feedback": 2_000,
+    "refusals": 2_000,
 }
 MODELS = 2_000
 TAG_VALUES = 20_000
@@ -67,6 +68,7 @@ _VALUES = {
     "audit_log": "'id', md5('line' || n)::uuid, 'at', {moment}",
     "feedback": "'id', md5('feedback' || n)::uuid, 'event_id', md5('event' || n)::uuid, 'called_at', {moment},"
     " 'created_at', {moment}, 'model', {model}, 'project', {project}",
+    "refusals": "'hour', {moment}, 'caller_id', {key}",
 }
 
 

@@ -176,6 +176,9 @@ def ways(it: Side) -> dict[str, list[dict[str, Any]]]:
         "alert_test": [{"alert_id": it.new_id}],
         "channel_create": [{"channel_id": it.new_id, "target": "https://example.com"}],
         "channel_reencrypt": [{"before": it.channel_ciphertext}],
+        "refusals_note": [
+            {"refusals": dumps([{"hour": NOW, "caller_id": it.key, "limit": "guard_requests", "requests": 1}]).decode()}
+        ],
         # Events, and their costs
         "settle_reservations": [{"events": dumps([{**event, "id": it.event}]).decode()}],
         "record_events": [{"events": dumps([{**event, "id": id}]).decode()} for id in (it.new_id, it.event)],
@@ -358,9 +361,21 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
     )
 
 
+async def refuse(sql: "asyncpg.Connection[asyncpg.Record]", side: Side) -> None:
+    """Adds a refused request of the key, which no client can cause by default."""
+    await sql.execute(
+        "insert into public.refusals (workspace_id, hour, caller_id, limit_name, requests)"
+        " values ($1, $2, $3, 'guard_requests', 1)",
+        side.workspace_id,
+        NOW - timedelta(hours=2),
+        side.key,
+    )
+
+
 async def fill(sql: "asyncpg.Connection[asyncpg.Record]", alpha: Side, bravo: Side, third: UUID) -> Ledger:
     """Completes both sides, and copies the rows of Alpha to Bravo with the same ids and to a third with other ids."""
     for side in (alpha, bravo):
+        await refuse(sql, side)
         side.ciphertext = await sql.fetchval(
             "select ciphertext from public.provider_keys where id = $1", side.provider_key
         )

@@ -24,6 +24,7 @@ const ICONS: Record<Alert["kind"], ReactNode> = {
   unpriced_model: <TriangleAlert aria-hidden className="size-4" />,
   anomaly: <TrendingUp aria-hidden className="size-4" />,
   digest: <Newspaper aria-hidden className="size-4" />,
+  refused_calls: <TriangleAlert aria-hidden className="size-4" />,
   test: <FlaskConical aria-hidden className="size-4" />,
 };
 
@@ -44,8 +45,8 @@ export function Alerts() {
           const all = pages.flatMap((page) => page.alerts);
           return all.length === 0 ? (
             <EmptyState title="No alerts yet" icon={<Bell aria-hidden className="size-5" />}>
-              Alerts appear here when a budget reaches a threshold, a day costs far more than usual, or a model has no
-              known price.
+              Alerts appear here when a budget reaches a threshold, a day costs far more than usual, a model has no
+              known price, or calls were refused.
             </EmptyState>
           ) : (
             <ul aria-label="Alerts" className="divide-y divide-line">

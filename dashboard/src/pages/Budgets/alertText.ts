@@ -10,6 +10,7 @@ export const KINDS: Record<Alert["kind"], string> = {
   unpriced_model: "No price",
   anomaly: "Anomaly",
   digest: "Digest",
+  refused_calls: "Refused calls",
   test: "Test",
 };
 
@@ -38,6 +39,11 @@ export function alertText(alert: Alert): { title: string; note?: string } {
       return isDigest(details)
         ? { title: `${money(details.cost)} ${daysOf(details)}`, note: digestNote(details) }
         : { title: `${subject.charAt(0).toUpperCase()}${subject.slice(1)} digest` };
+    case "refused_calls":
+      return {
+        title: "Calls were refused by the ingest limit; they may be lost",
+        note: `The workspace sent more ${subject === "ingest_bytes" ? "bytes" : "events"} per minute than the server takes; the page of the API keys shows which were refused`,
+      };
     case "test":
       return { title: `Test of channel ${subject}` };
   }

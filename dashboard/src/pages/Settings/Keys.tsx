@@ -1,8 +1,8 @@
 import { useState } from "react";
-import { KeyRound, Pencil, Plus, Trash2 } from "lucide-react";
+import { KeyRound, Pencil, Plus, Trash2, TriangleAlert } from "lucide-react";
 import { useGet, useSend } from "@/api";
 import type { Schema } from "@/api";
-import { ago, date, dateTime, timeZone } from "@/format";
+import { ago, count, date, dateTime, timeZone } from "@/format";
 import { useTitle } from "@/hooks/useTitle";
 import {
   Badge,
@@ -37,6 +37,18 @@ const SCOPES: { value: Scope; label: string; hint: string }[] = [
   { value: "read", label: "Read", hint: "read: same as a viewer" },
   { value: "admin", label: "Admin", hint: "admin: same as an admin" },
 ];
+
+const LIMITS: Record<Key["refused"][number]["limit"], string> = {
+  key_requests: "limit of requests per key",
+  user_requests: "limit of requests per user",
+  workspace_requests: "limit of requests per workspace",
+  address_requests: "limit of requests per address",
+  ingest_events: "ingest limit (events)",
+  ingest_bytes: "ingest limit (bytes)",
+  guard_requests: "limit of budget checks",
+  streams: "limit of open streams",
+  failed_logins: "limit of failed logins",
+};
 
 export function Component() {
   useTitle("API keys");
@@ -84,7 +96,7 @@ function Keys() {
               {
                 key: "name",
                 header: "Name",
-                cell: ({ name, last_four, project, last_used_at, expires_at }) => (
+                cell: ({ name, last_four, project, last_used_at, expires_at, refused }) => (
                   <>
                     <span className="font-medium break-words">{name}</span>
                     <span className="block text-xs text-muted">
@@ -94,6 +106,7 @@ function Keys() {
                     <span className="block text-xs text-muted sm:hidden">
                       Last used {ago(last_used_at)} · expires <Expires at={expires_at} />
                     </span>
+                    <RefusedRequests of={refused} />
                   </>
                 ),
               },
@@ -173,6 +186,25 @@ function Keys() {
       <Revoke apiKey={revoking} onClose={() => setRevoking(undefined)} />
     </Card>
   );
+}
+
+/** What limits refused, by limit. Refused recordings come first, because they may be lost. */
+function RefusedRequests({ of }: { of: Key["refused"] }) {
+  const recordings = (limit: string) => limit.startsWith("ingest_");
+  return [...of]
+    .sort((one, other) => Number(recordings(other.limit)) - Number(recordings(one.limit)))
+    .map(({ limit, requests }) => (
+      <span
+        key={limit}
+        className={`mt-1 flex items-start gap-1 text-xs ${recordings(limit) ? "text-bad" : "text-muted"}`}
+      >
+        <TriangleAlert aria-hidden className="mt-0.5 size-3 shrink-0" />
+        <span>
+          {count(requests)} {requests === 1 ? "request was" : "requests were"} refused in the last 24 hours: the{" "}
+          {LIMITS[limit]}
+        </span>
+      </span>
+    ));
 }
 
 function Expires({ at }: { at: string | null }) {
