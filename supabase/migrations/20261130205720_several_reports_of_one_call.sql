@@ -691,6 +691,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130204610';
+  return '20261130205720';
 end
 $$;
