@@ -153,7 +153,7 @@ def _variables(vendor_url: str, url: str, key: str, home: str) -> dict[str, str]
 def _print_table(wanted: list[Client], verdicts: list[Verdict]) -> None:
     """One line for each client; a cost is right if it is what its vendors billed for what the client reports."""
     head = ("client", "version", "calls", "right", "twice", "lost", "not told", "cost", "", "gaps")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for client, verdict in zip(wanted, verdicts, strict=True):
         version = f"{client.package} {Environment(client.environment).version(client.package)}"
         right = "right" if verdict.recorded == verdict.expected else f"instead of {verdict.expected}"
@@ -164,7 +164,10 @@ def _print_table(wanted: list[Client], verdicts: list[Verdict]) -> None:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)).rstrip())
     wrong = [client.name for client, verdict in zip(wanted, verdicts, strict=True) if not verdict.is_right]
-    print(f"{len(wanted) - len(wrong)} of {len(wanted)} clients are right" + (f"; not {', '.join(wrong)}" if wrong else ""))
+    print(
+        f"{len(wanted) - len(wrong)} of {len(wanted)} clients are right"
+        + (f"; not {', '.join(wrong)}" if wrong else "")
+    )
 
 
 if __name__ == "__main__":

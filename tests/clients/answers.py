@@ -123,8 +123,8 @@ def _wanted(asked: Asked) -> Wanted:
     if tools and (demanded or ("use the tool" in prompt and not answered)):
         name, schema = next(((name, each) for name, each in tools.items() if f'"{name}"' in choice), _last(tools))
         return Wanted(json.dumps(_instance(schema)), name)
-    schema = _schema(body)
-    return Wanted(TEXT if schema is None else json.dumps(_instance(schema)))
+    form = _schema(body)
+    return Wanted(TEXT if form is None else json.dumps(_instance(form)))
 
 
 def _last(tools: Mapping[str, Json]) -> tuple[str, Json]:
@@ -144,9 +144,10 @@ def _tools(asked: Asked) -> dict[str, Json]:
 
 def _schema(body: Json) -> Json | None:
     """The schema that the answer must have."""
-    chat, responses = body.get("response_format") or {}, (body.get("text") or {}).get("format") or {}
-    messages = body.get("output_format") or (body.get("output_config") or {}).get("format") or {}
-    gemini = body.get("generationConfig") or {}
+    chat: Json = body.get("response_format") or {}
+    responses: Json = (body.get("text") or {}).get("format") or {}
+    messages: Json = body.get("output_format") or (body.get("output_config") or {}).get("format") or {}
+    gemini: Json = body.get("generationConfig") or {}
     found = (
         (chat.get("json_schema") or {}).get("schema")
         or responses.get("schema")
@@ -224,9 +225,7 @@ def _chat_stream(body: Json, model: str, own_id: str | None, wanted: Wanted, tok
     }
 
     def choice(delta: Json, reason: str | None = None) -> bytes:
-        return _event(
-            {**chunk, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]}
-        )
+        return _event({**chunk, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]})
 
     if wanted.tool:
         call = _tool_call(wanted)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Capture:
-    """The running server; each body becomes a file of the folder, decompressed, and `requests.txt` lists their paths."""
+    """The running server; each body, decompressed, becomes a file of the folder, and `requests.txt` lists them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

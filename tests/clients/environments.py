@@ -34,12 +34,12 @@ class Environment:
         return [str(self.folder / "bin" / "python"), str(self.sources / "run.py"), *arguments]
 
     def version(self, package: str) -> str:
-        """The pinned version of a package. Raises ValueError if it is not pinned."""
-        file, form = ("package.json", '"{}": "(.+?)"') if self.node else ("requirements.txt", r"^{}(?:\[.*\])?==(\S+)")
-        pinned = re.search(form.format(re.escape(package)), (self.sources / file).read_text(), re.MULTILINE)
-        if pinned is None:
-            raise ValueError(f"{self.sources / file} pins no version of {package}")
-        return pinned[1]
+        """The pinned version of a package. Raises KeyError if it is not pinned."""
+        file, form = (
+            ("package.json", r'"(\S+)": "(\d.*?)"') if self.node else ("requirements.txt", r"^([^\s=[]+)\S*==(\S+)$")
+        )
+        pinned: dict[str, str] = dict(re.findall(form, (self.sources / file).read_text(), re.MULTILINE))
+        return pinned[package]
 
     def prepare(self) -> None:
         """Installs it if its files have changed. Raises CalledProcessError."""
@@ -86,7 +86,7 @@ class Environment:
         self._run(*pip, "-r", str(self.sources / "requirements.txt"), *limits)
 
     def _run(self, *command: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = subprocess.run(command, cwd=folder, text=True, capture_output=True)
         if done.returncode:
             print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
             done.check_returncode()

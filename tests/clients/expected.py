@@ -20,9 +20,12 @@ _PARTS = {"call", "cache_read", "cache_write", "cache_write_1h", "reasoning"}
 
 
 class Gap(NamedTuple):
-    """What a client leaves out of its report of some calls, such as `chat stream`; `lacks` is a part or the `call`."""
+    """What a client leaves out of its report of some calls: parts of their counts, or the `call`.
 
-    calls: str
+    `calls` are kinds of calls, such as `chat stream`, and numbers of calls in the run.
+    """
+
+    calls: list[str | int]
     lacks: frozenset[str]
     why: str
 
@@ -58,7 +61,7 @@ def clients() -> dict[str, Client]:
 
 def expected(client: Client, call: Call) -> Expected | None:
     """What LLMLab should have of a call; None for one that the client does not report."""
-    lacks = frozenset(part for gap in client.gaps if gap.calls == kind(call) for part in gap.lacks)
+    lacks = frozenset(part for gap in client.gaps if {kind(call), call.number} & {*gap.calls} for part in gap.lacks)
     if "call" in lacks:
         return None
     if call.tokens is None:

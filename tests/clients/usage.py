@@ -7,7 +7,7 @@ _MILLION = 1_000_000
 
 
 class Rates(NamedTuple):
-    """A vendor's list price in USD per million tokens; writes cost as the plain input where it has no price for them."""
+    """A vendor's list price in USD per million tokens; writes without a price of their own cost as the plain input."""
 
     input: Decimal
     cache_read: Decimal
@@ -70,7 +70,10 @@ def counted(kind: str, model: str, number: int) -> Tokens:
     if kind == "embeddings":
         return Tokens(300 + step, 0)
     if kind in ("messages", "converse"):
-        return Tokens(1905 + step, 100 + step, 1000 + number, 400, 300)
+        # The uncached part is sometimes smaller than the cached one and sometimes larger, so that nobody can guess from
+        # that whether a count includes the cached part.
+        uncached = 205 if number % 2 else 2205
+        return Tokens(uncached + 1700 + step, 100 + step, 1000 + number, 400, 300)
     reasons = model.startswith(("gpt-5", "gemini"))
     return Tokens(1805 + step, 100 + step, 1024 + number, reasoning=64 + number if reasons else 0)
 

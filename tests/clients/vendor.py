@@ -78,23 +78,28 @@ class Vendor:
     def noted(self, asked: Asked, refused: bool) -> Call:
         """Counts a call."""
         with self._lock:
-            number = len(self.calls) + 1
-            tokens = None if refused else usage.counted(asked.kind, asked.model, number)
-            options = asked.body.get("stream_options") or {}
-            call = Call(
-                number=number,
-                provider=_PROVIDERS.get(asked.kind, "openai"),
-                kind=asked.kind,
-                streamed=asked.streams,
-                asked_model=asked.model,
-                model=usage.answering(asked.model),
-                response_id=None if refused else answers.response_id(asked.kind),
-                tokens=tokens,
-                cost=None if tokens is None else usage.cost(usage.answering(asked.model), tokens),
-                told=asked.kind != "chat" or not asked.streams or bool(options.get("include_usage")),
-            )
+            call = answered(asked, len(self.calls) + 1, refused)
             self.calls.append(call)
             return call
+
+
+def answered(asked: Asked, number: int, refused: bool) -> Call:
+    """What the vendor counts for its call with this number."""
+    model = usage.answering(asked.model)
+    tokens = None if refused else usage.counted(asked.kind, asked.model, number)
+    options = asked.body.get("stream_options") or {}
+    return Call(
+        number=number,
+        provider=_PROVIDERS.get(asked.kind, "openai"),
+        kind=asked.kind,
+        streamed=asked.streams,
+        asked_model=asked.model,
+        model=model,
+        response_id=None if refused else answers.response_id(asked.kind),
+        tokens=tokens,
+        cost=None if tokens is None else usage.cost(model, tokens),
+        told=asked.kind != "chat" or not asked.streams or bool(options.get("include_usage")),
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -139,4 +139,5 @@ def _differences(wanted: Expected, event: Event) -> list[str]:
 
 
 def _described(event: Event) -> str:
-    return f"{event['status']} of {event['provider']}, {event['model']}, {event['input_tokens']} + {event['output_tokens']}"
+    tokens = f"{event['input_tokens']} + {event['output_tokens']} tokens"
+    return f"{event['status']} of {event['provider']}, {event['model']}, {tokens}"

@@ -1,6 +1,6 @@
 """Langfuse's package: an exporter of OpenTelemetry beside its own, or its own one at LLMLab's address.
 
-    run.py otlp|own openai|langchain|manual
+run.py otlp|own openai|langchain|manual
 """
 
 import os

@@ -1,6 +1,6 @@
 """LiteLLM as a library or a proxy, with its callbacks for OpenTelemetry and for any HTTP API.
 
-    run.py library|proxy otel|generic_api|both
+run.py library|proxy otel|generic_api|both
 """
 
 import asyncio
@@ -56,7 +56,7 @@ FAILING = [{"role": "user", "content": REFUSED}]
 def library() -> None:
     import litellm
 
-    litellm.callbacks = names
+    litellm.callbacks = list(names)
 
     async def calls() -> None:
         for name in ("gpt", "claude", "gemini", "bedrock"):
@@ -96,7 +96,10 @@ def proxy() -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = {
-            "model_list": [{"model_name": alias, "litellm_params": {**params, "num_retries": 0}} for alias, params in MODELS.items()],
+            "model_list": [
+                {"model_name": alias, "litellm_params": {**params, "num_retries": 0}}
+                for alias, params in MODELS.items()
+            ],
             "litellm_settings": {
                 "callbacks": names,
                 "cache": True,
@@ -117,7 +120,7 @@ def proxy() -> None:
             end = time.monotonic() + 600
             while True:
                 try:
-                    urllib.request.urlopen(f"{url}/health/liveliness", timeout=60).read()
+                    urllib.request.urlopen(f"{url}/health/liveliness", timeout=60).read()  # noqa: S310
                     break
                 except OSError:
                     if process.poll() is not None or time.monotonic() > end:

@@ -1,6 +1,6 @@
 """LlamaIndex with OpenInference's instrumentation or with OpenLLMetry's.
 
-    run.py openinference|openllmetry
+run.py openinference|openllmetry
 """
 
 import sys

@@ -1,11 +1,7 @@
 """LLMLab's SDK with the clients of OpenAI and Anthropic; the end of the process sends what is left."""
 
-import os
-
-from calling import KEY, LLMLAB, call_anthropic, call_openai
-
-os.environ |= {"LLMLAB_BASE_URL": LLMLAB, "LLMLAB_API_KEY": KEY}
-import llmlab  # noqa: E402
+import llmlab
+from calling import call_anthropic, call_openai
 
 llmlab.instrument()
 call_openai()

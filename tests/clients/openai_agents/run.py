@@ -1,6 +1,6 @@
 """OpenAI's Agents SDK with OpenInference or OpenLLMetry.
 
-    run.py openinference|openinference-both|openllmetry [simple]
+run.py openinference|openinference-both|openllmetry [simple]
 """
 
 import asyncio

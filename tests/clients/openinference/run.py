@@ -1,6 +1,6 @@
 """OpenInference with OpenAI's client, with LangChain, or with both.
 
-    run.py openai|langchain|both [simple]
+run.py openai|langchain|both [simple]
 """
 
 import sys

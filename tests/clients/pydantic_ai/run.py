@@ -1,12 +1,11 @@
 """Pydantic AI with its own spans, or by Logfire with the vendors' clients instrumented as well; or Logfire without it.
 
-    run.py own|logfire|logfire-openai-anthropic
+run.py own|logfire|logfire-openai-anthropic
 """
 
 import sys
 
 from calling import (
-    LLMLAB,
     QUESTION,
     REFUSED,
     VENDOR,
@@ -39,9 +38,7 @@ def agents() -> None:
     from pydantic_ai.providers.google import GoogleProvider
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    openai = OpenAIProvider(
-        openai_client=AsyncOpenAI(base_url=f"{VENDOR}/v1", api_key="sk-proj-local", max_retries=0)
-    )
+    openai = OpenAIProvider(openai_client=AsyncOpenAI(base_url=f"{VENDOR}/v1", api_key="sk-proj-local", max_retries=0))
     anthropic = AnthropicProvider(
         anthropic_client=AsyncAnthropic(base_url=VENDOR, api_key="sk-ant-local", max_retries=0)
     )
@@ -73,10 +70,11 @@ def agents() -> None:
 
 
 if variant == "own":
-    from pydantic_ai import Agent
+    from pydantic_ai import Agent, Embedder
 
     provider = tracer_provider()
     Agent.instrument_all()
+    Embedder.instrument_all()
     agents()
     provider.shutdown()
 else:

@@ -1,8 +1,7 @@
-"""A server in front of LLMLab that counts the calls in the records that LiteLLM sends, so that its end can be awaited."""
+"""A server in front of LLMLab that counts the calls that LiteLLM reports, so that the last of them can be awaited."""
 
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,9 +27,9 @@ class Relay:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 kept = ("content-type", "authorization", "content-encoding")
                 headers = {name: self.headers[name] for name in kept if name in self.headers}
-                request = urllib.request.Request(target + self.path, body, headers)
+                request = urllib.request.Request(target + self.path, body, headers)  # noqa: S310
                 try:
-                    with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
+                    with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
                         status, media_type, content = answer.status, answer.headers["content-type"], answer.read()
                 except urllib.error.HTTPError as error:
                     status, media_type, content = error.code, error.headers["content-type"], error.read()

@@ -1,6 +1,6 @@
 """OpenLLMetry with the clients of OpenAI and Anthropic: its spans in batches, at once, or within a workflow.
 
-    run.py batch|simple|workflow
+run.py batch|simple|workflow
 """
 
 import sys

@@ -1,0 +1,19 @@
+"""Datadog's tracer, which exports spans in OpenTelemetry's protocol."""
+
+import os
+
+os.environ |= {
+    "DD_TRACE_OTEL_ENABLED": "true",
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
+    "DD_REMOTE_CONFIGURATION_ENABLED": "false",
+    "DD_SERVICE": "clients",
+}
+
+import ddtrace.auto  # noqa: F401
+from calling import call_anthropic, call_openai
+from ddtrace import tracer
+
+call_openai()
+call_anthropic()
+tracer.flush()
