@@ -4,7 +4,7 @@
 
 Without names it runs all clients; `--ci` only those that CI runs. It exits with 1 if a row differs from what
 `clients.toml` expects. `--capture` stores what the clients send to LLMLab instead, with the calls that the vendors
-have counted in `calls.json`. `--pin` installs the clients anew and pins the versions of the packages that they use.
+have counted in `calls.json`. `--pin` installs the clients again and pins the versions of the packages that they use.
 """
 
 import argparse
@@ -152,7 +152,7 @@ def _variables(vendor_url: str, url: str, key: str, home: str) -> dict[str, str]
 
 def _print_table(wanted: list[Client], verdicts: list[Verdict]) -> None:
     """One line for each client; a cost is right if it is what its vendors billed for what the client reports."""
-    head = ("client", "version", "calls", "right", "twice", "lost", "not told", "cost", "", "gaps")
+    head = ("client", "version", "calls", "right", "twice", "lost", "unreported", "cost", "", "gaps")
     rows: list[tuple[str, ...]] = [head]
     for client, verdict in zip(wanted, verdicts, strict=True):
         version = f"{client.package} {Environment(client.environment).version(client.package)}"

@@ -57,7 +57,7 @@ class Environment:
             stamp.write_text(wanted)
 
     def pin(self) -> None:
-        """Installs it anew with the newest versions that its pinned packages allow, and pins those."""
+        """Installs it again with the newest versions that its pinned packages allow, and pins those."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._install(constrained=False)
         if self.node:

@@ -1,4 +1,4 @@
-"""What simulated vendors count and bill. No two calls of a run have equal counts, so that each can be told by them."""
+"""What simulated vendors count and bill. No two calls of a run have equal counts, so that each is known by them."""
 
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -70,7 +70,7 @@ def counted(kind: str, model: str, number: int) -> Tokens:
     if kind == "embeddings":
         return Tokens(300 + step, 0)
     if kind in ("messages", "converse"):
-        # The uncached part is sometimes smaller than the cached one and sometimes larger, so that nobody can guess from
+        # The uncached part is sometimes smaller than the cached one and sometimes larger, so that no reader can guess from
         # that whether a count includes the cached part.
         uncached = 205 if number % 2 else 2205
         return Tokens(uncached + 1700 + step, 100 + step, 1000 + number, 400, 300)

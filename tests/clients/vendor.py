@@ -39,7 +39,7 @@ class Call(NamedTuple):
     tokens: Tokens | None
     cost: Decimal | None
     # Whether the answer shows the counts: a stream of chat completions does only if it was asked to.
-    told: bool
+    shows_counts: bool
 
     def document(self) -> dict[str, Any]:
         """The call as JSON; the cost is a decimal number in a string."""
@@ -98,7 +98,7 @@ def answered(asked: Asked, number: int, refused: bool) -> Call:
         response_id=None if refused else answers.response_id(asked.kind),
         tokens=tokens,
         cost=None if tokens is None else usage.cost(model, tokens),
-        told=asked.kind != "chat" or not asked.streams or bool(options.get("include_usage")),
+        shows_counts=asked.kind != "chat" or not asked.streams or bool(options.get("include_usage")),
     )
 
 

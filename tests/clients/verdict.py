@@ -25,7 +25,7 @@ Event = Mapping[str, Any]
 class Verdict(NamedTuple):
     """The row of a client. `right` counts calls that are recorded once and in full; `faults` say what is not.
 
-    `unreported` are calls of which the client tells nothing. Costs are in USD.
+    `unreported` are calls that the client does not report. Costs are in USD.
     """
 
     calls: int

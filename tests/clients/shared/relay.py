@@ -13,7 +13,7 @@ _SPAN = "litellm_request"
 
 
 class Relay:
-    """The running server. `counts` are the calls told by OpenTelemetry and by the callback."""
+    """The running server. `counts` are the calls reported by OpenTelemetry and by the callback."""
 
     def __init__(self, target: str) -> None:
         self.counts = {"otel": 0, "generic_api": 0}
@@ -49,10 +49,10 @@ class Relay:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def wait(self, calls: int, names: list[str]) -> None:
-        """Waits until that many calls were told in each of these ways. Raises AssertionError after ten minutes."""
+        """Waits until that many calls were reported in each of these ways. Raises AssertionError after ten minutes."""
         with self._changed:
-            told = self._changed.wait_for(lambda: all(self.counts[name] >= calls for name in names), _PATIENCE)
-        assert told, f"of {calls} calls were told: {self.counts}"
+            reported = self._changed.wait_for(lambda: all(self.counts[name] >= calls for name in names), _PATIENCE)
+        assert reported, f"of {calls} calls were reported: {self.counts}"
 
     def _count(self, path: str, body: bytes) -> None:
         if path.endswith("/v1/traces"):
