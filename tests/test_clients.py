@@ -47,6 +47,14 @@ def test_every_client_has_a_program_and_a_pinned_version() -> None:
         assert environment.version(client.package)[0].isdigit()
 
 
+def test_the_documents_list_every_client_with_its_version_and_gaps() -> None:
+    listed = (HERE.parent.parent / "docs" / "clients.md").read_text().splitlines()
+    for client in clients().values():
+        version = f"{client.package} {Environment(client.environment).version(client.package)}"
+        gaps = "; ".join(dict.fromkeys(gap.why for gap in client.gaps))
+        assert f"| {client.name} | {version} | {gaps} |".replace("|  |", "| |") in listed
+
+
 def test_a_message_is_billed_by_all_parts_of_its_counts() -> None:
     # 208 tokens at 3 USD a million, 1,001 read at 0.30, 400 written at 3.75, 300 at 6, and 104 of output at 15.
     assert _call().cost == Decimal("0.0057843")
