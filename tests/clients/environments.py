@@ -1,6 +1,6 @@
 """The clients' own virtual environments, made on first use in a cache folder.
 
-A folder of a client has `requirements.txt` with the pinned packages that its program names, and `constraints.txt` with
+A folder of a client has `requirements.txt` with the pinned packages that its program names, and `packages.txt` with
 the versions of all others; or `package.json` and `package-lock.json` for Node.js.
 """
 
@@ -63,12 +63,11 @@ class Environment:
         if self.node:
             shutil.copy(self.folder / "package-lock.json", self.sources)
         else:
-            frozen = self._run(str(self.folder / "bin" / "pip"), "freeze").stdout
-            (self.sources / "constraints.txt").write_text(frozen)
+            (self.sources / "packages.txt").write_text(self._pip("freeze"))
         (self.folder / _STAMP).write_text(self._wanted())
 
     def _wanted(self) -> str:
-        names = ("package.json", "package-lock.json") if self.node else ("requirements.txt", "constraints.txt")
+        names = ("package.json", "package-lock.json") if self.node else ("requirements.txt", "packages.txt")
         return "\n".join(path.read_text() for name in names if (path := self.sources / name).exists())
 
     def _install(self, *, constrained: bool) -> None:
@@ -80,10 +79,16 @@ class Environment:
             verb = "ci" if constrained else "install"
             self._run("npm", verb, "--no-audit", "--no-fund", "--loglevel=error", folder=self.folder)
             return
-        self._run(sys.executable, "-m", "venv", str(self.folder))
-        limits = ("-c", str(self.sources / "constraints.txt")) if constrained else ()
-        pip = (str(self.folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check")
-        self._run(*pip, "-r", str(self.sources / "requirements.txt"), *limits)
+        self._run(sys.executable, "-m", "venv", "--without-pip", str(self.folder))
+        if constrained:
+            # All packages are named, so nothing is to be resolved.
+            self._pip("install", "--no-deps", "-r", str(self.sources / "packages.txt"))
+        else:
+            self._pip("install", "-r", str(self.sources / "requirements.txt"))
+
+    def _pip(self, *arguments: str) -> str:
+        pip = (sys.executable, "-m", "pip", "--python", str(self.folder / "bin" / "python"))
+        return self._run(*pip, "--quiet", "--disable-pip-version-check", *arguments).stdout
 
     def _run(self, *command: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(command, cwd=folder, text=True, capture_output=True)

@@ -70,8 +70,8 @@ def counted(kind: str, model: str, number: int) -> Tokens:
     if kind == "embeddings":
         return Tokens(300 + step, 0)
     if kind in ("messages", "converse"):
-        # The uncached part is sometimes smaller than the cached one and sometimes larger, so that no reader can guess from
-        # that whether a count includes the cached part.
+        # The uncached part is sometimes smaller than the cached one and sometimes larger, so that no reader can guess
+        # whether a count includes the cached part.
         uncached = 205 if number % 2 else 2205
         return Tokens(uncached + 1700 + step, 100 + step, 1000 + number, 400, 300)
     reasons = model.startswith(("gpt-5", "gemini"))

@@ -9,6 +9,8 @@ os.environ |= {
     "DD_REMOTE_CONFIGURATION_ENABLED": "false",
     "DD_SERVICE": "clients",
 }
+# It does not decode the header.
+os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = f"Authorization=Bearer {os.environ['LLMLAB_API_KEY']}"
 
 import ddtrace.auto  # noqa: F401
 from calling import call_anthropic, call_openai
