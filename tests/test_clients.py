@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.clients.answers import Asked
 from tests.clients.environments import HERE, Environment
 from tests.clients.expected import Client, Gap, clients
 from tests.clients.vendor import Call, answered
 from tests.clients.verdict import judge
+from tests.clients.wanted import Asked
 
 
 def _client(*gaps: Gap, answers: int = 1, cache_hits: int = 0) -> Client:

@@ -32,6 +32,7 @@ _PATIENCE = 1800
 # One for each processor of CI.
 _AT_ONCE = 2
 _LINES_OF_OUTPUT = 30
+_MOST_FAULTS = 30
 
 
 class Run(NamedTuple):
@@ -85,7 +86,9 @@ def _judged(client: Client, url: str) -> Verdict:
     if run.failed:
         verdict = verdict._replace(faults=["the program failed", *verdict.faults])
     if verdict.faults:
-        print(f"{client.name}:\n  " + "\n  ".join(verdict.faults), flush=True)
+        rest = len(verdict.faults) - _MOST_FAULTS
+        shown = [*verdict.faults[:_MOST_FAULTS], *([f"and {rest} more"] if rest > 0 else [])]
+        print(f"{client.name}:\n  " + "\n  ".join(shown), flush=True)
     if run.failed:
         print(run.output, flush=True)
     return verdict

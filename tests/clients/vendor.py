@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from tests.clients import answers, usage
-from tests.clients.answers import Asked
 from tests.clients.usage import Tokens
+from tests.clients.wanted import Asked
 
 # A prompt with this is refused.
 REFUSED = "refuse this"
