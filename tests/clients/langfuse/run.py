@@ -33,7 +33,9 @@ elif what == "langchain":
     from langfuse.langchain import CallbackHandler
 
     config = {"callbacks": [CallbackHandler()]}
-    openai = ChatOpenAI(model="gpt-4o", base_url=f"{VENDOR}/v1", api_key="sk-proj-local", max_retries=0)
+    openai = ChatOpenAI(
+        model="gpt-4o", base_url=f"{VENDOR}/v1", api_key="sk-proj-local", max_retries=0, stream_usage=True
+    )
     claude = ChatAnthropic(model="claude-sonnet-4-5", base_url=VENDOR, api_key="sk-ant-local", max_retries=0)
     for model in (openai, claude):
         model.invoke(QUESTION, config=config)
