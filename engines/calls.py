@@ -1,11 +1,13 @@
 """One call from several reports of it: each part is taken from the report that knows more.
 
 An application's SDK, its framework and its proxy may all report the same call, each with other gaps: one without the
-cached part of the prompt, one under an alias of the model. Counts only ever miss something, so the larger count is the
-right one. The result does not depend on the order of the reports, except for what is not counted: the time, the latency
-and the metadata are those of the first.
+cached part of the prompt, one under an alias of the model. Counts mostly miss something, so the larger count is the
+right one; but some clients count a token of the output of a stream twice, so there the report of the client that made
+the call wins. The result does not depend on the order of the reports, except for what is not counted: the time and the
+latency are those of the first.
 """
 
+import json
 from decimal import Decimal
 
 from engines.terms import WorkspaceTerms
@@ -16,6 +18,9 @@ from schemas.usage import Price, Usage
 _MOST_TAGS = 8
 _UNKNOWN = "unknown"
 _SEVERITY = ("error", "timeout", "success")
+# Name of the instrumentation, in the metadata of events from spans; and its prefix if the provider's own client is it.
+_SCOPE = "scope"
+_OWN_CLIENT = "com.anthropic.sdk."
 
 
 def merged(first: NewEvent, second: NewEvent, prices: PriceBook, terms: WorkspaceTerms) -> NewEvent:
@@ -35,7 +40,8 @@ def merged(first: NewEvent, second: NewEvent, prices: PriceBook, terms: Workspac
     return first._replace(
         provider=provider,
         model=model,
-        usage=_usage(first.usage, second.usage),
+        usage=_usage(*sorted((first, second), key=_trust)),
+        metadata=_metadata(*sorted((first, second), key=_trust)),
         project=first.project or second.project,
         status=status,
         latency_ms=second.latency_ms if first.latency_ms is None else first.latency_ms,
@@ -88,7 +94,7 @@ def report_of(stored: StoredEvent, prices: PriceBook, terms: WorkspaceTerms) -> 
         latency_ms=stored.latency_ms,
         error_message=stored.error_message,
         tags=stored.tags,
-        metadata=None,
+        metadata=json.dumps(stored.metadata) if stored.metadata else None,
         api_key_id=None,
         reservation_id=stored.reservation_id,
         unchecked=stored.unchecked,
@@ -101,7 +107,7 @@ def report_of(stored: StoredEvent, prices: PriceBook, terms: WorkspaceTerms) -> 
 
 def is_known(report: NewEvent, completed: NewEvent) -> bool:
     """Whether a report already has everything of the completed one that is stored."""
-    return same_price(report, completed) and (
+    return (same_price(report, completed) and _trust(report) == _trust(completed)) and (
         report.project,
         report.status,
         report.latency_ms,
@@ -132,7 +138,23 @@ def _provider_rank(provider: str, model: str, prices: PriceBook) -> tuple[bool, 
     )
 
 
-def _usage(first: Usage, second: Usage) -> Usage:
+def _trust(report: NewEvent) -> int:
+    """2 for the report of an application or a proxy, 1 for the provider's own client, 0 for other instrumentation."""
+    scope = json.loads(report.metadata).get(_SCOPE) if report.metadata is not None else None
+    return 2 if scope is None else int(isinstance(scope, str) and scope.startswith(_OWN_CLIENT))
+
+
+def _metadata(less: NewEvent, more: NewEvent) -> str | None:
+    """What both tell, with the scope of the one that is trusted more."""
+    if less.metadata is None or _trust(less) == _trust(more):
+        return more.metadata if less.metadata is None else less.metadata
+    metadata = {key: value for key, value in json.loads(less.metadata).items() if key != _SCOPE}
+    return json.dumps(metadata | json.loads(more.metadata or "{}"))
+
+
+def _usage(less: NewEvent, more: NewEvent) -> Usage:
+    """The usage of both reports, of which the second one is trusted more or equally."""
+    first, second = less.usage, more.usage
     if first.detail or second.detail:
         # The price follows from the detail, which is a whole report.
         return max((first, second), key=lambda usage: (len(usage.detail), usage.total_tokens))
@@ -144,13 +166,16 @@ def _usage(first: Usage, second: Usage) -> Usage:
         written_1h,
     )
     prompt = max(first.prompt_tokens, second.prompt_tokens, read + written)
+    output = max(first.output_tokens, second.output_tokens)
+    if second.output_tokens and _trust(more) > _trust(less):
+        output = second.output_tokens
     return Usage(
         prompt - read - written,
         read,
         written - written_1h,
         written_1h,
-        max(first.output_tokens, second.output_tokens),
-        max(first.reasoning_tokens, second.reasoning_tokens),
+        output,
+        min(output, max(first.reasoning_tokens, second.reasoning_tokens)),
     )
 
 

@@ -89,8 +89,8 @@ class Event(Request):
     id: Name | None = Field(None, description="Your id of this call, or a UUID. An event sent again changes nothing")
     response_id: ResponseId | None = Field(
         None,
-        description="The provider's id of its response, instead of `id`. Events of the same response are one call, "
-        "which has what any of them reported",
+        description="The provider's id of its response, which then counts instead of `id`. Events of the same response "
+        "are one call, which has what any of them reported",
     )
     reservation_id: UUID | None = Field(None, description="Reservation that this call settles")
     unchecked: StrictBool = Field(
@@ -103,8 +103,6 @@ class Event(Request):
 
     @model_validator(mode="after")
     def _check_counts(self) -> "Event":
-        if self.id is not None and self.response_id is not None:
-            raise ValueError("send either id or response_id, not both")
         counted = self.input_tokens is not None or self.output_tokens is not None
         if self.response is not None and (counted or self.cached_tokens or self.reasoning_tokens):
             raise ValueError("send either token counts or response, not both")

@@ -20,6 +20,8 @@ _IDLE_SECONDS = 1.0
 # After a refusal, or a grant of fewer calls than requested, each call is reserved by itself for this long.
 _SCARCE_SECONDS = 1.0
 _MAX_FORMS = 1000
+# Ratio of the sizes of calls for which one lease is requested.
+_SIMILAR = 2
 
 
 class Size(NamedTuple):
@@ -155,7 +157,9 @@ class Leases:
 
     def _plan(self, form: _Form, size: Size, now: float) -> Lease:
         since = now - (_LONG_SECONDS if now < self._long_until else _USUAL_SECONDS)
-        sizes = [each for at, each in form.recent if at >= since]
+        # Much larger calls would hold too much for this one.
+        similar = Size(_SIMILAR * size.input_tokens, _SIMILAR * size.output_tokens)
+        sizes = [each for at, each in form.recent if at >= since and each.fits(similar)]
         if self._closed or now < form.scarce_until or len(sizes) < 2:
             return Lease(form, size, 1, is_alone=True)
         largest = Size(max(each.input_tokens for each in sizes), max(each.output_tokens for each in sizes))

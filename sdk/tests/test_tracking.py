@@ -145,7 +145,7 @@ def test_usage_is_read_from_objects_of_any_kind(configure: Configure, workspace:
     llmlab.log_call("google", response=Response(Metadata(prompt_token_count=12)))
     assert llmlab.flush()
     assert (workspace.event()["model"], workspace.event()["input_tokens"]) == ("gemini-2.5-pro", 12)
-    assert workspace.ask("GET", "/api/events/google:g123456789012345")["output_tokens"] == 0
+    assert workspace.ask("GET", "/api/events/g123456789012345")["output_tokens"] == 0
 
 
 def test_the_parts_of_a_stream_are_put_together(configure: Configure, workspace: Workspace) -> None:

@@ -201,11 +201,11 @@ begin
       set corrected_at = p_corrected_at,
         ("timestamp", latency_ms, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
          output_tokens, reasoning_tokens, cost, pricing, provider, model, project, status, error_message, tags,
-         usage_detail, policy_violations, reservation_id, unchecked) = (
+         metadata, usage_detail, policy_violations, reservation_id, unchecked) = (
           select g."timestamp", g.latency_ms, g.input_tokens, g.cache_read_tokens, g.cache_write_5m_tokens,
             g.cache_write_1h_tokens, g.output_tokens, g.reasoning_tokens, g.cost, g.pricing, g.provider, g.model,
-            g.project, g.status, g.error_message, g.tags, g.usage_detail, g.policy_violations, g.reservation_id,
-            g.unchecked
+            g.project, g.status, g.error_message, g.tags, g.metadata, g.usage_detail, g.policy_violations,
+            g.reservation_id, g.unchecked
           from jsonb_populate_record(null::public.events, v_corrections -> e.id::text -> 'event') g)
       where e.workspace_id = p_workspace_id and e.id = any (v_ids)
       returning e as event
