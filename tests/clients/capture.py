@@ -3,8 +3,10 @@
 import gzip
 import threading
 import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from tests.clients.local_server import LocalServer, body_of
 
 
 class Capture:
@@ -21,9 +23,8 @@ class Capture:
 
             server_of = capture
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = LocalServer(Handler)
+        self.url = self._server.url
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> "Capture":
@@ -53,8 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("application/json", b"{}")
 
     def do_POST(self) -> None:
-        size = self.headers["content-length"]
-        body = self.rfile.read(int(size)) if size else self._chunked()
+        body = body_of(self)
         encoding = self.headers.get("content-encoding", "")
         if encoding == "gzip":
             body = gzip.decompress(body)
@@ -73,11 +73,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def _chunked(self) -> bytes:
-        pieces = []
-        while size := int(self.rfile.readline().strip() or b"0", 16):
-            pieces.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(pieces)

@@ -4,11 +4,12 @@ import json
 import re
 import threading
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from tests.clients import answers, usage
+from tests.clients.local_server import LocalServer, body_of
 from tests.clients.usage import Tokens
 from tests.clients.wanted import Asked
 
@@ -61,9 +62,8 @@ class Vendor:
 
             server_of = vendor
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = LocalServer(Handler)
+        self.url = self._server.url
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> "Vendor":
@@ -110,8 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(404, b'{"error": {"message": "Not found"}}')
 
     def do_POST(self) -> None:
-        size = self.headers["content-length"]
-        raw = self.rfile.read(int(size)) if size else self._chunked()
+        raw = body_of(self)
         asked = _asked(unquote(self.path.partition("?")[0]), json.loads(raw or b"{}"))
         if asked is None:
             self.server_of.unknown.append(self.path)
@@ -147,14 +146,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def _chunked(self) -> bytes:
-        pieces = []
-        while size := int(self.rfile.readline().strip() or b"0", 16):
-            pieces.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(pieces)
 
 
 def _asked(path: str, body: dict[str, Any]) -> Asked | None:
