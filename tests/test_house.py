@@ -58,6 +58,7 @@ MAY_IMPORT = {
         "engines.live",
         "engines.refusals",
         "engines.terms",
+        "engines.unread_spans",
     },
     "engines.analysis": {"models", "providers", "schemas", "utils.money", "engines.analysis"},
     "database": {"config", "queries", "roads", "schemas", "utils"},
