@@ -22,7 +22,7 @@ from tools.docs import REFERENCE, anchor, operations, outdated
 
 ROOT = Path(__file__).parent.parent
 # The number of lines that a document may have.
-LIMITS = {"README.md": 200, "API_SPEC.md": 1_500, "docs/design.md": 200}
+LIMITS = {"README.md": 200, "API_SPEC.md": 1_600, "docs/design.md": 200}
 WRITTEN = [ROOT / "README.md", ROOT / "API_SPEC.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHERS = [ROOT / room / "README.md" for room in ("cli", "dashboard", "sdk")]
 TEXTS = {path: path.read_text() for path in (*WRITTEN, *sorted(REFERENCE.glob("*.md")), *OTHERS)}

@@ -136,11 +136,11 @@ async def test_held_and_spent_and_free_are_always_the_limit(
         elif action == 3:
             id = chance.choice(list(held))
             cents, calls, end = held[id]
-            number = chance.choice([1, 2, None])
-            query = {} if number is None else {"calls": number}
+            some = chance.choice([1, 2, None])
+            query = {} if some is None else {"calls": some}
             answer = await ada.request("DELETE", f"/api/budgets/reservations/{id}", params=query)
             assert answer.status_code == (204 if calls else 404)
-            held[id] = cents, 0 if number is None else max(0, calls - number), end
+            held[id] = cents, 0 if some is None else max(0, calls - some), end
         else:
             at += timedelta(seconds=chance.choice([1, 10]))
         held = {id: of for id, of in held.items() if of[1] and of[2] > at}

@@ -57,6 +57,7 @@ def spanning(it: Side) -> dict[str, Any]:
         "refresh_id": uuid4(), "new_refresh_id": uuid4(), "grace_seconds": 10, "device": "a test",
         "password_hash": "hash", "name": "new", "token_hash": "unknown", "limit": 100,
         "key_hash": md5(b"k1", usedforsecurity=False).hexdigest(),
+        "before": NOW - timedelta(hours=2),
         "workspace_ids": [it.workspace_id], "kinds": ["events"], "now": NOW, "expires_at": LATER, "lease_until": LATER,
     }  # fmt: skip
     return {f"p_{name}": value for name, value in values.items()}

@@ -85,9 +85,11 @@ def test_the_usage_of_a_vendor_says_whether_the_prompt_has_its_cached_part(
     [
         ({"input": 86, "input_cached_tokens": 1920, "output": 236, "output_reasoning_tokens": 64}, (2006, 300, 1920)),
         ({"input": 2006, "input_cached_tokens": 1920, "output": 300, "total": 2306}, (2006, 300, 1920)),
-        ({"input": 86, "input_cache_read": 1920, "output": 300, "total": 2306}, (2006, 300, 1920)),
+        ({"input": 1506, "input_cache_read": 500, "output": 300, "total": 2306}, (2006, 300, 500)),
+        ({"input": 1506, "input_cache_read": 500, "output": 300}, (2006, 300, 500)),
+        ({"input": 2006, "output": 300, "output_reasoning": 64, "total": 2306}, (2006, 300, 0)),
         ({"input": 80, "input_audio": 6, "input_cache_read": 1920, "output": 300}, (2006, 300, 1920)),
-        ({"input": 86, "input_cache_read": 1920, "input_priority_cache_read": 1920, "output": 300}, (2006, 300, 1920)),
+        ({"input": 86, "input_cache_read": 1920, "input_priority": 2006, "output": 300}, (2006, 300, 1920)),
         ({"prompt_tokens": 2006, "completion_tokens": 300, "prompt_tokens_details": {"cached_tokens": 1920}},
          (2006, 300, 1920)),
         ({"input": 12}, (12, 0, 0)),
@@ -102,6 +104,24 @@ def test_the_parts_of_a_usage_of_langfuse_add_up(usage: dict[str, Any], counts: 
     found = read(observation).counts
     assert found is not None
     assert (found.input, found.output, found.cache_read) == counts
+
+
+def test_the_provider_of_an_observation_of_langfuse_is_that_of_langchain() -> None:
+    observation = {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "house-model"}
+    assert read({**observation, "langfuse.observation.metadata.ls_provider": '"groq"'}).provider == "groq"
+
+
+def test_the_answer_in_a_span_of_openinference_tells_what_was_written_for_an_hour() -> None:
+    usage = {"input_tokens": 50, "cache_creation_input_tokens": 7, "cache_creation": {"ephemeral_1h_input_tokens": 3}}
+    call = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "claude-sonnet-4-5",
+        "llm.token_count.prompt": 57,
+        "llm.token_count.prompt_details.cache_write": 7,
+        "output.value": json.dumps({"id": "msg_01MlxGx2AiJtG21mlKK3OZEH", "usage": usage}),
+    }
+    assert read(call).counts == Counts(57, 0, 0, 4, 3)
+    assert read(call).response_id == "msg_01MlxGx2AiJtG21mlKK3OZEH"
 
 
 def test_an_observation_of_langfuse_that_is_no_generation_is_no_call() -> None:
@@ -166,7 +186,8 @@ def test_the_answer_of_a_stream_that_logfire_reports_apart_is_the_call() -> None
         ("", "embedder", "text-embedding-3-small", ("openai", "embedder")),
         # Served by many and made by none of them: a guess would be a wrong price.
         ("", "llama-3.3-70b", None, ("unknown", "llama-3.3-70b")),
-        ("", "x" * 300, None, ("unknown", "x" * 300)),
+        # Longer than a name may be: it is refused with the event.
+        ("bedrock", "x" * 300, None, ("bedrock", "x" * 300)),
     ],
 )  # fmt: skip
 def test_a_model_has_one_name_whichever_way_it_came(
@@ -198,7 +219,8 @@ def test_the_model_of_a_proxy_is_the_one_that_the_vendor_ran(
 
 def test_the_id_that_litellm_puts_around_a_vendors_is_removed() -> None:
     within = "resp_98f00c5cabce8e0f29d10107ee89d5c1933ec36ecdc0827062"
-    text = f"litellm:custom_llm_provider:openai;model_id:None;response_id:{within}".encode()
+    text = f"litellm:custom_llm_provider:openai;model_id:~~~???;response_id:{within}".encode()
+    assert not {*b"-_"}.isdisjoint(base64.urlsafe_b64encode(text))
     for encoded in (base64.b64encode(text).decode(), base64.urlsafe_b64encode(text).decode().rstrip("=")):
         assert vendor_response_id(f"resp_{encoded}") == within
     for other in (within, "resp_" + "A" * 80, "resp_" + base64.b64encode(b"\xff" * 60).decode(), "chatcmpl-1", None):

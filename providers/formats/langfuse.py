@@ -71,4 +71,4 @@ def _parts(usage: Mapping[str, Any]) -> Counts | None:
     output += sum(tokens for name, tokens in found.items() if name.startswith("output"))
     input += sum(tokens for name, tokens in found.items() if name.startswith("input"))
     cached = counts.cache_read + counts.cache_write + counts.cache_write_1h
-    return counts._replace(input=max(total - output, 0) or input + cached, output=output)
+    return counts._replace(input=input + cached, output=output)

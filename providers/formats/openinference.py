@@ -53,8 +53,7 @@ def openinference_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
     needed = id_of_answer is None or (counts is not None and counts.cache_write)
     answers = list(_answers(parsed(output))) if needed else []
     for answer in answers:
-        for name in ("usage", "token_usage", "usage_metadata"):
-            counts = counts and with_parts(counts, _usage(mapping(answer.get(name))))
+        counts = counts and with_parts(counts, mapping(answer.get("usage")))
     return ReportedCall(
         provider=text(attributes, *_PROVIDER) or "",
         model=next((named for answer in answers if (named := text(answer, "model_name"))), model),
@@ -81,23 +80,6 @@ def _answers(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _first(values: object) -> object:
     return values[0] if isinstance(values, list) and values else None
-
-
-def _usage(usage: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A usage in a form that `usage_counts` reads. LangChain has details of its own."""
-    details = mapping(usage.get("input_token_details"))
-    if not details:
-        return usage
-    return {
-        "prompt_tokens": usage.get("input_tokens"),
-        "completion_tokens": usage.get("output_tokens"),
-        "cache_read_input_tokens": details.get("cache_read"),
-        "cache_creation_input_tokens": details.get("cache_creation"),
-        "cache_creation": details,
-        "output_tokens_details": {
-            "reasoning_tokens": mapping(usage.get("output_token_details")).get("reasoning"),
-        },
-    }
 
 
 def _response_id(answers: list[Mapping[str, Any]]) -> str | None:

@@ -15,7 +15,7 @@ import pytest
 import llmlab
 from llmlab import _runtime
 from llmlab._spool import Spool
-from programs import run
+from programs import run, started
 from tests.support.product import Server
 from tests.support.workspace import Double, Workspace
 
@@ -369,7 +369,7 @@ def test_calls_survive_a_process_that_ends_at_once(end: str, workspace: Workspac
         {}
     """
     environment = {"LLMLAB_API_KEY": workspace.key, "LLMLAB_URL": workspace.url, "LLMLAB_SPOOL_DIR": str(spool)}
-    run(code.format(end), check=False, LLMLAB_FLUSH_INTERVAL="60", **environment)
+    started(code.format(end), LLMLAB_FLUSH_INTERVAL="60", **environment)
     assert (workspace.count(), len(lines(spool))) == (0, 3)
     # The next process sends them, also if it makes no calls.
     run("import llmlab; llmlab.stats()", **environment)
@@ -417,7 +417,7 @@ def test_events_are_sent_from_the_other_segment_while_new_ones_are_written(
 def test_of_a_delivery_that_stops_halfway_only_the_rest_stays(
     configure: Configure, double: Double, spool: Path
 ) -> None:
-    fine = (200, {}, b'{"recorded":0,"duplicates":0,"rejected":[]}')
+    fine: tuple[int, dict[str, str], bytes] = (200, {}, b'{"recorded":0,"duplicates":0,"rejected":[]}')
     double.answers = [fine, (503, {}, b"{}")]
     configure(base_url=double.url, flush_interval=60)
     for number in range(100):

@@ -25,6 +25,7 @@ SIZES = {
     "audit_log": 5_000,
     "feedback": 2_000,
     "refusals": 2_000,
+    "spans": 5_000,
     "unread_spans": 50,
 }
 MODELS = 2_000
@@ -58,6 +59,9 @@ _VALUES = {
     " 'project_key', case when n % 5 = 1 then 'p' || n end, 'model_like', case when n % 5 = 2 then 'm' || n end,"
     " 'tag_key', case when n % 5 = 3 then 'customer' end, 'tag_value', case when n % 5 = 3 then n::text end,"
     " 'api_key_id', case when n % 5 = 4 then {key} end",
+    # Ten calls in each trace, one within the other.
+    "spans": "'id', md5((n / 10)::text) || ':' || n, 'call', '{{}}'::jsonb,"
+    " 'parent_id', case when n % 10 > 0 then md5((n / 10)::text) || ':' || n - 1 end",
     "reservations": "'id', md5('reservation' || n)::uuid",
     "holds": "'reservation_id', md5('reservation' || n)::uuid, 'budget_id', {budget}",
     "alert_channels": "'id', md5('channel' || n)::uuid, 'name', 'c' || n",

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import md5
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 
+from tests.support.otlp import CHAT, request_of, span
 from tests.support.team import call, create, join, new_api_key, new_email, sign_up
 from utils.json import dumps
 
@@ -32,7 +34,7 @@ SPANNING_BY_REASON = {
     "the workspace is created by the call": "signup workspace_create create_workspace",
     "only the token or the key identifies the workspace": "invitation_accept api_key_use",
     "a server works for all workspaces": """
-        workspace_ids watch_claim delivery_claim retention_due changes_note changes_of outbox_pending
+        workspace_ids spans_delete watch_claim delivery_claim retention_due changes_note changes_of outbox_pending
     """,
     "no table is read": "schema_version time_limits",
 }
@@ -90,6 +92,15 @@ class Side:
     def tag(self) -> str:
         return f"{self.word}-tag"
 
+    @property
+    def trace(self) -> str:
+        return trace_of(self.word)
+
+    @property
+    def span(self) -> str:
+        """The inner one of two calls."""
+        return f"{self.trace}:{2:016x}"
+
 
 def usual(it: Side) -> dict[str, Any]:
     """The argument for each name of a parameter."""
@@ -106,7 +117,8 @@ def usual(it: Side) -> dict[str, Any]:
         "event_id": it.event, "event_ids": [it.event], "invitation_id": it.invitation, "key_id": it.key,
         "price_id": it.price, "project_id": it.project, "reservation_id": it.reservation,
         "feedback_id": it.new_id, "delivery_id": it.new_id, "recorded": [it.event],
-        "taken": f'{{"{it.reservation}": 1}}',
+        "taken": f'{{"{it.reservation}": 1}}', "added": None, "removed": None, "corrected_at": NOW,
+        "known": "[]", "repeated": "[]",
         # Names, and what is stored under them
         "name": it.new_name, "names": [it.new_name], "target": it.name, "kind": "webhook", "digest": "daily",
         "key_hash": it.new_key_hash, "token_hash": it.new_token_hash, "last_four": "abcd", "scopes": ["read"],
@@ -187,6 +199,19 @@ def ways(it: Side) -> dict[str, list[dict[str, Any]]]:
         # Events, and their costs
         "settle_reservations": [{"events": dumps([{**event, "id": it.event}]).decode()}],
         "record_events": [{"events": dumps([{**event, "id": id}]).decode()} for id in (it.new_id, it.event)],
+        "correct_events": [
+            {"corrections": dumps([{"id": it.event, "event": {**event, "id": it.event}}]).decode()},
+            {"corrections": dumps([{"id": it.event}]).decode()},
+        ],
+        "record_spans": [
+            # A call beneath those of the workspace, which is answered with them; and one without others.
+            {"events": "[]", "spans": dumps([{"id": it.trace + ":3", "parent_id": it.span, "call": {}}]).decode()},
+            {
+                "events": dumps([{**event, "id": it.new_id}]).decode(),
+                "spans": dumps([{"id": it.trace + ":4", "call": {}}]).decode(),
+                "repeated": dumps([{"id": it.event, "span_id": it.span}]).decode(),
+            },
+        ],
         "event_list": [event_filters, {}],
         "export_events": [event_filters, {}],
         "export_costs": [dict.fromkeys(("after_date", "after_project", "after_provider", "after_model")), {}],
@@ -331,6 +356,10 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
         event | {"timestamp": str(NOW - timedelta(days=3)), "cost": 0.7, "latency_ms": 3},
         event | {"timestamp": str(NOW - timedelta(days=days)), "status": "error", "error_message": f"{word}-error"},
     )
+    chat = CHAT | {"gen_ai.provider.name": of_model["provider"], "gen_ai.response.model": of_model["model"]}
+    spans = [{**span(1, chat), "traceId": trace_of(word)}, {**span(2, chat, parent=1), "traceId": trace_of(word)}]
+    traces = await admin.request("POST", "/v1/traces", json=request_of(*spans, llmlab__project=project["name"]))
+    assert traces.json() == {}, traces.text
     settings = await admin.request("PUT", "/api/settings", json={"disabled_models": [f"{word}-disabled"]})
     assert settings.status_code == 200, settings.text
     feedback = await create(admin, "/api/feedback", event_id=tracked["event_id"], rating=5, comment=f"{word}-comment")
@@ -364,6 +393,10 @@ async def furnish(client: httpx.AsyncClient, word: str, period: str, days: int) 
         feedback=UUID(feedback["id"]),
         audit_line=UUID(audit["entries"][0]["id"]),
     )
+
+
+def trace_of(word: str) -> str:
+    return md5(word.encode(), usedforsecurity=False).hexdigest()
 
 
 async def count(sql: "asyncpg.Connection[asyncpg.Record]", side: Side) -> None:

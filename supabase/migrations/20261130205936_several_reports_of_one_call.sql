@@ -296,12 +296,15 @@ create function llmlab_private.add_counts(
   p_counts jsonb,
   p_others jsonb
 ) returns jsonb
-language sql immutable parallel safe
-return jsonb_strip_nulls(p_counts || (
-  select coalesce(
-    jsonb_object_agg(o.key, nullif(o.value::bigint + coalesce((p_counts ->> o.key)::bigint, 0), 0)), '{}')
-  from jsonb_each_text(p_others) o
-));
+language plpgsql immutable parallel safe security invoker set search_path = ''
+as $$
+begin
+  return jsonb_strip_nulls(p_counts || (
+    select coalesce(
+      jsonb_object_agg(o.key, nullif(o.value::bigint + coalesce((p_counts ->> o.key)::bigint, 0), 0)), '{}')
+    from jsonb_each_text(p_others) o));
+end
+$$;
 
 
 -- Adds events to the rollups and to the periods of the budgets, and takes others out of them: the new and the old values
@@ -691,6 +694,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130204610';
+  return '20261130205936';
 end
 $$;
