@@ -72,7 +72,8 @@ def unread_call(span: Span) -> UnreadCall | None:
     `parse_call` finds no call.
     """
     attributes = span.attributes
-    if not _KNOWN.isdisjoint(attributes):
+    # A model and a count. Most spans have neither, and this is faster.
+    if len(attributes) < 2 or not _KNOWN.isdisjoint(attributes):
         return None
     models = [name for name, value in attributes.items() if _MODEL_NAME in name and isinstance(value, str) and value]
     if not models:

@@ -9,7 +9,7 @@ type UnreadSpan = Schema<"UnreadSpan">;
 
 const SHOWN = 5;
 const CONVENTIONS = [
-  { name: "GenAI semantic conventions", url: "https://github.com/open-telemetry/semantic-conventions-genai" },
+  { name: "OpenTelemetry’s GenAI conventions", url: "https://github.com/open-telemetry/semantic-conventions-genai" },
   { name: "OpenInference", url: "https://github.com/Arize-ai/openinference" },
   { name: "Vercel’s AI SDK", url: "https://ai-sdk.dev/docs/ai-sdk-core/telemetry" },
   { name: "Langfuse’s SDK", url: "https://langfuse.com/docs/observability/sdk/overview" },
@@ -25,7 +25,7 @@ export function UnreadSpans() {
   return (
     <Card
       title="Spans that were not understood"
-      note="They have a model and tokens, but in attributes that LLMLab does not know. No calls were recorded for them in the last 7 days."
+      note="Seen in the last 7 days. They have a model and tokens, but in attributes that LLMLab does not know. No calls were recorded for them."
       className="mt-4"
       data-unread-spans
     >
@@ -42,10 +42,10 @@ export function UnreadSpans() {
         </Button>
       )}
       <p className="mt-2 max-w-prose text-muted">
-        Use an instrumentation that follows{" "}
+        LLMLab reads the spans of{" "}
         {CONVENTIONS.map(({ name, url }, index) => (
           <span key={url}>
-            {index > 0 && (index < CONVENTIONS.length - 1 ? ", " : " or ")}
+            {index > 0 && (index < CONVENTIONS.length - 1 ? ", " : " and ")}
             <a
               href={url}
               target="_blank"
@@ -56,8 +56,8 @@ export function UnreadSpans() {
             </a>
           </span>
         ))}
-        . The file <code className="font-mono text-[0.8125rem]">docs/integrations.md</code> of LLMLab describes what is
-        read. If these spans are model calls, tell us: report an example, which has no texts of prompts or answers, to
+        . The file <code className="font-mono text-[0.8125rem]">docs/integrations.md</code> of LLMLab describes what it
+        reads. If these spans are model calls, tell us: report an example, which has no texts of prompts or answers, to
         the maintainers of LLMLab.
       </p>
     </Card>
