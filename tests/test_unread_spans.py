@@ -105,11 +105,23 @@ async def test_names_and_numbers_of_any_kind_are_stored(app: FastAPI, ada: Membe
     }
 
 
-async def test_a_request_of_many_kinds_counts_only_some(app: FastAPI, ada: Member) -> None:
+async def test_kinds_beyond_the_limit_are_not_counted(
+    app: FastAPI, ada: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[int] = []
+    note = UnreadSpanEngine.note
+
+    def noting(self: UnreadSpanEngine, workspace_id: UUID, totals: dict[UnreadCall, UnreadTotal]) -> None:
+        noted.append(len(totals))
+        note(self, workspace_id, totals)
+
+    monkeypatch.setattr(UnreadSpanEngine, "note", noting)
     await send(app, ada, *(span(n, {**USED, f"tokens.{n}": 1}) for n in range(1, 2 * MOST_KINDS)))
+    assert noted == [MOST_KINDS]
     assert await unread(ada) == [("house", 1)] * MOST_KINDS
-    totals = {UnreadCall("house", (str(n),)): UnreadTotal({}, 1) for n in range(2 * MOST_KINDS)}
-    engine(app).note(uuid4(), totals)
+    for half in range(2):
+        numbers = range(half * MOST_KINDS, half * MOST_KINDS + MOST_KINDS)
+        engine(app).note(UUID(int=1), {UnreadCall("", (str(n),)): UnreadTotal({}) for n in numbers})
     assert [len(kinds) for kinds in engine(app)._counts.values()] == [MOST_KINDS]
 
 
