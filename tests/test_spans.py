@@ -1,6 +1,7 @@
 """Calls that several spans, or spans and events, report: each is counted once, whatever the order of the reports."""
 
 import operator
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -209,7 +210,9 @@ async def test_a_later_report_settles_the_reservation_of_its_call_once(
         "gen_ai.response.id": id,
         **counts,
     }
-    await ada.request("POST", "/v1/traces", json=request_of(span(1, {"gen_ai.operation.name": "chat", **attributes})))
+    at = str(time.time_ns())
+    reported = span(1, {"gen_ai.operation.name": "chat", **attributes}, startTimeUnixNano=at, endTimeUnixNano=at)
+    await ada.request("POST", "/v1/traces", json=request_of(reported))
     assert await the_budget(ada) == (0.01, 0.03, 0.96)
     for _ in range(2):
         await ada.batch(CENT_SPENT | {"response_id": id, "reservation_id": reservation["id"], "unchecked": True})

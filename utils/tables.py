@@ -14,7 +14,7 @@ import orjson
 from utils.extras import require
 from utils.sinks import Sink
 
-Kind = Literal["text", "integer", "float", "decimal", "time", "date", "json"]
+Kind = Literal["text", "boolean", "integer", "float", "decimal", "time", "date", "json"]
 Format = Literal["csv", "jsonl", "parquet"]
 MEDIA_TYPES: Mapping[Format, str] = {
     "csv": "text/csv",
@@ -103,6 +103,8 @@ class CsvWriter:
 
 
 def _cells(column: Column, values: Sequence[Any]) -> Sequence[Any]:
+    if column.kind == "boolean":
+        return ["true" if value else "false" for value in values]
     if column.kind != "text":
         return values
     return [f"'{value}" if value is not None and value.startswith(_FORMULA) else value for value in values]
@@ -146,6 +148,7 @@ class ParquetWriter:
         self._columns = columns
         types = {
             "text": pyarrow.string(),
+            "boolean": pyarrow.bool_(),
             "integer": pyarrow.int64(),
             "float": pyarrow.float64(),
             "decimal": pyarrow.decimal128(DECIMAL_PRECISION, DECIMAL_SCALE),

@@ -173,6 +173,10 @@ language plpgsql security invoker set search_path = '' set statement_timeout = '
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+  -- By id, so that a row finds its correction without a join.
+  v_corrections jsonb := (
+    select jsonb_object_agg(c.value ->> 'id', c.value) from jsonb_array_elements(p_corrections::jsonb) c);
+  v_given uuid[] := array(select k::uuid from jsonb_object_keys(v_corrections) k);
   v_before public.events[];
   v_after public.events[];
   v_ids uuid[];
@@ -184,31 +188,26 @@ begin
   from (
     select e as event, e.id
     from public.events e
-    join jsonb_to_recordset(p_corrections::jsonb) as g (id uuid, corrected_at timestamptz) on g.id = e.id
-    where e.workspace_id = p_workspace_id and e.corrected_at is not distinct from g.corrected_at
+    where e.workspace_id = p_workspace_id and e.id = any (v_given)
+      and e.corrected_at is not distinct from (v_corrections -> e.id::text ->> 'corrected_at')::timestamptz
     order by e.id
-    for update of e
+    for update
   ) c;
   if v_ids is not null then
     delete from public.events e
-    using jsonb_to_recordset(p_corrections::jsonb) as g (id uuid, event jsonb)
-    where e.workspace_id = p_workspace_id and e.id = any (v_ids) and g.id = e.id and g.event is null;
+    where e.workspace_id = p_workspace_id and e.id = any (v_ids) and v_corrections -> e.id::text -> 'event' is null;
     with corrected as (
       update public.events e
-      set "timestamp" = g."timestamp", corrected_at = p_corrected_at, latency_ms = g.latency_ms,
-        input_tokens = g.input_tokens, cache_read_tokens = g.cache_read_tokens,
-        cache_write_5m_tokens = g.cache_write_5m_tokens, cache_write_1h_tokens = g.cache_write_1h_tokens,
-        output_tokens = g.output_tokens, reasoning_tokens = g.reasoning_tokens, cost = g.cost, pricing = g.pricing,
-        provider = g.provider, model = g.model, project = g.project, status = g.status,
-        error_message = g.error_message, tags = g.tags, usage_detail = g.usage_detail,
-        policy_violations = g.policy_violations, reservation_id = g.reservation_id, unchecked = g.unchecked
-      from jsonb_array_elements(p_corrections::jsonb) c
-      cross join lateral jsonb_to_record(c.value -> 'event') as g (
-        id uuid, "timestamp" timestamptz, latency_ms double precision, input_tokens integer, cache_read_tokens integer,
-        cache_write_5m_tokens integer, cache_write_1h_tokens integer, output_tokens integer, reasoning_tokens integer,
-        cost numeric, pricing text, provider text, model text, project text, status text, error_message text,
-        tags jsonb, usage_detail jsonb, policy_violations text[], reservation_id uuid, unchecked boolean)
-      where e.workspace_id = p_workspace_id and e.id = any (v_ids) and e.id = g.id
+      set corrected_at = p_corrected_at,
+        ("timestamp", latency_ms, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+         output_tokens, reasoning_tokens, cost, pricing, provider, model, project, status, error_message, tags,
+         usage_detail, policy_violations, reservation_id, unchecked) = (
+          select g."timestamp", g.latency_ms, g.input_tokens, g.cache_read_tokens, g.cache_write_5m_tokens,
+            g.cache_write_1h_tokens, g.output_tokens, g.reasoning_tokens, g.cost, g.pricing, g.provider, g.model,
+            g.project, g.status, g.error_message, g.tags, g.usage_detail, g.policy_violations, g.reservation_id,
+            g.unchecked
+          from jsonb_populate_record(null::public.events, v_corrections -> e.id::text -> 'event') g)
+      where e.workspace_id = p_workspace_id and e.id = any (v_ids)
       returning e as event
     )
     select array_agg(c.event) into v_after
@@ -232,8 +231,7 @@ begin
   end if;
   return (
     select coalesce(jsonb_agg(g.id order by g.id), '[]')
-    from jsonb_to_recordset(p_corrections::jsonb) as g (id uuid)
-    where g.id <> all (coalesce(v_ids, '{}'))
+    from (select g.id from unnest(v_given) as g (id) except select unnest(v_ids)) g
   );
 end
 $$;

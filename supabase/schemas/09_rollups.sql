@@ -363,17 +363,22 @@ begin
   end if;
   if p_removed is not null then
     delete from public.spend_hourly h
-    where h.workspace_id = p_workspace_id and h.calls = 0 and (h.bucket, h.project, h.provider, h.model) in (
-      select llmlab_private.spend_bucket(r."timestamp"), r.project, r.provider, r.model from unnest(p_removed) r);
+    where h.workspace_id = p_workspace_id and h.calls = 0
+      and h.bucket = any (array(select llmlab_private.spend_bucket(r."timestamp") from unnest(p_removed) r))
+      and h.project = any (array(select r.project from unnest(p_removed) r))
+      and h.provider = any (array(select r.provider from unnest(p_removed) r))
+      and h.model = any (array(select r.model from unnest(p_removed) r));
     delete from public.spend_daily d
-    where d.workspace_id = p_workspace_id and d.calls = 0 and (d.day, d.project, d.provider, d.model) in (
-      select llmlab_private.utc_day(r."timestamp"), r.project, r.provider, r.model from unnest(p_removed) r);
+    where d.workspace_id = p_workspace_id and d.calls = 0
+      and d.day = any (array(select llmlab_private.utc_day(r."timestamp") from unnest(p_removed) r))
+      and d.project = any (array(select r.project from unnest(p_removed) r))
+      and d.provider = any (array(select r.provider from unnest(p_removed) r))
+      and d.model = any (array(select r.model from unnest(p_removed) r));
     delete from public.spend_by_tag t
-    where t.workspace_id = p_workspace_id and t.calls = 0 and (t.key, t.bucket, t.value) in (
-      select tag.key, llmlab_private.spend_bucket(r."timestamp"), tag.value
-      from unnest(p_removed) r
-      cross join lateral jsonb_each_text(r.tags) as tag (key, value)
-      where r.tags is not null);
+    where t.workspace_id = p_workspace_id and t.calls = 0
+      and t.key = any (array(select jsonb_object_keys(r.tags) from unnest(p_removed) r))
+      and t.bucket = any (array(select llmlab_private.spend_bucket(r."timestamp") from unnest(p_removed) r))
+      and t.value = any (array(select g.value from unnest(p_removed) r, jsonb_each_text(r.tags) g));
   end if;
   if v_unpriced then
     with alerts as (

@@ -118,7 +118,10 @@ begin
       'tags', json_agg(page.tags),
       'metadata', json_agg(page.metadata),
       'usage_detail', json_agg(page.usage_detail),
-      'policy_violations', json_agg(page.policy_violations))
+      'policy_violations', json_agg(page.policy_violations),
+      'reservation_id', json_agg(page.reservation_id),
+      'unchecked', json_agg(page.unchecked),
+      'corrected_at', json_agg(page.corrected_at))
     from (
       select e.id, e."timestamp" at time zone 'UTC' as at, e.created_at at time zone 'UTC' as created_at, e.user_id,
         (select p.name from public.projects p
@@ -130,7 +133,8 @@ begin
         trim_scale(e.cost)::text as cost, e.pricing, e.latency_ms, e.status, e.error_message,
         coalesce(e.tags, '{}')::text as tags, coalesce(e.metadata, '{}')::text as metadata,
         coalesce(e.usage_detail, '{}')::text as usage_detail,
-        coalesce(to_jsonb(e.policy_violations), '[]')::text as policy_violations
+        coalesce(to_jsonb(e.policy_violations), '[]')::text as policy_violations, e.reservation_id,
+        coalesce(e.unchecked, false) as unchecked, e.corrected_at at time zone 'UTC' as corrected_at
       from public.events e
       where e.workspace_id = p_workspace_id
         and e."timestamp" >= coalesce(p_start, '-infinity')

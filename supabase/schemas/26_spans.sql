@@ -53,15 +53,23 @@ begin
   order by g.id
   on conflict do nothing;
 
-  -- The family of a span: the calls above it, and every span beneath the topmost of these.
+  -- The family of a span: the calls above it, and every span beneath the topmost of these. Each step is a lookup: a join
+  -- could read all spans of the workspace.
   with recursive above as (
     select s.id as origin, s.id, s.parent_id, s.call is not null as is_call, 0 as depth
     from jsonb_to_recordset(v_spans) as g (id text)
-    join public.spans s on s.workspace_id = p_workspace_id and s.id = g.id
+    cross join lateral (
+      select s.id, s.parent_id, s.call from public.spans s where s.workspace_id = p_workspace_id and s.id = g.id offset 0
+    ) s
     union all
     select a.origin, s.id, s.parent_id, s.call is not null, a.depth + 1
     from above a
-    join public.spans s on s.workspace_id = p_workspace_id and s.id = a.parent_id
+    cross join lateral (
+      select s.id, s.parent_id, s.call
+      from public.spans s
+      where s.workspace_id = p_workspace_id and s.id = a.parent_id
+      offset 0
+    ) s
     -- More than traces are deep. It ends circles.
     where a.depth < 100
   ),
@@ -77,7 +85,9 @@ begin
     union
     select s.id, b.depth + 1
     from beneath b
-    join public.spans s on s.parent_id = b.id and s.workspace_id = p_workspace_id
+    cross join lateral (
+      select s.id from public.spans s where s.parent_id = b.id and s.workspace_id = p_workspace_id offset 0
+    ) s
     where b.depth < 100
   ),
   family as (
@@ -92,7 +102,9 @@ begin
   )
   select jsonb_agg(jsonb_build_object('id', s.id, 'parent_id', s.parent_id, 'call', s.call)) into v_family
   from family f
-  join public.spans s on s.workspace_id = p_workspace_id and s.id = f.id
+  cross join lateral (
+    select s.id, s.parent_id, s.call from public.spans s where s.workspace_id = p_workspace_id and s.id = f.id offset 0
+  ) s
   where exists (select from unknown);
   if v_family is not null then
     return jsonb_build_object('family', v_family, 'duplicates', '[]'::jsonb);
@@ -100,7 +112,12 @@ begin
 
   select jsonb_agg(jsonb_build_object('id', e.id, 'corrected_at', e.corrected_at)) into v_repeated
   from jsonb_to_recordset(p_repeated::jsonb) as g (id uuid, span_id text)
-  join public.events e on e.workspace_id = p_workspace_id and e.id = g.id
+  cross join lateral (
+    select e.id, e.corrected_at, e.metadata, e.created_at
+    from public.events e
+    where e.workspace_id = p_workspace_id and e.id = g.id
+    offset 0
+  ) e
   where (e.metadata ->> 'trace_id') || ':' || (e.metadata ->> 'span_id') = g.span_id
     -- A sender can take back only what it has just reported.
     and e.created_at > p_created_at - interval '1 hour';

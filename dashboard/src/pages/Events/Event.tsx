@@ -145,6 +145,8 @@ function Context({ call }: { call: Call }) {
         </Fact>
         <Fact name="Time of call">{exactTime(call.timestamp)}</Fact>
         <Fact name="Received">{exactTime(call.tracked_at)}</Fact>
+        {call.corrected_at !== null && <Fact name="Corrected by another report">{exactTime(call.corrected_at)}</Fact>}
+        {call.unchecked && <Fact name="Budget check">none, because LLMLab did not answer</Fact>}
         <Fact name="Tags">
           {tags.length === 0 ? (
             <span className="text-muted">none</span>

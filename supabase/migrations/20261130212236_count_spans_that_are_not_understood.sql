@@ -114,6 +114,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130210345';
+  return '20261130212236';
 end
 $$;

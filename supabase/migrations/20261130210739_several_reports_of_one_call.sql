@@ -195,6 +195,10 @@ language plpgsql security invoker set search_path = '' set statement_timeout = '
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+  -- By id, so that a row finds its correction without a join.
+  v_corrections jsonb := (
+    select jsonb_object_agg(c.value ->> 'id', c.value) from jsonb_array_elements(p_corrections::jsonb) c);
+  v_given uuid[] := array(select k::uuid from jsonb_object_keys(v_corrections) k);
   v_before public.events[];
   v_after public.events[];
   v_ids uuid[];
@@ -206,31 +210,26 @@ begin
   from (
     select e as event, e.id
     from public.events e
-    join jsonb_to_recordset(p_corrections::jsonb) as g (id uuid, corrected_at timestamptz) on g.id = e.id
-    where e.workspace_id = p_workspace_id and e.corrected_at is not distinct from g.corrected_at
+    where e.workspace_id = p_workspace_id and e.id = any (v_given)
+      and e.corrected_at is not distinct from (v_corrections -> e.id::text ->> 'corrected_at')::timestamptz
     order by e.id
-    for update of e
+    for update
   ) c;
   if v_ids is not null then
     delete from public.events e
-    using jsonb_to_recordset(p_corrections::jsonb) as g (id uuid, event jsonb)
-    where e.workspace_id = p_workspace_id and e.id = any (v_ids) and g.id = e.id and g.event is null;
+    where e.workspace_id = p_workspace_id and e.id = any (v_ids) and v_corrections -> e.id::text -> 'event' is null;
     with corrected as (
       update public.events e
-      set "timestamp" = g."timestamp", corrected_at = p_corrected_at, latency_ms = g.latency_ms,
-        input_tokens = g.input_tokens, cache_read_tokens = g.cache_read_tokens,
-        cache_write_5m_tokens = g.cache_write_5m_tokens, cache_write_1h_tokens = g.cache_write_1h_tokens,
-        output_tokens = g.output_tokens, reasoning_tokens = g.reasoning_tokens, cost = g.cost, pricing = g.pricing,
-        provider = g.provider, model = g.model, project = g.project, status = g.status,
-        error_message = g.error_message, tags = g.tags, usage_detail = g.usage_detail,
-        policy_violations = g.policy_violations, reservation_id = g.reservation_id, unchecked = g.unchecked
-      from jsonb_array_elements(p_corrections::jsonb) c
-      cross join lateral jsonb_to_record(c.value -> 'event') as g (
-        id uuid, "timestamp" timestamptz, latency_ms double precision, input_tokens integer, cache_read_tokens integer,
-        cache_write_5m_tokens integer, cache_write_1h_tokens integer, output_tokens integer, reasoning_tokens integer,
-        cost numeric, pricing text, provider text, model text, project text, status text, error_message text,
-        tags jsonb, usage_detail jsonb, policy_violations text[], reservation_id uuid, unchecked boolean)
-      where e.workspace_id = p_workspace_id and e.id = any (v_ids) and e.id = g.id
+      set corrected_at = p_corrected_at,
+        ("timestamp", latency_ms, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+         output_tokens, reasoning_tokens, cost, pricing, provider, model, project, status, error_message, tags,
+         usage_detail, policy_violations, reservation_id, unchecked) = (
+          select g."timestamp", g.latency_ms, g.input_tokens, g.cache_read_tokens, g.cache_write_5m_tokens,
+            g.cache_write_1h_tokens, g.output_tokens, g.reasoning_tokens, g.cost, g.pricing, g.provider, g.model,
+            g.project, g.status, g.error_message, g.tags, g.usage_detail, g.policy_violations, g.reservation_id,
+            g.unchecked
+          from jsonb_populate_record(null::public.events, v_corrections -> e.id::text -> 'event') g)
+      where e.workspace_id = p_workspace_id and e.id = any (v_ids)
       returning e as event
     )
     select array_agg(c.event) into v_after
@@ -254,8 +253,7 @@ begin
   end if;
   return (
     select coalesce(jsonb_agg(g.id order by g.id), '[]')
-    from jsonb_to_recordset(p_corrections::jsonb) as g (id uuid)
-    where g.id <> all (coalesce(v_ids, '{}'))
+    from (select g.id from unnest(v_given) as g (id) except select unnest(v_ids)) g
   );
 end
 $$;
@@ -408,17 +406,22 @@ begin
   end if;
   if p_removed is not null then
     delete from public.spend_hourly h
-    where h.workspace_id = p_workspace_id and h.calls = 0 and (h.bucket, h.project, h.provider, h.model) in (
-      select llmlab_private.spend_bucket(r."timestamp"), r.project, r.provider, r.model from unnest(p_removed) r);
+    where h.workspace_id = p_workspace_id and h.calls = 0
+      and h.bucket = any (array(select llmlab_private.spend_bucket(r."timestamp") from unnest(p_removed) r))
+      and h.project = any (array(select r.project from unnest(p_removed) r))
+      and h.provider = any (array(select r.provider from unnest(p_removed) r))
+      and h.model = any (array(select r.model from unnest(p_removed) r));
     delete from public.spend_daily d
-    where d.workspace_id = p_workspace_id and d.calls = 0 and (d.day, d.project, d.provider, d.model) in (
-      select llmlab_private.utc_day(r."timestamp"), r.project, r.provider, r.model from unnest(p_removed) r);
+    where d.workspace_id = p_workspace_id and d.calls = 0
+      and d.day = any (array(select llmlab_private.utc_day(r."timestamp") from unnest(p_removed) r))
+      and d.project = any (array(select r.project from unnest(p_removed) r))
+      and d.provider = any (array(select r.provider from unnest(p_removed) r))
+      and d.model = any (array(select r.model from unnest(p_removed) r));
     delete from public.spend_by_tag t
-    where t.workspace_id = p_workspace_id and t.calls = 0 and (t.key, t.bucket, t.value) in (
-      select tag.key, llmlab_private.spend_bucket(r."timestamp"), tag.value
-      from unnest(p_removed) r
-      cross join lateral jsonb_each_text(r.tags) as tag (key, value)
-      where r.tags is not null);
+    where t.workspace_id = p_workspace_id and t.calls = 0
+      and t.key = any (array(select jsonb_object_keys(r.tags) from unnest(p_removed) r))
+      and t.bucket = any (array(select llmlab_private.spend_bucket(r."timestamp") from unnest(p_removed) r))
+      and t.value = any (array(select g.value from unnest(p_removed) r, jsonb_each_text(r.tags) g));
   end if;
   if v_unpriced then
     with alerts as (
@@ -571,6 +574,92 @@ end
 $$;
 
 
+-- The newest events that match the filters (null matches all) before the given position, as JSON in which every column
+-- is an array; null when there are none. It is text, so that the caller can parse it outside the event loop. Times are
+-- UTC without an offset; amounts and nested JSON are text. A project is given by name or id.
+create or replace function public.export_events(
+  p_workspace_id uuid,
+  p_start timestamptz,
+  p_end timestamptz,
+  p_provider text,
+  p_model text,
+  p_project text,
+  p_status text,
+  p_tag text,
+  p_policy_violation text,
+  p_before_timestamp timestamptz,
+  p_before_id uuid,
+  p_limit integer
+) returns text
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
+-- A page is read in the order of its index. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
+as $$
+declare
+  v_project text := llmlab_private.project_key(p_workspace_id, p_project);
+begin
+  return (
+    select json_build_object(
+      'event_id', json_agg(page.id),
+      'timestamp', json_agg(page.at),
+      'tracked_at', json_agg(page.created_at),
+      'user_id', json_agg(page.user_id),
+      'project', json_agg(page.project),
+      'provider', json_agg(page.provider),
+      'model', json_agg(page.model),
+      'input_tokens', json_agg(page.prompt_tokens),
+      'cache_read_tokens', json_agg(page.cache_read_tokens),
+      'cache_write_tokens', json_agg(page.cache_write_5m_tokens),
+      'cache_write_1h_tokens', json_agg(page.cache_write_1h_tokens),
+      'output_tokens', json_agg(page.output_tokens),
+      'reasoning_tokens', json_agg(page.reasoning_tokens),
+      'total_tokens', json_agg(page.prompt_tokens + page.output_tokens),
+      'cost', json_agg(page.cost),
+      'pricing', json_agg(page.pricing),
+      'latency_ms', json_agg(page.latency_ms),
+      'status', json_agg(page.status),
+      'error_message', json_agg(page.error_message),
+      'tags', json_agg(page.tags),
+      'metadata', json_agg(page.metadata),
+      'usage_detail', json_agg(page.usage_detail),
+      'policy_violations', json_agg(page.policy_violations),
+      'reservation_id', json_agg(page.reservation_id),
+      'unchecked', json_agg(page.unchecked),
+      'corrected_at', json_agg(page.corrected_at))
+    from (
+      select e.id, e."timestamp" at time zone 'UTC' as at, e.created_at at time zone 'UTC' as created_at, e.user_id,
+        (select p.name from public.projects p
+         where p.workspace_id = p_workspace_id and p.key = e.project) as project,
+        e.provider, e.model,
+        e.input_tokens::bigint + e.cache_read_tokens + e.cache_write_5m_tokens + e.cache_write_1h_tokens
+          as prompt_tokens,
+        e.cache_read_tokens, e.cache_write_5m_tokens, e.cache_write_1h_tokens, e.output_tokens, e.reasoning_tokens,
+        trim_scale(e.cost)::text as cost, e.pricing, e.latency_ms, e.status, e.error_message,
+        coalesce(e.tags, '{}')::text as tags, coalesce(e.metadata, '{}')::text as metadata,
+        coalesce(e.usage_detail, '{}')::text as usage_detail,
+        coalesce(to_jsonb(e.policy_violations), '[]')::text as policy_violations, e.reservation_id,
+        coalesce(e.unchecked, false) as unchecked, e.corrected_at at time zone 'UTC' as corrected_at
+      from public.events e
+      where e.workspace_id = p_workspace_id
+        and e."timestamp" >= coalesce(p_start, '-infinity')
+        and e."timestamp" < coalesce(p_end, 'infinity')
+        and e."timestamp" <= coalesce(p_before_timestamp, 'infinity')
+        and (p_before_id is null or (e."timestamp", e.id) < (p_before_timestamp, p_before_id))
+        and (p_provider is null or e.provider = p_provider)
+        and (p_model is null or e.model = p_model)
+        and (p_project is null or e.project = v_project)
+        and (p_status is null or e.status = p_status)
+        and (p_tag is null or e.tags @> p_tag::jsonb)
+        and (p_policy_violation is null or p_policy_violation = any (e.policy_violations))
+      order by e."timestamp" desc, e.id desc
+      limit p_limit
+    ) page
+    having count(*) > 0
+  );
+end
+$$;
+
+
 -- Stores the spans of a request and records the calls that they report. p_spans is a JSON array of objects with id,
 -- parent_id and call. p_known is a JSON array with the ids of the other spans that the calls were resolved with. If more
 -- belong to them, nothing is recorded and the answer has all of them as `family`: resolve the calls again, with those.
@@ -603,15 +692,23 @@ begin
   order by g.id
   on conflict do nothing;
 
-  -- The family of a span: the calls above it, and every span beneath the topmost of these.
+  -- The family of a span: the calls above it, and every span beneath the topmost of these. Each step is a lookup: a join
+  -- could read all spans of the workspace.
   with recursive above as (
     select s.id as origin, s.id, s.parent_id, s.call is not null as is_call, 0 as depth
     from jsonb_to_recordset(v_spans) as g (id text)
-    join public.spans s on s.workspace_id = p_workspace_id and s.id = g.id
+    cross join lateral (
+      select s.id, s.parent_id, s.call from public.spans s where s.workspace_id = p_workspace_id and s.id = g.id offset 0
+    ) s
     union all
     select a.origin, s.id, s.parent_id, s.call is not null, a.depth + 1
     from above a
-    join public.spans s on s.workspace_id = p_workspace_id and s.id = a.parent_id
+    cross join lateral (
+      select s.id, s.parent_id, s.call
+      from public.spans s
+      where s.workspace_id = p_workspace_id and s.id = a.parent_id
+      offset 0
+    ) s
     -- More than traces are deep. It ends circles.
     where a.depth < 100
   ),
@@ -627,7 +724,9 @@ begin
     union
     select s.id, b.depth + 1
     from beneath b
-    join public.spans s on s.parent_id = b.id and s.workspace_id = p_workspace_id
+    cross join lateral (
+      select s.id from public.spans s where s.parent_id = b.id and s.workspace_id = p_workspace_id offset 0
+    ) s
     where b.depth < 100
   ),
   family as (
@@ -642,7 +741,9 @@ begin
   )
   select jsonb_agg(jsonb_build_object('id', s.id, 'parent_id', s.parent_id, 'call', s.call)) into v_family
   from family f
-  join public.spans s on s.workspace_id = p_workspace_id and s.id = f.id
+  cross join lateral (
+    select s.id, s.parent_id, s.call from public.spans s where s.workspace_id = p_workspace_id and s.id = f.id offset 0
+  ) s
   where exists (select from unknown);
   if v_family is not null then
     return jsonb_build_object('family', v_family, 'duplicates', '[]'::jsonb);
@@ -650,7 +751,12 @@ begin
 
   select jsonb_agg(jsonb_build_object('id', e.id, 'corrected_at', e.corrected_at)) into v_repeated
   from jsonb_to_recordset(p_repeated::jsonb) as g (id uuid, span_id text)
-  join public.events e on e.workspace_id = p_workspace_id and e.id = g.id
+  cross join lateral (
+    select e.id, e.corrected_at, e.metadata, e.created_at
+    from public.events e
+    where e.workspace_id = p_workspace_id and e.id = g.id
+    offset 0
+  ) e
   where (e.metadata ->> 'trace_id') || ':' || (e.metadata ->> 'span_id') = g.span_id
     -- A sender can take back only what it has just reported.
     and e.created_at > p_created_at - interval '1 hour';
@@ -694,6 +800,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130205936';
+  return '20261130210739';
 end
 $$;

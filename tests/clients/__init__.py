@@ -1,0 +1,1 @@
+"""The packages that applications really use, against simulated vendors and a LLMLab server: `./run.sh clients`."""
