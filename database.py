@@ -34,6 +34,7 @@ from queries.retention import RetentionQueries
 from queries.rollups import RollupQueries
 from queries.settings import SettingsQueries
 from queries.spans import SpanQueries
+from queries.unread_spans import UnreadSpanQueries
 from queries.watch import WatchQueries
 from queries.workspaces import WorkspaceQueries
 from roads.embedded import EmbeddedPostgres
@@ -73,6 +74,7 @@ class Database(
     ExportQueries,
     LiveQueries,
     RefusalQueries,
+    UnreadSpanQueries,
 ):
     """All queries of the engines. Each method is one round trip."""
 

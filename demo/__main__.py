@@ -24,6 +24,7 @@ _WORKSPACE = "Example company"
 _BATCH = 1_000
 _CONCURRENCY = 8
 _REFUSED = 412
+_UNREAD = 12
 
 
 def demo_settings() -> Settings:
@@ -60,6 +61,7 @@ async def fill(settings: Settings, now: datetime) -> None:
             _show_progress(start / len(story.events) * 0.9)
         await _add_budgets(client, now)
         await _add_keys(client, app.state.engines)
+        await _add_unread_spans(client, now)
         feedback = iter(story.feedback)
         await asyncio.gather(*[_send_feedback(client, feedback) for _ in range(_CONCURRENCY)])
         _show_progress(1)
@@ -102,6 +104,30 @@ async def _add_keys(client: httpx.AsyncClient, engines: Engines) -> None:
         key = await engines.identities.identify(made["key"])
         for _ in range(refused):
             engines.refusals.note(key, "ingest_events")
+
+
+async def _add_unread_spans(client: httpx.AsyncClient, now: datetime) -> None:
+    """Sends spans of an instrumentation that follows no supported convention."""
+    start = int(now.timestamp()) * 1_000_000_000
+    attributes = [
+        {"key": "gateway.model_name", "value": {"stringValue": "support-7b-v3"}},
+        {"key": "gateway.tokens.prompt", "value": {"intValue": "812"}},
+        {"key": "gateway.tokens.answer", "value": {"intValue": "146"}},
+    ]
+    spans = [
+        {
+            "traceId": f"{number:032x}",
+            "spanId": f"{number:016x}",
+            "name": "complete",
+            "startTimeUnixNano": str(start),
+            "endTimeUnixNano": str(start + 840_000_000),
+            "attributes": attributes,
+        }
+        for number in range(1, _UNREAD + 1)
+    ]
+    await _post(
+        client, "/v1/traces", {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "gateway"}, "spans": spans}]}]}
+    )
 
 
 async def _send_feedback(client: httpx.AsyncClient, feedback: Iterable[dict[str, Any]]) -> None:

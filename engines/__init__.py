@@ -39,6 +39,7 @@ from engines.server import ServerEngine
 from engines.settings import SettingsEngine
 from engines.spans import SpanEngine
 from engines.terms import TermsEngine
+from engines.unread_spans import UnreadSpanEngine
 from engines.watch import WatchEngine
 from engines.workspaces import WorkspaceEngine
 from providers import PriceBook
@@ -81,6 +82,7 @@ class Engines:
     settings: SettingsEngine
     spans: SpanEngine
     terms: TermsEngine
+    unread_spans: UnreadSpanEngine
     watch: WatchEngine
     workspaces: WorkspaceEngine
 
@@ -100,6 +102,7 @@ class Engines:
             engines.retention.sweeping,
             engines.spans.deleting,
             engines.refusals.writing,
+            engines.unread_spans.writing,
             Background("Sharing the rate limits", limits.share, _SHARE_EVERY_SECONDS),
         )
         working = [asyncio.create_task(work.run()) for work in background]
@@ -115,6 +118,7 @@ class Engines:
             await engines.events.close()
             await asyncio.gather(*working)
             await engines.refusals.close()
+            await engines.unread_spans.close()
             await outbound.close()
             engines.live.stop()
             await announcing
@@ -135,6 +139,7 @@ class Engines:
         pricing = PricingEngine(database, book, terms, changes)
         events = EventEngine(database, book, terms, pricing, changes, limits.events)
         spans = SpanEngine(database, pricing, events, changes, limits.events)
+        unread_spans = UnreadSpanEngine(database, changes)
         anomalies = AnomalyEngine(database, book)
         return cls(
             accounts=AccountEngine(
@@ -154,7 +159,7 @@ class Engines:
             exports=ExportEngine(database),
             feedback=FeedbackEngine(database, changes),
             identities=identities,
-            ingest=IngestEngine(book, events, spans),
+            ingest=IngestEngine(book, events, spans, unread_spans),
             keys=KeyEngine(database, cipher, access),
             live=live,
             metrics=MetricsEngine(database),
@@ -167,6 +172,7 @@ class Engines:
             settings=SettingsEngine(database, terms, changes),
             spans=spans,
             terms=terms,
+            unread_spans=unread_spans,
             watch=WatchEngine(database, anomalies, changes),
             workspaces=WorkspaceEngine(database, access),
         )

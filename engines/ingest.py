@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from engines.events import EventEngine
 from engines.spans import SpanEngine
+from engines.unread_spans import MOST_KINDS, UnreadSpanEngine, UnreadTotal
 from providers import PriceBook
 from providers.formats import (
     ERROR_TYPE,
@@ -18,12 +19,15 @@ from providers.formats import (
     Counts,
     ReportedCall,
     Span,
+    UnreadCall,
     error_fields,
     litellm_event,
     parse_call,
     read_spans,
     response_fields,
+    unread_call,
     wanted,
+    without_texts,
 )
 from schemas.events import BatchResult, EventBatch, Rejection
 from schemas.identities import Identity
@@ -41,6 +45,8 @@ _MOST_TAGS = 8
 _MOST_FAULTS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_RECORDS = 10_000
+# Maximum number of parent spans to follow: more than traces are deep, and it ends cycles.
+_DEEPEST = 100
 
 
 class IngestEngine:
@@ -49,10 +55,13 @@ class IngestEngine:
     One body is read at a time, with pauses for other requests, so that large ones take little memory and block nothing.
     """
 
-    def __init__(self, prices: PriceBook, events: EventEngine, spans: SpanEngine) -> None:
+    def __init__(
+        self, prices: PriceBook, events: EventEngine, spans: SpanEngine, unread_spans: UnreadSpanEngine
+    ) -> None:
         self._prices = prices
         self._events = events
         self._spans = spans
+        self._unread_spans = unread_spans
         self._reading = asyncio.Lock()
 
     async def traces(self, identity: Identity, body: bytes, content_type: str, encoding: str) -> tuple[bytes, str]:
@@ -76,6 +85,9 @@ class IngestEngine:
             spans: dict[str, ReportedSpan] = {}
             # Spans that may lie between calls of other requests.
             related: set[str] = set()
+            # Spans that look like calls but are not understood.
+            unread: dict[str, UnreadCall] = {}
+            totals: dict[UnreadCall, UnreadTotal] = {}
             faults: dict[str, str] = {}
             nameless = 0
             for span in read_spans(body, media_type, wanted):
@@ -93,13 +105,22 @@ class IngestEngine:
                         event = self._event(identity, span, call)
                     except Invalid as error:
                         faults[key] = error.detail
+                elif (kind := unread_call(span)) is not None and (kind in totals or len(totals) < MOST_KINDS):
+                    unread[key] = kind
+                    if kind not in totals:
+                        totals[kind] = UnreadTotal(without_texts(span))
                 parent = f"{span.trace_id}:{span.parent_id}" if span.parent_id else None
                 spans[key] = ReportedSpan(key, parent, event)
                 if _is_related(span):
                     related.add(key)
             above = await _above_calls(spans, turn)
+            for key, kind in unread.items():
+                await turn.share()
+                # What is above or beneath a call only repeats it.
+                totals[kind].spans += key not in above and not _is_beneath_call(spans, key)
         kept = [span for key, span in spans.items() if span.call is not None or key in above or key in related]
         found = await self._spans.record(identity, kept)
+        self._unread_spans.note(identity.workspace_id, {kind: total for kind, total in totals.items() if total.spans})
         found += [fault for key, fault in faults.items() if key not in above]
         found += ["a span without a trace id or span id"] * nameless
         summary = ", ".join(f"{text} ({times})" for text, times in Counter(found).most_common(_MOST_FAULTS))
@@ -225,6 +246,18 @@ async def _above_calls(spans: Mapping[str, ReportedSpan], turn: _Turn) -> set[st
             above.add(key)
             key = spans[key].parent_id
     return above
+
+
+def _is_beneath_call(spans: Mapping[str, ReportedSpan], key: str) -> bool:
+    """Whether one of the spans above a span is a call."""
+    for _ in range(_DEEPEST):
+        parent = spans[key].parent_id
+        if parent is None or parent not in spans:
+            return False
+        if spans[parent].call is not None:
+            return True
+        key = parent
+    return False
 
 
 def _time(nanoseconds: int) -> datetime:

@@ -8,6 +8,7 @@ from routes.call import Call
 from routes.router import Router
 from routes.schema import problems
 from schemas.events import BatchResult
+from schemas.unread_spans import UnreadSpans
 from utils.errors import PROBLEM_JSON
 from utils.otlp import JSON, PROTOBUF, TRACES_PATH
 
@@ -169,3 +170,11 @@ async def litellm(call: Call) -> BatchResult:
     neither stored nor logged. Requests can be repeated safely.
     """
     return await call.engines.ingest.litellm(call.caller, await call.body())
+
+
+@ingest.get("/api/ingest/unread-spans", needs="read", summary="List spans that were not understood as model calls")
+async def unread_spans(call: Call) -> UnreadSpans:
+    """Spans that look like model calls, since they have a model and tokens in their attributes, but are of no supported
+    convention. They are counted by scope and by the names of these attributes: up to 50 kinds, each with one example.
+    """
+    return await call.engines.unread_spans.unread_spans(call.caller)

@@ -49,6 +49,7 @@ GET    /api/events/{event_id}                       401    200    200   403    2
 
 POST   /v1/traces                                   401    403    200   200    403     200      401     401     404
 POST   /api/ingest/litellm                          401    403    200   200    403     200      401     401     404
+GET    /api/ingest/unread-spans                     401    200    200   403    200     200      401     401     404
 
 POST   /api/llm/log-call                            401    403    200   200    403     200      401     401     404
 GET    /api/llm/models                              401    200    200   403    200     200      401     401     404

@@ -128,6 +128,8 @@ def test_the_demo_workspace_is_the_same_for_admin_and_viewer_and_served_only_as_
             assert len(who.get("/api/budgets").json()["budgets"]) == 3
         refused = {key["name"]: key["refused"] for key in admin.get("/api/keys").json()["keys"]}
         assert refused == {"nightly import": [{"limit": "ingest_events", "requests": 412}], "reports": []}
+        (unread,) = viewer.get("/api/ingest/unread-spans").json()["unread_spans"]
+        assert (unread["scope"], unread["spans"]) == ("gateway", 12)
         good = {row["model"]: row for row in admin.get("/api/metrics/quality?days=90").json()["data"]}
         assert good["claude-sonnet-4-5"]["average_rating"] > good["gpt-4o-mini"]["average_rating"]
         assert viewer.post("/api/projects", json={"name": "mine"}).status_code == 403

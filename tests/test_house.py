@@ -61,6 +61,7 @@ MAY_IMPORT = {
         "engines.refusals",
         "engines.spans",
         "engines.terms",
+        "engines.unread_spans",
     },
     "engines.analysis": {"models", "providers", "schemas", "utils.money", "engines.analysis"},
     "database": {"config", "queries", "roads", "schemas", "utils"},

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from providers import PriceBook
-from providers.formats import Counts, ReportedCall, Span, UnreadCall, parse_call, unread_call, wanted
+from providers.formats import Counts, ReportedCall, Span, UnreadCall, parse_call, unread_call, wanted, without_texts
 from providers.formats.calls import usage_counts, vendor_response_id
 from providers.formats.litellm import answering_model
 from schemas.usage import Usage
@@ -258,3 +258,28 @@ def test_a_span_with_a_model_and_tokens_that_is_not_understood_is_reported_by_it
 )
 def test_spans_that_say_that_they_are_no_call_are_not_reported(attributes: dict[str, Any]) -> None:
     assert unread_call(span(attributes)) is None
+
+
+def test_only_numbers_and_names_of_models_and_providers_are_shown() -> None:
+    shown = {
+        "gen_ai.provider.name": "openai",
+        "gen_ai.system": "vertex_ai",
+        "ai.model.provider": "azure.openai",
+        "llm.model_name": "us.anthropic.claude-x-v1:0",
+        "house.requestModel": "ft:gpt-4o:house::abc",
+        "house.model.id": "models/gemini-2.5-pro",
+        "house.tokens": 12,
+        "house.tokens_per_second": 1.5,
+        "house.model_is_fast": True,
+    }
+    removed = {
+        "house.model": "Which model do you prefer?",
+        "house.model.name": "x" * 129,
+        "house.model_answer": "Yes",
+        "gen_ai.request.model_input": "Yes",
+        "house.system": "openai",
+        "house.token": "CANARY",
+    }
+    found = without_texts(span({**shown, **removed}))
+    assert found == {name: str(value) for name, value in shown.items()} | dict.fromkeys(removed)
+    assert len(without_texts(span({f"tokens.{n}": n for n in range(1000)}))) == 32

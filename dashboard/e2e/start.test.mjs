@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { axe, noProblems, screenshot, startBrowser, startServer } from "./harness.mjs";
+import { axe, noProblems, screenshot, signIn, startBrowser, startServer } from "./harness.mjs";
 
 let server;
 let browser;
@@ -58,5 +58,61 @@ test("from sign-up to the first call seen live", async () => {
   assert.equal(await page.locator("[data-key]").count(), 0);
   assert.deepEqual(await page.evaluate(() => [localStorage.length, sessionStorage.length]), [0, 0]);
   assert.ok(!(await page.evaluate(() => document.cookie)).includes("ey"));
+  noProblems(page);
+});
+
+test("spans that are not understood are shown with an example", async () => {
+  const page = await browser.open();
+  await signIn(page, { email: "ada@example.com", password: "correct horse battery" }, "/app/start");
+  await page.getByRole("button", { name: "Create another key" }).click();
+  const key = await page.locator("[data-key]").innerText();
+  assert.equal(await page.locator("[data-unread-spans]").count(), 0);
+
+  const spans = (first, number) =>
+    Array.from({ length: number }, (_, index) => ({
+      traceId: String(first + index).padStart(32, "0"),
+      spanId: String(first + index).padStart(16, "0"),
+      name: "complete",
+      startTimeUnixNano: "1790000000000000000",
+      endTimeUnixNano: "1790000000840500000",
+      attributes: [
+        { key: "acme.model_name", value: { stringValue: "gpt-4o" } },
+        { key: "acme.model_answer", value: { stringValue: "A private answer" } },
+        { key: "acme.tokens.prompt", value: { intValue: "1200" } },
+      ],
+    }));
+  const sent = await fetch(`${server.url}/v1/traces`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+    body: JSON.stringify({
+      resourceSpans: [
+        {
+          scopeSpans: [
+            { scope: { name: "acme.gateway" }, spans: spans(1, 12) },
+            { spans: spans(13, 1) },
+            ...Array.from({ length: 4 }, (_, index) => ({
+              scope: { name: `${"a-very-long-name.".repeat(5)}${index}` },
+              spans: spans(20 + index, 1),
+            })),
+          ],
+        },
+      ],
+    }),
+  });
+  assert.equal(sent.status, 200);
+  const card = page.locator("[data-unread-spans]");
+  await card.getByText("12 spans of acme.gateway were not understood.").waitFor({ timeout: 60_000 });
+  await card.getByRole("button", { name: "Show 1 more" }).click();
+  await card.getByText("1 span of an instrumentation without a name was not understood.").waitFor();
+  const first = card.getByRole("listitem").first();
+  const example = first.getByRole("group", { name: "example of acme.gateway" });
+  assert.equal(await example.isVisible(), false);
+  await first.getByText("Example").click();
+  assert.equal(
+    await example.innerText(),
+    "scope: acme.gateway\nacme.model_answer: (text removed)\nacme.model_name: gpt-4o\nacme.tokens.prompt: 1200",
+  );
+  await axe(page);
+  await screenshot(page, "start-unread-spans");
   noProblems(page);
 });

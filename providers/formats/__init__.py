@@ -3,7 +3,16 @@
 from providers.formats.calls import Counts, ReportedCall, error_fields, response_fields
 from providers.formats.litellm import MODEL_GROUP, litellm_event
 from providers.formats.otlp import Span, read_spans
-from providers.formats.spans import ERROR_TYPE, PROJECT, TAG, UnreadCall, parse_call, unread_call, wanted
+from providers.formats.spans import (
+    ERROR_TYPE,
+    PROJECT,
+    TAG,
+    UnreadCall,
+    parse_call,
+    unread_call,
+    wanted,
+    without_texts,
+)
 
 __all__ = [
     "ERROR_TYPE",
@@ -21,4 +30,5 @@ __all__ = [
     "response_fields",
     "unread_call",
     "wanted",
+    "without_texts",
 ]

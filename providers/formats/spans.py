@@ -5,6 +5,7 @@ than the input it should be a part of shows that the input leaves it out.
 """
 
 import re
+from decimal import Decimal
 from typing import NamedTuple
 
 from providers.formats import genai, langfuse, openinference, vercel
@@ -25,7 +26,12 @@ _NO_COUNT = re.compile(r"max|limit|budget|time|per_|price|cost")
 # Attributes that say what a span is.
 _KNOWN = frozenset({genai.OPERATION, genai.TRACELOOP_KIND, openinference.KIND, vercel.OPERATION_ID, langfuse.TYPE})
 _MOST_NAMES = 16
+_MOST_SHOWN = 32
 _LONGEST_NAME = 128
+_LONGEST_VALUE = 128
+# Attributes with the name of a model or a provider, and texts that can be such a name.
+_NAMING = re.compile(r"(?:model|provider)(?:[._-]?(?:name|id|provider))?$|^(?:gen_ai|llm)\.system$", re.IGNORECASE)
+_A_NAME = re.compile(r"[\w.:/@+-]+")
 
 
 def wanted(key: str) -> bool:
@@ -60,20 +66,44 @@ class UnreadCall(NamedTuple):
 
 
 def unread_call(span: Span) -> UnreadCall | None:
-    """What a span tells that `parse_call` did not understand although it has a model and a count of tokens.
+    """What a span has that `parse_call` did not understand although it has a model and a count of tokens.
 
-    None for spans of known conventions, also for those that they say are no calls.
+    None for spans of known conventions, also for those that they say are no calls. It is meant for spans in which
+    `parse_call` finds no call.
     """
     attributes = span.attributes
-    if not _KNOWN.isdisjoint(attributes):
+    # A model and a count. Most spans have neither, and this is faster.
+    if len(attributes) < 2 or not _KNOWN.isdisjoint(attributes):
         return None
     models = [name for name, value in attributes.items() if _MODEL_NAME in name and isinstance(value, str) and value]
-    counts = [name for name, value in attributes.items() if _is_count(name, value)]
-    if not models or not counts:
+    if not models:
         return None
-    names = sorted(name[:_LONGEST_NAME] for name in (*models, *counts))
-    return UnreadCall(span.scope[:_LONGEST_NAME], tuple(names[:_MOST_NAMES]))
+    counts = [name for name, value in attributes.items() if _is_count(name, value)]
+    if not counts:
+        return None
+    names = sorted(_shown(name) for name in (*models, *counts))
+    return UnreadCall(_shown(span.scope), tuple(names[:_MOST_NAMES]))
+
+
+def without_texts(span: Span) -> dict[str, str | None]:
+    """The first 32 attributes of a span by name: numbers and names of models and providers; None for other texts."""
+    return {_shown(name): _without_text(name, span.attributes[name]) for name in sorted(span.attributes)[:_MOST_SHOWN]}
+
+
+def _without_text(name: str, value: object) -> str | None:
+    if isinstance(value, str):
+        known = len(value) <= _LONGEST_VALUE and _NAMING.search(name) and _A_NAME.fullmatch(value)
+        return value if known else None
+    # JSON may have other values in the place of a number.
+    shown = str(value) if isinstance(value, bool | int | float | Decimal) else None
+    return shown if shown is not None and len(shown) <= _LONGEST_VALUE else None
 
 
 def _is_count(name: str, value: object) -> bool:
     return count(value) > 0 and _COUNT_NAME in name and not _NO_COUNT.search(name)
+
+
+def _shown(name: str) -> str:
+    """A name as it can be stored and shown."""
+    name = name[:_LONGEST_NAME]
+    return name if name.isprintable() else "".join(each if each.isprintable() else " " for each in name)

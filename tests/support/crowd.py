@@ -26,6 +26,7 @@ SIZES = {
     "feedback": 2_000,
     "refusals": 2_000,
     "spans": 5_000,
+    "unread_spans": 50,
 }
 MODELS = 2_000
 TAG_VALUES = 20_000
@@ -73,6 +74,7 @@ _VALUES = {
     "feedback": "'id', md5('feedback' || n)::uuid, 'event_id', md5('event' || n)::uuid, 'called_at', {moment},"
     " 'created_at', {moment}, 'model', {model}, 'project', {project}",
     "refusals": "'hour', {moment}, 'caller_id', {key}",
+    "unread_spans": "'id', md5('kind' || n)::uuid",
 }
 
 

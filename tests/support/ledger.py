@@ -70,6 +70,7 @@ class Side:
     audit_line: UUID
     ciphertext: str = ""
     channel_ciphertext: str = ""
+    unread_kind: UUID = field(default_factory=uuid4)
     new_id: UUID = field(default_factory=uuid4)
     new_name: str = "new"
     new_key_hash: str = "new"
@@ -190,6 +191,10 @@ def ways(it: Side) -> dict[str, list[dict[str, Any]]]:
         "channel_reencrypt": [{"before": it.channel_ciphertext}],
         "refusals_note": [
             {"refusals": dumps([{"hour": NOW, "caller_id": it.key, "limit": "guard_requests", "requests": 1}]).decode()}
+        ],
+        "unread_spans_note": [
+            {"counts": dumps([{"id": id, "scope": f"{it.word}-scope", "spans": 2, "example": []}]).decode()}
+            for id in (it.unread_kind, it.new_id)
         ],
         # Events, and their costs
         "settle_reservations": [{"events": dumps([{**event, "id": it.event}]).decode()}],
@@ -394,21 +399,31 @@ def trace_of(word: str) -> str:
     return md5(word.encode(), usedforsecurity=False).hexdigest()
 
 
-async def refuse(sql: "asyncpg.Connection[asyncpg.Record]", side: Side) -> None:
-    """Adds a refused request of the key, which no client can cause by default."""
+async def count(sql: "asyncpg.Connection[asyncpg.Record]", side: Side) -> None:
+    """Adds what servers count: a request of the key that was refused, and a span that was not understood."""
+    seen = NOW - timedelta(hours=2)
     await sql.execute(
         "insert into public.refusals (workspace_id, hour, caller_id, limit_name, requests)"
         " values ($1, $2, $3, 'guard_requests', 1)",
         side.workspace_id,
-        NOW - timedelta(hours=2),
+        seen,
         side.key,
+    )
+    await sql.execute(
+        "insert into public.unread_spans (workspace_id, id, scope, spans, example, first_seen_at, last_seen_at)"
+        " values ($1, $2, $3, 1, $4, $5, $5)",
+        side.workspace_id,
+        side.unread_kind,
+        f"{side.word}-scope",
+        dumps([{"name": f"{side.word}-model", "value": side.model}]).decode(),
+        seen,
     )
 
 
 async def fill(sql: "asyncpg.Connection[asyncpg.Record]", alpha: Side, bravo: Side, third: UUID) -> Ledger:
     """Completes both sides, and copies the rows of Alpha to Bravo with the same ids and to a third with other ids."""
     for side in (alpha, bravo):
-        await refuse(sql, side)
+        await count(sql, side)
         side.ciphertext = await sql.fetchval(
             "select ciphertext from public.provider_keys where id = $1", side.provider_key
         )

@@ -3,6 +3,7 @@ export const KINDS: Record<string, readonly string[]> = {
   // Forecasts, anomalies and recommendations are slow to compute and not changed by a single call.
   events: [
     "/api/events",
+    "/api/ingest/unread-spans",
     "/api/costs/by-",
     "/api/costs/compare",
     "/api/costs/summary",

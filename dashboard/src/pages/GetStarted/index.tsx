@@ -6,6 +6,7 @@ import { providerName } from "@/format/providers";
 import { useSearchState } from "@/hooks/useSearchState";
 import { useTitle } from "@/hooks/useTitle";
 import { Badge, Button, Card, CodeBlock, Copy, ErrorLine, LinkButton, Money, PageHeader, Skeleton, Tabs } from "@/ui";
+import { UnreadSpans } from "./UnreadSpans";
 import { curl, openTelemetry, python } from "./snippets";
 import { useFirstKey } from "./useFirstKey";
 
@@ -99,6 +100,7 @@ export function Component() {
           </Card>
         </li>
       </ol>
+      <UnreadSpans />
     </div>
   );
 }
