@@ -16,8 +16,8 @@ from tests.clients.vendor import Call
 
 _FILE = Path(__file__).parent / "clients.toml"
 _TABLES = {"environment", "package", "arguments", "ci", "cache_hits", "answers", "gaps"}
-# A client without `exact_output` adds a token.
-_PARTS = {"call", "cache_read", "cache_write", "cache_write_1h", "reasoning", "exact_output"}
+# A client without `exact_output` adds a token. Without `identity`, nothing connects two reports of a call.
+_PARTS = {"call", "identity", "cache_read", "cache_write", "cache_write_1h", "reasoning", "exact_output"}
 
 
 class Gap(NamedTuple):
@@ -53,6 +53,8 @@ class Expected(NamedTuple):
     call: Call
     tokens: Tokens | None
     cost: Decimal | None
+    # The events that it may have.
+    events: int = 1
 
 
 def clients() -> dict[str, Client]:
@@ -66,7 +68,7 @@ def expected(client: Client, call: Call) -> Expected | None:
     if "call" in lacks:
         return None
     if call.tokens is None:
-        return Expected(call, None, None)
+        return Expected(call, None, None, 1 + ("identity" in lacks))
     tokens = call.tokens
     if "cache_write_1h" in lacks:
         tokens = tokens._replace(cache_write=tokens.cache_write + tokens.cache_write_1h, cache_write_1h=0)
@@ -75,7 +77,7 @@ def expected(client: Client, call: Call) -> Expected | None:
     if "exact_output" in lacks:
         tokens = tokens._replace(output=tokens.output + 1)
     tokens = tokens._replace(**{part: 0 for part in ("cache_read", "reasoning") if part in lacks})
-    return Expected(call, tokens, usage.cost(call.model, tokens))
+    return Expected(call, tokens, usage.cost(call.model, tokens), 1 + ("identity" in lacks))
 
 
 def kind(call: Call) -> str:

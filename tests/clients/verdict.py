@@ -57,14 +57,14 @@ def judge(client: Client, calls: Sequence[Call], events: Sequence[Event]) -> Ver
     right = twice = lost = 0
     for each in wanted:
         of_call = found[each.call.number]
-        differences = _differences(each, of_call[0]) if of_call else []
+        differences = min((_differences(each, event) for event in of_call), key=len, default=[])
         lost += not of_call
         twice += len(of_call) > 1
         right += len(of_call) == 1 and not differences
         name = f"call {each.call.number}, {kind(each.call)} of {each.call.asked_model}"
         if not of_call:
             faults.append(f"{name}: lost")
-        if len(of_call) > 1:
+        if len(of_call) > each.events:
             faults.append(f"{name}: recorded {len(of_call)} times")
         if differences:
             faults.append(f"{name}: {', '.join(differences)}")

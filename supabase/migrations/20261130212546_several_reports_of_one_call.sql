@@ -800,6 +800,6 @@ create or replace function public.schema_version() returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  return '20261130212401';
+  return '20261130212546';
 end
 $$;
