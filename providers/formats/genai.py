@@ -3,7 +3,8 @@
 The input includes what was read from and written to the cache
 (https://github.com/open-telemetry/semantic-conventions-genai, gen-ai-spans.md). Older names are `prompt_tokens` and
 `completion_tokens`. OpenLLMetry's instrumentation of Bedrock leaves the cached part out
-(https://github.com/traceloop/openllmetry/issues/4449).
+(https://github.com/traceloop/openllmetry/issues/4449), and so do OpenLIT's of Anthropic and, for Claude, OpenLLMetry's
+of LlamaIndex, which copy the vendor's input.
 """
 
 import ast
@@ -82,6 +83,12 @@ _LOGFIRE_TYPE = "logfire.span_type"
 # Names of operations that make no call themselves, but may report the tokens of those within them.
 _NO_CALL = re.compile(r"agent|tool|workflow|task|step|plan|memory|retriev|guardrail|session|thread|evaluat")
 
+_LLAMA_INDEX = "instrumentation.llamaindex"
+# Scopes of instrumentation whose input lacks the cached part.
+_LEAVES_CACHED_OUT = re.compile(
+    r".*instrumentation\.bedrock|openlit\.instrumentation\.anthropic|opentelemetry\.instrumentation\.llamaindex"
+)
+
 _LITELLM_SCOPE = "litellm"
 # The usage as a Python literal, with the cached part that the conventions' attributes lack there.
 _LITELLM_USAGE = "metadata.usage_object"
@@ -149,7 +156,9 @@ def _counts(span: Span) -> Counts | None:
         return _litellm_counts(span.attributes.get(_LITELLM_USAGE)) or counts
     if counts is None:
         return None
-    if span.scope.endswith("instrumentation.bedrock"):
+    if _LEAVES_CACHED_OUT.fullmatch(span.scope) and (
+        not span.scope.endswith(_LLAMA_INDEX) or "claude" in (text(span.attributes, _ANSWERING, _REQUESTED) or "")
+    ):
         return with_cached(counts)
     usage = span.attributes.get(_VENDOR_USAGE)
     return counts if usage is None else with_parts(counts, parsed(usage))
