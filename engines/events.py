@@ -35,6 +35,8 @@ from utils.time import now
 
 # Each try sees the corrections that others made during the one before.
 _MOST_TRIES = 20
+# Size that an event has without large metadata, as JSON.
+_BYTES_OF_AN_EVENT = 1024
 
 
 class EventEngine:
@@ -57,7 +59,7 @@ class EventEngine:
         self._changes = changes
         # Batches are priced one after the other, so that the first is being written while the second is priced.
         self._batches = asyncio.Lock()
-        self._recorder: GroupCommit[UUID, NewEvent, StoredEvent | datetime] = GroupCommit(self._record)
+        self._recorder: GroupCommit[UUID, NewEvent, StoredEvent | datetime] = GroupCommit(self._record, size_of=_size)
 
     @property
     def waiting(self) -> int:
@@ -227,6 +229,11 @@ class EventEngine:
         if rates is None or stored.pricing == "caller" or rates.cost(usage) != stored.cost:
             return None
         return EventRates.of(rates)
+
+
+def _size(event: NewEvent) -> int:
+    """The size of an event, by which a write takes at most some megabytes."""
+    return 1 if event.metadata is None else 1 + len(event.metadata) // _BYTES_OF_AN_EVENT
 
 
 def _tracked(event: NewEvent, at: datetime) -> Tracked:

@@ -41,6 +41,21 @@ async def test_items_that_arrive_during_a_write_go_into_the_next() -> None:
     assert writer.writes == [("w", [1]), ("w", [*range(20, 60)])]
 
 
+async def test_large_items_are_written_apart() -> None:
+    writer = Writer()
+    group: GroupCommit[str, int, int] = GroupCommit(writer, size_of=lambda item: item, max_batch=100, max_waiting=300)
+    tasks = [asyncio.create_task(group.put("w", items)) for items in ([60], [30, 30], [40], [120], [1])]
+    for _ in tasks:
+        writer.go.release()
+    await asyncio.sleep(0)
+    assert group.waiting == 6
+    with pytest.raises(Unavailable):
+        await group.put("w", [20])
+    assert await asyncio.gather(*tasks) == [[600], [300, 300], [400], [1200], [10]]
+    assert [items for _, items in writer.writes] == [[60], [30, 30, 40], [120], [1]]
+    assert group.waiting == 0
+
+
 async def test_callers_that_a_write_has_answered_join_the_next_one_together() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)

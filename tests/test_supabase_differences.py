@@ -236,12 +236,11 @@ async def test_every_sign_of_an_outage_is_unavailable(status: int, body: Any, mo
 # Sizes
 
 
-async def test_requests_and_answers_of_many_megabytes_pass(supabase: SupabaseServer, tmp_path: Path) -> None:
+async def test_answers_of_many_megabytes_pass(supabase: SupabaseServer, tmp_path: Path) -> None:
     text = "x" * 16_000
     settings = settings_for(tmp_path, supabase_url=supabase.url, supabase_key=SECRET_KEY)
     async with running(settings) as app, client_of(app) as client:
         ada = await sign_up(client, "Ada")
-        # The first is written alone, and the others wait for each other.
         await asyncio.gather(*(ada.batch(*[call(metadata={"text": text})] * 60) for _ in range(17)))
         exported = await ada.request("GET", "/api/export/events", params={"format": "jsonl"})
         assert exported.text.count(text) == 17 * 60
