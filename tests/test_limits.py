@@ -315,6 +315,10 @@ async def test_refused_calls_are_seen_on_the_page_of_the_key_and_make_an_alert(s
         assert datetime.fromisoformat(refused["resets_at"]) > datetime.now(UTC)
         assert (await other.track()).status_code == (await key.track()).status_code == 429
         assert (await ada.track()).status_code == 429
+        # Exporters get the refusal in their own format.
+        exported = await ada.request("POST", "/v1/traces", json={"resourceSpans": []})
+        assert (exported.status_code, exported.json().keys()) == (429, {"message"})
+        assert 1 <= int(exported.headers["retry-after"]) <= 9
         await app.state.engines.refusals.close()
         keys = {each["id"]: each["refused"] for each in (await ada.get("/api/keys"))["keys"]}
         assert keys == {
