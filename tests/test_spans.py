@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import permutations
 from random import Random
 from typing import Any
 
@@ -220,3 +221,46 @@ async def test_a_later_report_settles_the_reservation_of_its_call_once(
         (budget,) = (await ada.get("/api/budgets"))["budgets"]
         assert budget["unchecked_calls"] == 1
     await recount(sql, ada.session["workspace_id"])
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_the_client_that_made_the_call_is_trusted_for_its_output(ada: Member, order: tuple[int, ...]) -> None:
+    id = "msg_0123456789abcdef01234567"
+    counts = {"input": 1000, "cache_read": 400, "output": 140}
+    # Some instrumentation counts one token of a stream twice.
+    others = span(1, _attributes({**counts, "output": 141}, id))
+    own = {**span(2, _attributes(counts, id)), "traceId": "a" * 32}
+    again = {**span(3, _attributes({**counts, "output": 142}, id)), "traceId": "b" * 32}
+    bodies = [request_of(others), request_of(own, scope="com.anthropic.sdk.python"), request_of(again)]
+    for number in order:
+        assert (await ada.request("POST", "/v1/traces", json=bodies[number])).json() == {}
+    (event,) = await ada.events()
+    # 600 x 3 + 400 x 0.30 + 140 x 15 USD per million
+    assert (event["output_tokens"], event["cost"]) == (140, 0.00402)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_a_call_has_the_more_exact_names_and_the_better_end_of_its_reports(
+    ada: Member, order: tuple[int, ...]
+) -> None:
+    reports: list[dict[str, Any]] = [
+        {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 50, "tags": {"team": "a"}},
+        {"provider": "azure", "model": "gpt-4o-2024-08-06", "input_tokens": 1000, "output_tokens": 50},
+        {
+            "provider": "unknown",
+            "model": "our-deployment-of-the-model",
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "status": "error",
+            "error_message": "ParseError",
+            "project": "search",
+        },
+    ]
+    for number in order:
+        await ada.batch({**reports[number], "response_id": "chatcmpl-0123456789abcdef"})
+    (event,) = await ada.events()
+    names = ("provider", "model", "status", "error_message", "project", "tags", "cost")
+    # 1,000 x 2.50 + 50 x 10 USD per million
+    assert [event[name] for name in names] == [
+        "azure", "gpt-4o-2024-08-06", "success", None, "search", {"team": "a"}, 0.003,
+    ]  # fmt: skip
