@@ -7,13 +7,14 @@ the call wins. The result does not depend on the order of the reports, except fo
 latency are those of the first.
 """
 
-import json
 from decimal import Decimal
+from typing import Any
 
 from engines.terms import WorkspaceTerms
 from providers import PriceBook
 from schemas.events import NewEvent, StoredEvent
 from schemas.usage import Price, Usage
+from utils import json
 
 _MOST_TAGS = 8
 _UNKNOWN = "unknown"
@@ -94,7 +95,7 @@ def report_of(stored: StoredEvent, prices: PriceBook, terms: WorkspaceTerms) -> 
         latency_ms=stored.latency_ms,
         error_message=stored.error_message,
         tags=stored.tags,
-        metadata=json.dumps(stored.metadata) if stored.metadata else None,
+        metadata=json.text(stored.metadata),
         api_key_id=None,
         reservation_id=stored.reservation_id,
         unchecked=stored.unchecked,
@@ -140,7 +141,7 @@ def _provider_rank(provider: str, model: str, prices: PriceBook) -> tuple[bool, 
 
 def _trust(report: NewEvent) -> int:
     """2 for the report of an application or a proxy, 1 for the provider's own client, 0 for other instrumentation."""
-    scope = json.loads(report.metadata).get(_SCOPE) if report.metadata is not None else None
+    scope = _parsed(report.metadata).get(_SCOPE)
     return 2 if scope is None else int(isinstance(scope, str) and scope.startswith(_OWN_CLIENT))
 
 
@@ -148,8 +149,13 @@ def _metadata(less: NewEvent, more: NewEvent) -> str | None:
     """What both tell, with the scope of the one that is trusted more."""
     if less.metadata is None or _trust(less) == _trust(more):
         return more.metadata if less.metadata is None else less.metadata
-    metadata = {key: value for key, value in json.loads(less.metadata).items() if key != _SCOPE}
-    return json.dumps(metadata | json.loads(more.metadata or "{}"))
+    metadata = {key: value for key, value in _parsed(less.metadata).items() if key != _SCOPE}
+    return json.text(metadata | _parsed(more.metadata))
+
+
+def _parsed(metadata: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {} if metadata is None else json.loads(metadata.encode())
+    return found
 
 
 def _usage(less: NewEvent, more: NewEvent) -> Usage:

@@ -244,7 +244,14 @@ async def test_a_call_has_the_more_exact_names_and_the_better_end_of_its_reports
     ada: Member, order: tuple[int, ...]
 ) -> None:
     reports: list[dict[str, Any]] = [
-        {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 50, "tags": {"team": "a"}},
+        {
+            "provider": "openai",
+            "model": "gpt-4o",
+            "input_tokens": 1000,
+            "output_tokens": 50,
+            "tags": {"team": "a"},
+            "metadata": {"temperature": 0.1234567890123456789},
+        },
         {"provider": "azure", "model": "gpt-4o-2024-08-06", "input_tokens": 1000, "output_tokens": 50},
         {
             "provider": "unknown",
