@@ -10,7 +10,9 @@ from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.errors import StorageError
 
 _MAX_CONNECTIONS = 20
-_TIMEOUT_SECONDS = 5
+# Redis answers within this time or is away. Waiting for a free connection takes longer in a burst of requests.
+_REDIS_SECONDS = 10
+_CONNECTION_SECONDS = 60
 _MINUTE = 60.0
 # A bucket holds what a minute allows, and owes as much again at most, however large the request was that emptied it.
 _LONGEST_WAIT_SECONDS = _MINUTE
@@ -29,7 +31,13 @@ def rate_storage(redis_url: str | None) -> Storage:
     from redis.asyncio import BlockingConnectionPool
 
     # Requests wait for a free connection; the default pool raises an error if there is none.
-    pool = BlockingConnectionPool.from_url(redis_url, max_connections=_MAX_CONNECTIONS, timeout=_TIMEOUT_SECONDS)
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        max_connections=_MAX_CONNECTIONS,
+        timeout=_CONNECTION_SECONDS,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+    )
     return RedisStorage(
         f"async+{redis_url}",
         implementation="redispy",
