@@ -36,6 +36,10 @@ class BudgetEngine:
         Raises NotFound when the scope names a project or an API key that does not exist.
         """
         at = now()
+        provider = budget.scope.provider
+        if provider is not None:
+            scope = budget.scope.model_copy(update={"provider": self._prices.provider_id(provider)})
+            budget = budget.model_copy(update={"scope": scope})
         name = budget.name or f"{budget.period.capitalize()} budget"
         kept = await self._database.budget_set(identity, uuid7(at), budget, name, at)
         self._changes.note(identity.workspace_id, "budgets")
@@ -56,8 +60,8 @@ class BudgetEngine:
         """
         at = now()
         terms = await self._terms.get(identity.workspace_id)
-        project, price, breaches = terms.estimate(identity, call, self._prices, at)
-        rooms = await self._database.budgets_of_call(identity, call, project, at)
+        named, project, price, breaches = terms.estimate(identity, call, self._prices, at)
+        rooms = await self._database.budgets_of_call(identity, named, project, at)
         short = next((room for room in rooms if room.hard and room.remaining < (price.cost or 0)), None)
         tightest = rooms[0] if rooms else None
         refusal: tuple[Refusal, str] | None = breaches[0] if breaches else None
@@ -84,7 +88,7 @@ class BudgetEngine:
         """
         at = now()
         terms = await self._terms.get(identity.workspace_id)
-        project, price, breaches = terms.estimate(identity, call, self._prices, at)
+        named, project, price, breaches = terms.estimate(identity, call, self._prices, at)
         if breaches:
             raise Forbidden(breaches[0].detail, reason=breaches[0].reason)
         reservation = Reservation(
@@ -94,7 +98,7 @@ class BudgetEngine:
             pricing=price.pricing,
             expires_at=at + timedelta(seconds=call.seconds),
         )
-        grant = await self._database.reserve(identity, reservation, call, project, at)
+        grant = await self._database.reserve(identity, reservation, named, project, at)
         if (short := grant.short) is not None:
             raise PaymentRequired(
                 _shortage(short, price.cost),

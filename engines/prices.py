@@ -27,6 +27,10 @@ class PriceEngine:
         self._terms = terms
         self._changes = changes
 
+    def provider_id(self, name: str) -> str:
+        """The name by which calls of a provider are recorded, for any of its names."""
+        return self._prices.provider_id(name)
+
     async def prices(self, identity: Identity) -> CustomPriceList:
         """The workspace's custom prices."""
         return CustomPriceList(prices=await self._database.price_list(identity.workspace_id))
@@ -38,6 +42,8 @@ class PriceEngine:
         if new.ends_at is not None and new.ends_at <= starts_at:
             raise Invalid("ends_at must be after starts_at", loc=("body", "ends_at"))
         provider = self._prices.provider_id(new.provider)
+        if "*" not in new.model:
+            new = new.model_copy(update={"model": self._prices.names(provider, new.model)[1]})
         price = await self._database.price_create(identity, uuid7(at), provider, new, starts_at, at)
         self._terms.forget()
         self._changes.note(identity.workspace_id, "prices")

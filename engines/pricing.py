@@ -135,7 +135,7 @@ class PricingEngine:
 
     def _priced_again(self, call: NewEvent, before: NewEvent, terms: WorkspaceTerms) -> NewEvent:
         """A call with the price of what it is by now; that of `before` if nothing has changed."""
-        violations = _violations(call.model, call.usage, terms) if terms.policy else ()
+        violations = _violations(call.provider, call.model, call.usage, terms) if terms.policy else ()
         price = before.price if same_price(call, before) else self._cost(call, terms)
         return call._replace(price=price, policy_violations=violations)
 
@@ -183,16 +183,17 @@ class PricingEngine:
             if len(model) > 256 or not model.isprintable():
                 raise Invalid("The model name in the response is not valid", loc=("body", "response", "model"))
         assert model is not None
+        provider, model = self._prices.names(event.provider, model)
         usage = usage or event.usage()
         own_id = event.response_id or event.id
-        price = self._prices.price(event.provider, model, usage, timestamp, event.cost, terms.prices)
+        price = self._prices.price(provider, model, usage, timestamp, event.cost, terms.prices)
         if price.cost is None and event.fallback_cost is not None:
-            price = self._prices.price(event.provider, model, usage, timestamp, event.fallback_cost)
+            price = self._prices.price(provider, model, usage, timestamp, event.fallback_cost)
         return NewEvent(
             id=uuid7(timestamp) if own_id is None else event_uuid(own_id),
             user_id=identity.user_id,
             timestamp=timestamp,
-            provider=event.provider,
+            provider=provider,
             model=model,
             usage=usage,
             price=price,
@@ -205,7 +206,7 @@ class PricingEngine:
             api_key_id=identity.key_id,
             reservation_id=event.reservation_id,
             unchecked=event.unchecked,
-            policy_violations=_violations(model, usage, terms) if terms.policy else (),
+            policy_violations=_violations(provider, model, usage, terms, event.model) if terms.policy else (),
             cost=event.cost,
             fallback_cost=event.fallback_cost,
             is_response=event.response_id is not None,
@@ -221,8 +222,11 @@ def _key_of(project: str, terms: WorkspaceTerms) -> str:
     return key
 
 
-def _violations(model: str, usage: Usage, terms: WorkspaceTerms) -> Sequence[Violation]:
-    return [breach.reason for breach in terms.policy.breaches(model, usage.total_tokens)]
+def _violations(
+    provider: str, model: str, usage: Usage, terms: WorkspaceTerms, requested: str | None = None
+) -> Sequence[Violation]:
+    breaches = terms.policy.breaches(provider, model, usage.total_tokens, requested)
+    return [breach.reason for breach in breaches]
 
 
 def _first_fault(error: ValidationError) -> str:

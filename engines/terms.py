@@ -47,11 +47,13 @@ class WorkspaceTerms:
         return max(self._events_since, hour_before(at - self._retention))
 
     def estimate(self, identity: Identity, call: PlannedCall, prices: PriceBook, at: datetime) -> Estimate:
-        """The project of a planned call, the most it can cost, and the rules of the settings that it breaks."""
+        """A planned call under its recorded names, its project, the most it can cost, and the settings it violates."""
         project = identity.project or "" if call.project is None else self.project(call.project)
         usage = Usage(call.input_tokens, output_tokens=call.max_output_tokens)
-        price = prices.ceiling(call.provider, call.model, usage, at, self.prices)
-        return Estimate(project, price, self.policy.breaches(call.model, usage.total_tokens))
+        provider, model = prices.names(call.provider, call.model)
+        price = prices.ceiling(provider, model, usage, at, self.prices)
+        named = call.model_copy(update={"provider": provider, "model": model})
+        return Estimate(named, project, price, self.policy.breaches(provider, model, usage.total_tokens, call.model))
 
 
 class TermsEngine:

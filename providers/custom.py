@@ -28,7 +28,12 @@ class CustomPrices:
 
         @lru_cache(_MOST_CACHED)
         def fitting(provider: str, model: str) -> list[CustomPrice]:
-            return [price for price, pattern in patterns if price.provider == provider and pattern.fits(model)]
+            names = (model, f"{provider}/{model}")
+            return [
+                price
+                for price, pattern in patterns
+                if price.provider == provider and any(pattern.fits(name) for name in names)
+            ]
 
         self._any = bool(patterns)
         self._fitting = fitting

@@ -14,8 +14,8 @@ _MOST_CACHED = 10_000
 class Policy:
     """The rules of a workspace's settings for calls. It is false when there are none.
 
-    `disabled_models` are patterns of model names, at any provider; those of Claude Haiku 4.5 are among them when it is
-    switched off.
+    `disabled_models` are patterns of model names, with or without the provider in front; those of Claude Haiku 4.5 are
+    among them when it is switched off.
     """
 
     def __init__(self, settings: WorkspaceSettings) -> None:
@@ -35,10 +35,13 @@ class Policy:
     def __bool__(self) -> bool:
         return bool(self.disabled_models) or self.max_tokens_per_request is not None
 
-    def breaches(self, model: str, tokens: int) -> list[Breach]:
-        """The rules that a call breaks. `tokens` are those of prompt and output together."""
+    def breaches(self, provider: str, model: str, tokens: int, requested: str | None = None) -> list[Breach]:
+        """The rules that a call breaks. `tokens` are those of prompt and output together.
+
+        `requested` is the model's name as the caller spells it, where it differs from the recorded one.
+        """
         found = []
-        if self._is_disabled(model):
+        if any(self._is_disabled(name) for name in (model, f"{provider}/{model}", requested or model)):
             found.append(Breach("model_disabled", f"The settings of this workspace disable the model {model!r}"))
         most = self.max_tokens_per_request
         if most is not None and tokens > most:

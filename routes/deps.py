@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from models import ModelName, Name, ProviderName, Status, Tag, Time, TimeZone, Violation
+from routes.call import Call
 from schemas.costs import SeriesFilter, SplitBy
 from schemas.events import EventFilter, TagFilter
 from schemas.metrics import MetricFilter
@@ -54,10 +55,22 @@ async def _compared(
 Compared = Annotated[TwoPeriods, Depends(_compared)]
 
 
+async def _provider(
+    call: Call,
+    provider: Annotated[
+        ProviderName | None, Query(description="Only calls of this provider, by any of its names")
+    ] = None,
+) -> str | None:
+    return None if provider is None else call.engines.prices.provider_id(provider)
+
+
+Provider = Annotated[str | None, Depends(_provider)]
+
+
 async def _filtered(
     start: Annotated[Time | None, Query(description="Only calls at or after this time")] = None,
     end: Annotated[Time | None, Query(description="Only calls before this time")] = None,
-    provider: Annotated[ProviderName | None, Query(description="Only calls of this provider")] = None,
+    provider: Provider = None,
     model: Annotated[ModelName | None, Query(description="Only calls of this model")] = None,
     project: Annotated[Name | None, Query(description="Only calls of this project")] = None,
     status: Annotated[Status | None, Query(description="Only calls with this status")] = None,
@@ -84,7 +97,7 @@ Range = Annotated[CostRange, Depends(_range)]
 async def _measured(
     wanted: Range,
     project: Annotated[Name | None, Query(description="Only calls of this project, by name or id")] = None,
-    provider: Annotated[ProviderName | None, Query(description="Only calls of this provider")] = None,
+    provider: Provider = None,
     model: Annotated[ModelName | None, Query(description="Only calls of this model")] = None,
 ) -> MetricFilter:
     return MetricFilter(wanted, project, provider, model)
@@ -94,7 +107,7 @@ async def _series(
     by: Annotated[SplitBy | None, Query(description="Dimension to split the points and the total by")] = None,
     key: Annotated[Tag | None, Query(description="Tag key; only for a split by tag")] = None,
     project: Annotated[Name | None, Query(description="Only calls of this project, by name or id")] = None,
-    provider: Annotated[ProviderName | None, Query(description="Only calls of this provider")] = None,
+    provider: Provider = None,
     model: Annotated[ModelName | None, Query(description="Only calls of this model")] = None,
     limit: Annotated[
         int, Query(ge=1, le=1000, description="Maximum number of parts, most expensive first; the rest is summed up")

@@ -61,7 +61,10 @@ class Event(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EVENT_EXAMPLE]})
 
-    provider: ProviderName = Field(description="Any name; calls of a provider without known prices are unpriced")
+    provider: ProviderName = Field(
+        description="Any name of the provider; the event has the one of the price list. Calls of a provider without "
+        "known prices are unpriced"
+    )
     model: ModelName | None = Field(None, description="Model name as in the provider's response")
     input_tokens: Tokens | None = Field(None, description="Tokens of the whole prompt, cached part included")
     output_tokens: Tokens | None = Field(None, description="Tokens of the whole output, reasoning included")

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from models import Row, Time
 from schemas.prices import CustomPrice
+from schemas.reservations import PlannedCall
 from schemas.settings import Breach, WorkspaceSettings
 from schemas.usage import Price
 
@@ -33,10 +34,11 @@ class Terms(Row):
 
 
 class Estimate(NamedTuple):
-    """An estimate for a planned call: its project's key (None if the project does not exist yet), the most it can
-    cost, and the settings it violates.
+    """An estimate for a planned call, under the names by which calls are recorded: its project's key (None if the
+    project does not exist yet), the most it can cost, and the settings it violates.
     """
 
+    call: PlannedCall
     project: str | None
     price: Price
     breaches: Sequence[Breach]

@@ -78,6 +78,7 @@ MAY_IMPORT = {
         "schemas.events",
         "schemas.prices",
         "schemas.refusals",
+        "schemas.reservations",
         "schemas.ranges",
         "schemas.settings",
         "schemas.usage",

@@ -63,7 +63,7 @@ def policy(**settings: Any) -> Policy:
 
 
 def breaks(rules: Policy, model: str, tokens: int = 1) -> list[str]:
-    return [breach.reason for breach in rules.breaches(model, tokens)]
+    return [breach.reason for breach in rules.breaches("openai", model, tokens)]
 
 
 # Stored settings
