@@ -26,13 +26,19 @@ class Writer:
         return [item * 10 for item in items]
 
 
+async def settled() -> None:
+    """Returns when every task waits for something."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
 async def test_items_that_arrive_during_a_write_go_into_the_next() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [1]))]
-    await asyncio.sleep(0.01)
+    await settled()
     tasks += [asyncio.create_task(group.put("w", [item, item + 1])) for item in range(20, 60, 2)]
-    await asyncio.sleep(0.01)
+    await settled()
     assert writer.writes == [("w", [1])]
     for _ in tasks:
         writer.go.release()
@@ -83,9 +89,9 @@ async def test_the_next_write_starts_before_the_last_one_is_answered() -> None:
         written_before.append(len(writer.writes))
 
     tasks = [asyncio.create_task(caller(1))]
-    await asyncio.sleep(0.01)
+    await settled()
     tasks.append(asyncio.create_task(caller(2)))
-    await asyncio.sleep(0.01)
+    await settled()
     for _ in tasks:
         writer.go.release()
     await asyncio.gather(*tasks)
@@ -96,10 +102,10 @@ async def test_a_long_queue_is_written_in_parallel() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [1]))]
-    await asyncio.sleep(0.01)
+    await settled()
     for size in (249, 1, 300):
         tasks.append(asyncio.create_task(group.put("w", [0] * size)))
-        await asyncio.sleep(0.01)
+        await settled()
     # Two writes, and never a third.
     assert [len(items) for _, items in writer.writes] == [1, 250]
     for _ in range(3):
@@ -112,7 +118,7 @@ async def test_keys_do_not_wait_for_each_other() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put(key, [1])) for key in "ab"]
-    await asyncio.sleep(0.01)
+    await settled()
     assert [key for key, _ in writer.writes] == ["a", "b"]
     for _ in tasks:
         writer.go.release()
@@ -133,7 +139,7 @@ async def test_a_full_queue_refuses_items_until_it_has_room() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer, max_waiting=4)
     first = asyncio.create_task(group.put("w", [1, 2, 3]))
-    await asyncio.sleep(0.01)
+    await settled()
     with pytest.raises(Unavailable):
         await group.put("w", [4, 5])
     writer.go.release()
@@ -146,7 +152,7 @@ async def test_a_bad_item_fails_only_for_its_caller() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [1]))]
-    await asyncio.sleep(0.01)
+    await settled()
     tasks += [asyncio.create_task(group.put("w", [item])) for item in (2, 13, 4)]
     for _ in range(5):
         writer.go.release()
@@ -169,7 +175,7 @@ async def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     tasks = [asyncio.create_task(group.put("w", [item])) for item in (1, 2)]
-    await asyncio.sleep(0.01)
+    await settled()
     tasks[0].cancel()
     writer.go.release()
     writer.go.release()
@@ -181,9 +187,9 @@ async def test_closing_waits_for_accepted_items() -> None:
     writer = Writer()
     group: GroupCommit[str, int, int] = GroupCommit(writer)
     task = asyncio.create_task(group.put("w", [1]))
-    await asyncio.sleep(0.01)
+    await settled()
     closing = asyncio.create_task(group.close())
-    await asyncio.sleep(0.01)
+    await settled()
     assert not closing.done()
     writer.go.release()
     await closing
