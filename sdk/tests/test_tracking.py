@@ -397,7 +397,7 @@ def test_values_beyond_the_limits_are_truncated(
     llmlab.log_call("openai", "gpt-4o", input_tokens=1, output_tokens=1, project="\ud800")
     assert llmlab.flush()
     last, first = workspace.events()
-    assert (first["project"], first["model"], first["metadata"]) == ("p" * 128, "gpt-4o ", {})
+    assert (first["project"], first["model"], first["metadata"]) == ("p" * 128, "gpt-4o", {})
     assert (len(first["tags"]), last["project"]) == (8, "?")
     assert "metadata of a call is left out" in caplog.text
 
