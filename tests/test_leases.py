@@ -11,7 +11,7 @@ import pytest
 
 import engines.budgets
 from tests.conftest import client_of, running, settings_for
-from tests.support.budgets import CENT_SPENT, reserve, set_budget, the_budget
+from tests.support.budgets import CENT_SPENT, last_month, reserve, set_budget, the_budget
 from tests.support.team import Member, assert_problem, call, new_api_key, sign_up
 
 
@@ -100,7 +100,7 @@ async def test_held_and_spent_and_free_are_always_the_limit(
     ada: Member, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     chance = random.Random(seed)
-    at = datetime.now(UTC).replace(day=15, hour=12)
+    at = last_month()
     monkeypatch.setattr(engines.budgets, "now", lambda: at)
     await set_budget(ada, hard=True)
     # By reservation: the cents of a call, the calls left, and the end.
@@ -126,6 +126,7 @@ async def test_held_and_spent_and_free_are_always_the_limit(
                 cents, calls, end = held[id]
                 if calls > 0:
                     events.append(call(input_tokens=4000 * cents, output_tokens=0, id=f"{step}-{number}",
+                                       timestamp=at.isoformat(),
                                        reservation_id=id))  # fmt: skip
                     held[id] = cents, calls - 1, end
                     spent += cents

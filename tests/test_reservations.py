@@ -21,7 +21,7 @@ from roads.postgres import PostgresRoad
 from schemas.budgets import BudgetIn
 from schemas.identities import Identity
 from tests.conftest import client_of, running, settings_for
-from tests.support.budgets import CENT, CENT_SPENT, reserve, set_budget, the_budget
+from tests.support.budgets import CENT, CENT_SPENT, last_month, reserve, set_budget, the_budget
 from tests.support.product import PATIENCE
 from tests.support.team import Caller, Member, assert_problem, call, new_api_key, sign_up
 from tests.support.threads import ThreadServer, two_servers
@@ -249,8 +249,7 @@ async def test_an_application_reserves_within_its_own_budget(ada: Member) -> Non
 
 
 async def test_reservations_of_crashed_callers_expire(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A clock that stays in the middle of a month during all requests.
-    at = datetime.now(UTC).replace(day=15)
+    at = last_month()
     monkeypatch.setattr(engines.budgets, "now", lambda: at)
     await set_budget(ada, limit="0.5", hard=True)
     held = await asyncio.gather(*[reserve(ada, seconds=5) for _ in range(50)])

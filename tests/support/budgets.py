@@ -1,5 +1,6 @@
 """Budgets, and reservations of calls that cost a cent."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -9,6 +10,12 @@ from tests.support.team import Caller, Member, call
 # 4,000 tokens into gpt-4o cost exactly a cent.
 CENT = {"provider": "openai", "model": "gpt-4o", "input_tokens": 4000, "max_output_tokens": 0}
 CENT_SPENT = call(input_tokens=4000, output_tokens=0)
+
+
+def last_month() -> datetime:
+    """Noon of the 15th of last month: far from the ends of its periods, and never in the future."""
+    last = datetime.now(UTC).replace(day=1) - timedelta(days=1)
+    return last.replace(day=15, hour=12, minute=0, second=0, microsecond=0)
 
 
 async def set_budget(admin: Member, **budget: Any) -> dict[str, Any]:
