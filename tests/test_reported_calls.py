@@ -182,6 +182,12 @@ def test_the_answer_of_a_stream_that_logfire_reports_apart_is_the_call() -> None
         ("openrouter", "openai/gpt-4o", None, ("openrouter", "openai/gpt-4o")),
         ("", "openai/gpt-4o", None, ("openai", "gpt-4o")),
         ("", "gpt", "gpt-5", ("openai", "gpt")),
+        ("strands-agents", "claude-sonnet-4-5", None, ("anthropic", "claude-sonnet-4-5")),
+        ("LiteLLM", "groq/llama-3.3-70b-versatile", None, ("groq", "llama-3.3-70b-versatile")),
+        ("шлюз", "gpt-4o", None, ("шлюз", "gpt-4o")),
+        # Names that only Bedrock has.
+        ("", "us.amazon.nova-lite-v1:0", None, ("aws", "us.amazon.nova-lite-v1:0")),
+        ("", "embedder", "converse/amazon.nova-lite-v1:0", ("aws", "embedder")),
         ("unknown", "gpt-5-2025-08-07", None, ("openai", "gpt-5-2025-08-07")),
         ("", "embedder", "text-embedding-3-small", ("openai", "embedder")),
         # Served by many and made by none of them: a guess would be a wrong price.
