@@ -252,6 +252,22 @@ def test_a_span_with_a_model_and_tokens_that_is_not_understood_is_reported_by_it
 @pytest.mark.parametrize(
     "attributes",
     [
+        {"requestModel": "gpt-4o", "usage.inputTokens": 9},
+        {"house.model": "gpt-4o", "operation.tokens": "9"},
+        {"mlflow.llm.model": '"gpt-4o"', "mlflow.chat.tokenUsage": '{"input_tokens": 9, "output_tokens": 0}'},
+    ],
+)
+def test_names_and_counts_are_found_in_other_forms(attributes: dict[str, Any]) -> None:
+    assert all(map(wanted, attributes))
+    found = unread_call(span(attributes))
+    assert found is not None and found.names == tuple(sorted(attributes))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"requestModel": "gpt-4o", "maxTokens": 9, "tokensPerSecond": 9},
+        {"house.model_name": "gpt-4o", "auth.token": "123456", "house.tokens": "{}"},
         {"house.model_name": "gpt-4o", "house.max_tokens": 9, "house.time_per_output_token": 0.5},
         {"house.model_name": "gpt-4o", "auth.token": "CANARY"},
         {"house.tokens.prompt": 9},
