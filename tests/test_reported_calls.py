@@ -111,12 +111,13 @@ def test_the_provider_of_an_observation_of_langfuse_is_that_of_langchain() -> No
     assert read({**observation, "langfuse.observation.metadata.ls_provider": '"groq"'}).provider == "groq"
 
 
-def test_the_answer_in_a_span_of_openinference_tells_what_was_written_for_an_hour() -> None:
+@pytest.mark.parametrize("prompt", [57, 50])
+def test_the_answer_in_a_span_of_openinference_tells_the_cached_parts(prompt: int) -> None:
     usage = {"input_tokens": 50, "cache_creation_input_tokens": 7, "cache_creation": {"ephemeral_1h_input_tokens": 3}}
     call = {
         "openinference.span.kind": "LLM",
         "llm.model_name": "claude-sonnet-4-5",
-        "llm.token_count.prompt": 57,
+        "llm.token_count.prompt": prompt,
         "llm.token_count.prompt_details.cache_write": 7,
         "output.value": json.dumps({"id": "msg_01MlxGx2AiJtG21mlKK3OZEH", "usage": usage}),
     }
