@@ -67,7 +67,7 @@ class LiveEngine:
                 detail = f"{who} can have at most {most} open streams; close one first"
                 raise TooManyRequests("streams", detail, _SIGN_OF_LIFE_SECONDS)
         if self._closed or len(watches) >= _MOST_STREAMS:
-            raise Unavailable("Too many open streams on this server; try again later; try again in a moment")
+            raise Unavailable("Too many open streams on this server; try again in a moment")
 
         async def look() -> None:
             await self._identities.identify(token, identity.workspace_id)

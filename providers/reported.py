@@ -5,9 +5,8 @@ from functools import cache, lru_cache
 from providers.base import model_ids, provider_named, vendor_of
 from providers.corrections import CORRECTIONS
 from providers.listing import is_listed
+from providers.names import is_provider
 
-# Names of a provider that say that it is not known.
-_UNREPORTED = frozenset({"", "unknown"})
 # Providers whose own names of models have no slash: one in a reported name is part of a path to the model.
 _WITHOUT_PATHS = frozenset({"aws", "google"})
 
@@ -27,8 +26,7 @@ def provider_of(model: str) -> str | None:
 @lru_cache(maxsize=8192)
 def call_names(provider: str, model: str, requested: str | None) -> tuple[str, str]:
     """See `PriceBook.names`."""
-    is_reported = provider.strip().lower() not in _UNREPORTED
-    named = provider_id(provider) if is_reported else _provider_following_from(model, requested)
+    named = provider_id(provider) if is_provider(provider) else _provider_following_from(model, requested)
     return named, _model_name(named, model.strip())
 
 
@@ -37,6 +35,8 @@ def _provider_following_from(*models: str | None) -> str:
     listed = next((found for name in names if (found := provider_of(name))), None)
     if listed is not None:
         return listed
+    if any(_is_of_bedrock(_end_of_path(name)) for name in names):
+        return "aws"
     paths = [name.partition("/")[0] for name in names if "/" in name]
     return next((vendor.id for path in paths if (vendor := provider_named(path)) is not None), "unknown")
 
@@ -56,6 +56,12 @@ def _end_of_path(name: str) -> str:
     """The name of a model without the path to it. The id of an application's own inference profile stays an ARN."""
     end = name.rpartition("/")[2]
     return name if not end or (name.startswith("arn:") and "." not in end) else end
+
+
+def _is_of_bedrock(name: str) -> bool:
+    """Whether it is the id of a model of Bedrock, such as `amazon.nova-lite-v1:0`, also with a region in front."""
+    ids = _bedrock_names().values()
+    return name in ids or name.partition(".")[2] in ids
 
 
 def _with_maker(name: str) -> str:

@@ -111,12 +111,13 @@ def test_the_provider_of_an_observation_of_langfuse_is_that_of_langchain() -> No
     assert read({**observation, "langfuse.observation.metadata.ls_provider": '"groq"'}).provider == "groq"
 
 
-def test_the_answer_in_a_span_of_openinference_tells_what_was_written_for_an_hour() -> None:
+@pytest.mark.parametrize("prompt", [57, 50])
+def test_the_answer_in_a_span_of_openinference_tells_the_cached_parts(prompt: int) -> None:
     usage = {"input_tokens": 50, "cache_creation_input_tokens": 7, "cache_creation": {"ephemeral_1h_input_tokens": 3}}
     call = {
         "openinference.span.kind": "LLM",
         "llm.model_name": "claude-sonnet-4-5",
-        "llm.token_count.prompt": 57,
+        "llm.token_count.prompt": prompt,
         "llm.token_count.prompt_details.cache_write": 7,
         "output.value": json.dumps({"id": "msg_01MlxGx2AiJtG21mlKK3OZEH", "usage": usage}),
     }
@@ -182,6 +183,12 @@ def test_the_answer_of_a_stream_that_logfire_reports_apart_is_the_call() -> None
         ("openrouter", "openai/gpt-4o", None, ("openrouter", "openai/gpt-4o")),
         ("", "openai/gpt-4o", None, ("openai", "gpt-4o")),
         ("", "gpt", "gpt-5", ("openai", "gpt")),
+        ("strands-agents", "claude-sonnet-4-5", None, ("anthropic", "claude-sonnet-4-5")),
+        ("LiteLLM", "groq/llama-3.3-70b-versatile", None, ("groq", "llama-3.3-70b-versatile")),
+        ("шлюз", "gpt-4o", None, ("шлюз", "gpt-4o")),
+        # Names that only Bedrock has.
+        ("", "us.amazon.nova-lite-v1:0", None, ("aws", "us.amazon.nova-lite-v1:0")),
+        ("", "embedder", "converse/amazon.nova-lite-v1:0", ("aws", "embedder")),
         ("unknown", "gpt-5-2025-08-07", None, ("openai", "gpt-5-2025-08-07")),
         ("", "embedder", "text-embedding-3-small", ("openai", "embedder")),
         # Served by many and made by none of them: a guess would be a wrong price.
@@ -246,6 +253,22 @@ def test_a_span_with_a_model_and_tokens_that_is_not_understood_is_reported_by_it
 @pytest.mark.parametrize(
     "attributes",
     [
+        {"requestModel": "gpt-4o", "usage.inputTokens": 9},
+        {"house.model": "gpt-4o", "operation.tokens": "9"},
+        {"mlflow.llm.model": '"gpt-4o"', "mlflow.chat.tokenUsage": '{"input_tokens": 9, "output_tokens": 0}'},
+    ],
+)
+def test_names_and_counts_are_found_in_other_forms(attributes: dict[str, Any]) -> None:
+    assert all(map(wanted, attributes))
+    found = unread_call(span(attributes))
+    assert found is not None and found.names == tuple(sorted(attributes))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"requestModel": "gpt-4o", "maxTokens": 9, "tokensPerSecond": 9},
+        {"house.model_name": "gpt-4o", "auth.token": "123456", "house.tokens": "{}"},
         {"house.model_name": "gpt-4o", "house.max_tokens": 9, "house.time_per_output_token": 0.5},
         {"house.model_name": "gpt-4o", "auth.token": "CANARY"},
         {"house.tokens.prompt": 9},

@@ -1,10 +1,12 @@
 """Calls that several spans, or spans and events, report: each is counted once, whatever the order of the reports."""
 
+import asyncio
 import operator
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from itertools import permutations
 from random import Random
 from typing import Any
@@ -16,6 +18,9 @@ from tests.support.budgets import CENT_SPENT, reserve, set_budget, the_budget
 from tests.support.events import recount
 from tests.support.otlp import request_of, span
 from tests.support.team import Member
+from tests.support.waiting import until
+from utils.ids import event_uuid
+from utils.json import dumps
 
 MODEL = "claude-sonnet-4-5"
 PARTS = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning")
@@ -271,3 +276,36 @@ async def test_a_call_has_the_more_exact_names_and_the_better_end_of_its_reports
     assert [event[name] for name in names] == [
         "azure", "gpt-4o-2024-08-06", "success", None, "search", {"team": "a"}, 0.003,
     ]  # fmt: skip
+
+
+async def test_spans_that_replace_an_event_do_not_deadlock_with_others(
+    ada: Member, url: str, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    workspace, id = ada.session["workspace_id"], "msg_0123456789abcdef01234567"
+    counts = {"input": 1000, "output": 140}
+    outer, inner = span(1, _attributes(counts)), span(2, _attributes(counts, id), parent=1)
+    assert (await ada.request("POST", "/v1/traces", json=request_of(outer))).json() == {}
+    row = "select to_jsonb(e) || $2::jsonb from public.events e where e.workspace_id = $1"
+    record = "select public.record_events($1, now(), $2)"
+    other = await asyncpg.connect(url)
+    # The steps of one recording: it has written the event of the same call, and comes to the totals later.
+    async with other.transaction():
+        same = await other.fetchval(row, workspace, dumps({"id": event_uuid(id), "model": "another"}).decode())
+        next = await other.fetchval(row, workspace, dumps({"id": event_uuid("another call")}).decode())
+        await other.execute(record, workspace, f"[{same}]")
+        replacing = asyncio.create_task(ada.request("POST", "/v1/traces", json=request_of(inner)))
+        await until(partial(_is_blocked, sql))
+        await other.execute(record, workspace, f"[{next}]")
+    await other.close()
+    assert (await replacing).json() == {}
+    assert (await recount(sql, workspace))[0] == 2
+
+
+async def _is_blocked(sql: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    """Whether spans wait to be recorded."""
+    return bool(
+        await sql.fetchval(
+            "select exists (select from pg_stat_activity where datname = current_database()"
+            " and wait_event_type = 'Lock' and query like '%record_spans%')"
+        )
+    )

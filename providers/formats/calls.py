@@ -125,12 +125,15 @@ def with_writes(counts: Counts, written: int, for_5m: int, for_1h: int) -> Count
 
 
 def with_parts(counts: Counts, usage: Mapping[str, Any]) -> Counts:
-    """The counts with the parts that only the usage of the vendor tells. It does not change the whole."""
+    """The counts with the parts that only the usage of the vendor tells.
+
+    The cached parts are added to a prompt that leaves them out, as that usage shows.
+    """
     reported = usage_counts(usage)
     if reported is None:
         return counts
     written = counts.cache_write + counts.cache_write_1h
-    return with_writes(
+    found = with_writes(
         counts._replace(
             cache_read=counts.cache_read or reported.cache_read, reasoning=counts.reasoning or reported.reasoning
         ),
@@ -138,6 +141,8 @@ def with_parts(counts: Counts, usage: Mapping[str, Any]) -> Counts:
         reported.cache_write,
         counts.cache_write_1h or reported.cache_write_1h,
     )
+    complete = with_cached(found)
+    return complete if complete.input == reported.input else found
 
 
 def with_cached(counts: Counts) -> Counts:

@@ -1,7 +1,8 @@
 """Calls by the conventions of OpenInference (https://github.com/Arize-ai/openinference).
 
-`llm.token_count.prompt` includes the cached part (openinference-instrumentation-anthropic, _utils.py). The conventions
-have no names for the duration of cache writes and for the vendor's id; the vendor's answer in `output.value` has both.
+`llm.token_count.prompt` includes the cached part (openinference-instrumentation-anthropic, _utils.py), except for
+Claude by older versions of LangChain. The conventions have no names for the duration of cache writes and for the
+vendor's id; the vendor's answer in `output.value` has both.
 """
 
 import re

@@ -19,10 +19,13 @@ _RESOURCE = frozenset(
     {"service.name", "service.namespace", "deployment.environment.name", "deployment.environment", PROJECT}
 )
 _WANTED = genai.WANTED | openinference.WANTED | vercel.WANTED | langfuse.WANTED | _RESOURCE | {ERROR_TYPE}
-# Parts of the names of attributes that a call has in every convention.
-_MODEL_NAME, _COUNT_NAME = "model", "token"
+# Parts of the names of attributes that a call has in every convention, such as `model_name` and `inputTokens`.
+_MODEL_NAMES, _COUNT_NAMES = ("model", "Model"), ("token", "Token")
 # Numbers of tokens that limit a request or measure its speed or price.
-_NO_COUNT = re.compile(r"max|limit|budget|time|per_|price|cost")
+_NO_COUNT = re.compile(r"max|limit|budget|time|per_|per(?:second|minute|token|request)|price|cost")
+# Counts that are texts: of digits, or JSON with numbers.
+_COUNTS_NAME = re.compile(r"tokens|token.?(?:count|usage)")
+_COUNTS_TEXT = re.compile(r"\d{1,9}|\{[^{}]{0,512}:\s*[1-9][^{}]{0,512}\}")
 # Attributes that say what a span is.
 _KNOWN = frozenset({genai.OPERATION, genai.TRACELOOP_KIND, openinference.KIND, vercel.OPERATION_ID, langfuse.TYPE})
 _MOST_NAMES = 16
@@ -36,7 +39,7 @@ _A_NAME = re.compile(r"[\w.:/@+-]+")
 
 def wanted(key: str) -> bool:
     """Whether attributes of this name are read. Prompts and answers are in other ones."""
-    return key in _WANTED or key.startswith(TAG) or _COUNT_NAME in key or _MODEL_NAME in key
+    return key in _WANTED or key.startswith(TAG) or _is_named(key, _COUNT_NAMES) or _is_named(key, _MODEL_NAMES)
 
 
 def parse_call(span: Span) -> ReportedCall | None:
@@ -75,7 +78,9 @@ def unread_call(span: Span) -> UnreadCall | None:
     # A model and a count. Most spans have neither, and this is faster.
     if len(attributes) < 2 or not _KNOWN.isdisjoint(attributes):
         return None
-    models = [name for name, value in attributes.items() if _MODEL_NAME in name and isinstance(value, str) and value]
+    models = [
+        name for name, value in attributes.items() if _is_named(name, _MODEL_NAMES) and isinstance(value, str) and value
+    ]
     if not models:
         return None
     counts = [name for name, value in attributes.items() if _is_count(name, value)]
@@ -99,8 +104,17 @@ def _without_text(name: str, value: object) -> str | None:
     return shown if shown is not None and len(shown) <= _LONGEST_VALUE else None
 
 
+def _is_named(name: str, parts: tuple[str, str]) -> bool:
+    return parts[0] in name or parts[1] in name
+
+
 def _is_count(name: str, value: object) -> bool:
-    return count(value) > 0 and _COUNT_NAME in name and not _NO_COUNT.search(name)
+    lower = name.lower()
+    if "token" not in lower or _NO_COUNT.search(lower):
+        return False
+    if isinstance(value, str):
+        return _COUNTS_NAME.search(lower) is not None and _COUNTS_TEXT.fullmatch(value) is not None
+    return count(value) > 0
 
 
 def _shown(name: str) -> str:

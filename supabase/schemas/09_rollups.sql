@@ -229,7 +229,8 @@ where e.tags is not null
 group by 1, 2, 3, 4;
 
 
--- Separates rebuilding a workspace's totals, which is exclusive, from adding to them, which is shared.
+-- Separates rebuilding a workspace's totals and writing them in any order, which are exclusive, from adding to them in
+-- key order, which is shared.
 create function llmlab_private.lock_totals(
   p_workspace_id uuid,
   p_alone boolean

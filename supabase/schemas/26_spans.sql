@@ -41,7 +41,7 @@ as $$
 declare
   v_spans jsonb := p_spans;
   v_family jsonb;
-  v_repeated jsonb;
+  v_repeated uuid[];
   v_duplicates jsonb;
 begin
   -- The requests of a workspace, which may have parts of the same trace, run one at a time. Each sees the spans of those
@@ -110,19 +110,25 @@ begin
     return jsonb_build_object('family', v_family, 'duplicates', '[]'::jsonb);
   end if;
 
-  select jsonb_agg(jsonb_build_object('id', e.id, 'corrected_at', e.corrected_at)) into v_repeated
-  from jsonb_to_recordset(p_repeated::jsonb) as g (id uuid, span_id text)
-  cross join lateral (
-    select e.id, e.corrected_at, e.metadata, e.created_at
-    from public.events e
-    where e.workspace_id = p_workspace_id and e.id = g.id
-    offset 0
-  ) e
-  where (e.metadata ->> 'trace_id') || ':' || (e.metadata ->> 'span_id') = g.span_id
-    -- A sender can take back only what it has just reported.
-    and e.created_at > p_created_at - interval '1 hour';
-  if v_repeated is not null then
-    perform public.correct_events(p_workspace_id, p_created_at, v_repeated::text);
+  v_repeated := array(
+    select e.id
+    from jsonb_to_recordset(p_repeated::jsonb) as g (id uuid, span_id text)
+    cross join lateral (
+      select e.id, e.metadata, e.created_at
+      from public.events e
+      where e.workspace_id = p_workspace_id and e.id = g.id
+      offset 0
+    ) e
+    where (e.metadata ->> 'trace_id') || ':' || (e.metadata ->> 'span_id') = g.span_id
+      -- A sender can take back only what it has just reported.
+      and e.created_at > p_created_at - interval '1 hour');
+  if v_repeated <> '{}' then
+    -- Both functions below write in key order, but not one after the other: this could deadlock with other writers.
+    perform llmlab_private.lock_totals(p_workspace_id, true);
+    perform public.correct_events(p_workspace_id, p_created_at, (
+      select coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'corrected_at', e.corrected_at)), '[]')::text
+      from public.events e
+      where e.workspace_id = p_workspace_id and e.id = any (v_repeated)));
   end if;
   if p_events <> '[]' then
     v_duplicates := public.record_events(p_workspace_id, p_created_at, p_events);
