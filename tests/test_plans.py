@@ -94,15 +94,19 @@ async def calls(sql: "asyncpg.Connection[asyncpg.Record]", it: Side) -> list[tup
             missing = {*parameters} - values.keys()
             assert not missing, f"{name} needs values for {missing}"
             made.append((name, long_ago({parameter: values[parameter] for parameter in parameters})))
+    single = dict(reversed(made))["record_events"]
+    return [*made, ("record_events", single | {"p_events": dumps(batch_like(single["p_events"])).decode()})]
+
+
+def corrections(made: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Calls that correct and that delete a batch of stored events."""
     single = dict(reversed(made))
     events = batch_like(single["record_events"]["p_events"])
     stored = [UUID(md5(f"event{n}".encode(), usedforsecurity=False).hexdigest()) for n in range(1, BATCH + 1)]
     changed = [{"id": id, "event": event | {"id": id}} for id, event in zip(stored, events, strict=True)]
     return [
-        *made,
-        ("record_events", single["record_events"] | {"p_events": dumps(events).decode()}),
-        ("correct_events", single["correct_events"] | {"p_corrections": dumps(changed).decode()}),
-        ("correct_events", single["correct_events"] | {"p_corrections": dumps([{"id": id} for id in stored]).decode()}),
+        ("correct_events", single["correct_events"] | {"p_corrections": dumps(each).decode()})
+        for each in (changed, [{"id": id} for id in stored])
     ]
 
 
@@ -192,6 +196,11 @@ async def test_no_function_depends_on_statistics(
                 work = await meter.call(function, arguments)
                 if excess(function, arguments, work, sizes):
                     excessive.append(f"{function}, {plan} plan, statistics {statistics}: {work}")
+    # At the end: they queue deliveries, and what is rolled back stays in the indexes that other calls read.
+    for function, arguments in corrections(every):
+        work = await meter.call(function, arguments)
+        if excess(function, arguments, work, sizes):
+            excessive.append(f"{function} of a batch: {work}")
     await sql.close()
     await drop_database(url)
     assert not excessive, "\n".join(excessive)
