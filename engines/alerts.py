@@ -33,7 +33,7 @@ from utils import json
 from utils.background import Background
 from utils.cipher import CannotDecrypt, Cipher
 from utils.cursors import page_of, read_cursor, write_cursor
-from utils.errors import Invalid
+from utils.errors import Invalid, Unavailable
 from utils.ids import uuid7
 from utils.keys import WEBHOOK_SECRET_PREFIX, new_key
 from utils.money import dollars
@@ -168,12 +168,23 @@ class AlertEngine:
     async def _send(self, due: DueDelivery) -> None:
         place = channel_place(due.workspace_id, due.channel_id)
         channel = json.loads(self._cipher.decrypt(due.ciphertext, place).encode())
+        if due.budget is not None:
+            due = due.model_copy(update={"budget": await self._with_contributors(due.workspace_id, due.budget)})
         title, body = message(due, self._link)
         if due.channel_kind == "webhook":
             payload = json.dumps(webhook_payload(due, f"{title}\n{body}", self._link))
             await self._outbound.webhook(channel["url"], channel["secret"], str(due.id), payload)
         else:
             await self._outbound.notify(channel["url"], title, body)
+
+    async def _with_contributors(self, workspace_id: UUID, budget: BudgetOfAlert) -> BudgetOfAlert:
+        """A budget with its most expensive models."""
+        try:
+            found = await self._database.budget_contributors(workspace_id, budget.id, budget.period_start)
+        except Unavailable:
+            # They can take too long to sum up, and an alert without them is better than none.
+            return budget
+        return budget.model_copy(update={"contributors": found})
 
 
 def message(due: DueDelivery, link: str) -> tuple[str, str]:

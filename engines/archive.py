@@ -3,17 +3,20 @@
 import asyncio
 import zipfile
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from database import Database
 from schemas.events import EventFilter
+from schemas.exports import SpendKey
 from schemas.identities import Identity
 from utils.json import dumps
 from utils.sinks import Sink
 from utils.time import now
 
 _EVENTS_AT_ONCE = 500
+_TOTALS_AT_ONCE = 2_000
 # Columns with amounts, which the database returns as text to keep every digit; in the archive they are numbers.
 _MONEY = frozenset(
     {
@@ -64,10 +67,12 @@ class ArchiveEngine:
             before = (ratings[-1].created_at, ratings[-1].id)
 
     async def _spend(self, identity: Identity) -> AsyncIterator[Iterable[Any]]:
-        day = None
-        while spend := await self._database.export_spend(identity.workspace_id, day):
-            yield spend.rows
-            day = spend.day
+        after = None
+        while totals := await self._database.export_spend(identity.workspace_id, after, _TOTALS_AT_ONCE):
+            yield totals
+            last = totals[-1]
+            bucket = datetime.fromisoformat(last["bucket"])
+            after = SpendKey(bucket, last["project"], last["provider"], last["model"])
 
     async def _events(self, identity: Identity) -> AsyncIterator[Iterable[Any]]:
         before = None

@@ -1,8 +1,11 @@
 """The watch engine: looks for anomalies in every workspace each hour, and prepares its digests."""
 
+from datetime import datetime
+
 from database import Database
 from engines.anomalies import AnomalyEngine
 from engines.changes import Changes
+from schemas.watch import Watched
 from utils.background import Background
 from utils.time import now
 
@@ -26,9 +29,19 @@ class WatchEngine:
         """Looks at some of the workspaces that are due; returns whether there may be more."""
         at = now()
         due = await self._database.watch_claim(at, _AT_ONCE)
+        failure = None
         for watched in due:
-            found = await self._anomalies.alarming(watched.workspace_id, watched.tz, at)
-            await self._database.watch_note(watched, found, at)
-            if found:
-                self._changes.note(watched.workspace_id, "alerts")
+            try:
+                await self._look_at(watched, at)
+            except Exception as error:
+                # One workspace must not hold up the others: they are claimed for an hour.
+                failure = error
+        if failure is not None:
+            raise failure
         return len(due) == _AT_ONCE
+
+    async def _look_at(self, watched: Watched, at: datetime) -> None:
+        found = await self._anomalies.alarming(watched.workspace_id, watched.tz, at)
+        await self._database.watch_note(watched, found, at)
+        if found:
+            self._changes.note(watched.workspace_id, "alerts")

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from queries.functions import Functions, function
+from schemas.alerts import Contributor
 from schemas.budgets import Budget, BudgetIn, BudgetList
 from schemas.identities import Identity
 from schemas.reservations import BudgetRoom, PlannedCall
@@ -41,6 +42,10 @@ class BudgetQueries(Functions):
             now=now,
         )
         return answer.budgets[0]
+
+    @function
+    async def budget_contributors(self, workspace_id: UUID, budget_id: UUID, start: datetime) -> list[Contributor]:
+        """The models with the highest cost of a budget in its period from `start`."""
 
     @function
     async def budget_delete(self, by: Identity, budget_id: UUID, now: datetime) -> bool: ...

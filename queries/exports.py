@@ -5,18 +5,26 @@ from typing import Any
 from uuid import UUID
 
 from queries.functions import Functions, function
-from schemas.archive import ArchivedSpend
 from schemas.events import EventFilter
-from schemas.exports import CostKey
+from schemas.exports import CostKey, SpendKey
 
 
 class ExportQueries(Functions):
     @function
     async def export_workspace(self, workspace_id: UUID, now: datetime) -> dict[str, list[Any]]: ...
 
-    @function
-    async def export_spend(self, workspace_id: UUID, after: datetime | None) -> ArchivedSpend | None:
-        """The totals of the first day after a day that has any."""
+    async def export_spend(self, workspace_id: UUID, after: SpendKey | None, limit: int) -> list[dict[str, Any]]:
+        """The first totals by bucket after a position."""
+        return await self._ask(
+            list[dict[str, Any]],
+            "export_spend",
+            workspace_id=workspace_id,
+            after_bucket=after.bucket if after else None,
+            after_project=after.project if after else None,
+            after_provider=after.provider if after else None,
+            after_model=after.model if after else None,
+            limit=limit,
+        )
 
     @function
     async def export_events(self, workspace_id: UUID, wanted: EventFilter) -> str | None:

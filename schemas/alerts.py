@@ -175,7 +175,8 @@ class BudgetOfAlert(Row):
     tz: str
     period_start: datetime
     period_end: datetime
-    contributors: list[Contributor]
+    # Filled in after the claim.
+    contributors: list[Contributor] = Field(default_factory=list)
 
 
 class DueDelivery(Row):

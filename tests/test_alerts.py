@@ -37,7 +37,7 @@ from tests.support.team import Member, assert_problem, sign_up
 from tests.support.waiting import until
 from utils.addresses import is_public
 from utils.cipher import Cipher
-from utils.errors import Unavailable
+from utils.errors import TooSlow, Unavailable
 
 SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 DISCORD = "https://discord.com/api/webhooks/123456789/abcdefg_hijklmnop"
@@ -108,6 +108,23 @@ async def test_contributors_are_listed_within_the_scope_of_the_budget(ada: Membe
             [(c["model"], c["cost"]) for c in r.payload["budget"]["contributors"]] for r in receiver.requests
         )
     assert listed == [[("gpt-4o", Decimal("0.5"))], [("gpt-4o-mini", Decimal("0.25"))]]
+
+
+async def test_an_alert_without_contributors_if_reading_them_takes_too_long(
+    ada: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(*_: Any) -> None:
+        raise TooSlow
+
+    monkeypatch.setattr(Database, "budget_contributors", slow)
+    async with Receiver() as receiver:
+        await set_budget(ada)
+        await add_channel(ada, receiver.url)
+        await ada.track(**CENT_SPENT, cost="5")
+        await until(has_status(ada, "delivered"))
+        (request,) = receiver.requests
+    assert request.payload["budget"]["contributors"] == []
+    assert (await delivery(ada))["attempts"] == 1
 
 
 async def test_eight_writers_cause_exactly_three_requests(url: str, tmp_path: Path) -> None:

@@ -109,8 +109,11 @@ async def test_the_archive_holds_everything_of_its_workspace_and_nothing_of_othe
 
 
 @pytest.mark.both_roads
-async def test_an_archive_longer_than_a_page_is_complete(ada: Member) -> None:
+async def test_an_archive_longer_than_a_page_is_complete(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engines.archive._TOTALS_AT_ONCE", 2)
     for batch in range(3):
-        await ada.batch(*[call(id=f"{batch}-{n}") for n in range(500)])
+        await ada.batch(*[call(id=f"{batch}-{n}", model=f"m{n % 7}") for n in range(500)])
     files = await archive(ada)
     assert len({event["event_id"] for event in files["events"]}) == 1500
+    assert Counter(row["model"] for row in files["spend_hourly"]).keys() == {f"m{n}" for n in range(7)}
+    assert sum(row["calls"] for row in files["spend_hourly"]) == 1500

@@ -10,8 +10,11 @@ import pytest
 from fastapi import FastAPI
 
 from engines.alerts import message
+from engines.anomalies import AnomalyEngine
 from schemas.alerts import DueDelivery
-from tests.support.team import Member, assert_problem, call
+from schemas.anomalies import Anomaly
+from tests.support.team import Member, assert_problem, call, sign_up
+from utils.errors import TooSlow
 
 # A Wednesday, at noon in UTC.
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -109,6 +112,28 @@ async def test_small_and_old_anomalies_create_no_alert(
     await spend(ada, cost, NOON - timedelta(days=days_ago))
     await look(app)
     assert await alerts_of(ada, "anomaly") == []
+
+
+async def test_a_workspace_that_takes_too_long_does_not_delay_others(
+    app: FastAPI, ada: Member, at: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = await sign_up(ada._client, "Bob")
+    for admin in (ada, bob):
+        await quiet_days(admin)
+        await spend(admin, "50", NOON)
+    find, asked = AnomalyEngine.find, []
+
+    async def find_slowly(self: AnomalyEngine, workspace_id: UUID, *rest: Any) -> list[Anomaly]:
+        asked.append(workspace_id)
+        if len(asked) == 1:
+            raise TooSlow
+        return await find(self, workspace_id, *rest)
+
+    monkeypatch.setattr(AnomalyEngine, "find", find_slowly)
+    with pytest.raises(TooSlow):
+        await look(app)
+    alerts = {admin.session["workspace_id"]: len(await alerts_of(admin, "anomaly")) for admin in (ada, bob)}
+    assert alerts == {str(asked[0]): 0, str(asked[1]): 1}
 
 
 async def test_a_workspace_is_checked_at_most_once_an_hour(app: FastAPI, ada: Member, at: Clock) -> None:

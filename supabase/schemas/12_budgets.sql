@@ -475,12 +475,12 @@ $$;
 
 -- The three models with the highest cost in a budget's scope in its period from p_start. Like budget_periods_recount,
 -- it counts budgets with tags or API keys from the events.
-create function llmlab_private.budget_contributors(
+create function public.budget_contributors(
   p_workspace_id uuid,
   p_budget_id uuid,
   p_start timestamptz
 ) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
 -- With the dates of the period, the planner could conclude from other workspaces that it includes all events.
 set plan_cache_mode = force_generic_plan
 as $$

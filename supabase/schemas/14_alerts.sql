@@ -370,8 +370,9 @@ end
 $$;
 
 
--- Claims pending deliveries of all workspaces until p_lease_until and answers with everything needed to send them. Each
--- goes to one worker; one that is not finished in time is pending again.
+-- Claims pending deliveries of all workspaces until p_lease_until and answers with everything needed to send them, but
+-- for the contributors of a budget, whose number of calls must not delay other workspaces. Each goes to one worker; one
+-- that is not finished in time is pending again.
 create function public.delivery_claim(
   p_now timestamptz,
   p_lease_until timestamptz,
@@ -404,8 +405,8 @@ begin
       'threshold', a.threshold, 'spend', a.spend::text, 'details', a.details, 'created_at', a.created_at),
     'budget', case when b.id is not null then jsonb_build_object(
       'id', b.id, 'name', b.name, 'limit', b."limit"::text, 'period', b.period, 'tz', b.tz,
-      'period_start', a.period_start, 'period_end', llmlab_private.period_end(b.period, b.days, b.tz, a.period_start),
-      'contributors', llmlab_private.budget_contributors(b.workspace_id, b.id, a.period_start)) end)), '[]')
+      'period_start', a.period_start, 'period_end', llmlab_private.period_end(b.period, b.days, b.tz, a.period_start))
+      end)), '[]')
   into v_claimed
   from claimed d
   -- Each offset keeps the planner from reading the rows of all workspaces.

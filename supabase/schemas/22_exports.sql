@@ -44,27 +44,35 @@ end
 $$;
 
 
--- The totals by bucket of one UTC day, the first after p_after that has any. Null when there is none.
+-- The first totals by bucket after the given position, as one array.
 create function public.export_spend(
   p_workspace_id uuid,
-  p_after timestamptz
+  p_after_bucket timestamptz,
+  p_after_project text,
+  p_after_provider text,
+  p_after_model text,
+  p_limit integer
 ) returns jsonb
 language plpgsql stable security invoker set search_path = '' set statement_timeout = '5s'
+-- A page is read in the order of the primary key. When the planner expects few rows, it would read and sort all of them.
+set enable_sort = off
 as $$
-declare
-  v_day timestamptz;
 begin
-  select llmlab_private.utc_day(min(s.bucket)) into v_day
-  from public.spend_hourly s
-  where s.workspace_id = p_workspace_id and s.bucket >= coalesce(p_after + interval '1 day', '-infinity');
   return (
-    select jsonb_build_object('day', v_day, 'rows', jsonb_agg(
-      to_jsonb(s) - 'workspace_id' || jsonb_build_object(
-        'cost', s.cost::text, 'error_cost', s.error_cost::text, 'latency_ms_sum', s.latency_ms_sum::text)
-      order by s.bucket, s.project, s.provider, s.model))
-    from public.spend_hourly s
-    where s.workspace_id = p_workspace_id and s.bucket >= v_day and s.bucket < v_day + interval '1 day'
-    having v_day is not null
+    select coalesce(jsonb_agg(
+      to_jsonb(page) - 'workspace_id' || jsonb_build_object(
+        'cost', page.cost::text, 'error_cost', page.error_cost::text, 'latency_ms_sum', page.latency_ms_sum::text)
+      order by page.bucket, page.project, page.provider, page.model), '[]')
+    from (
+      select s.*
+      from public.spend_hourly s
+      where s.workspace_id = p_workspace_id
+        and (s.bucket, s.project, s.provider, s.model) > (
+          coalesce(p_after_bucket, '-infinity'), coalesce(p_after_project, ''), coalesce(p_after_provider, ''),
+          coalesce(p_after_model, ''))
+      order by s.bucket, s.project, s.provider, s.model
+      limit p_limit
+    ) page
   );
 end
 $$;

@@ -135,8 +135,8 @@ def usual(it: Side) -> dict[str, Any]:
         **dict.fromkeys(RATES, Decimal(1)),
         # Pages
         "before_at": NOW, "before_timestamp": NOW, "before_id": it.event, "search": it.model,
-        "after_date": START.date(), "after_project": it.project_name, "after_provider": it.provider,
-        "after_model": it.model,
+        "after_date": START.date(), "after_bucket": START, "after_project": it.project_name,
+        "after_provider": it.provider, "after_model": it.model,
     }  # fmt: skip
     return {f"p_{name}": value for name, value in values.items()}
 
@@ -215,7 +215,7 @@ def ways(it: Side) -> dict[str, list[dict[str, Any]]]:
         "event_list": [event_filters, {}],
         "export_events": [event_filters, {}],
         "export_costs": [dict.fromkeys(("after_date", "after_project", "after_provider", "after_model")), {}],
-        "export_spend": [{"after": None}, {"after": START}],
+        "export_spend": [dict.fromkeys(("after_bucket", "after_project", "after_provider", "after_model")), {}],
         "cost_tag_keys": [{"limit": 10}],
         "cost_timeseries": [
             series,
