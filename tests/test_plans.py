@@ -172,6 +172,10 @@ async def test_no_function_depends_on_statistics(
         await sql.execute(f"alter table public.{table} set (autovacuum_enabled = off)")
     for side in (small, large):
         await count(sql, side)
+    await sql.execute(
+        "insert into public.delivery_attempts"
+        " select workspace_id, gen_random_uuid(), alert_id, channel_id, id, 1, now() from public.deliveries"
+    )
     await surround(sql, small.workspace_id, 1_000)
     await sql.execute("analyze")
     await enlarge(sql, large.workspace_id)

@@ -379,6 +379,8 @@ create function public.delivery_claim(
   p_limit integer
 ) returns jsonb
 language plpgsql security invoker set search_path = '' set statement_timeout = '5s'
+-- Deliveries are read in the order of their index. When the planner expects few, it would read and sort all of them.
+set enable_sort = off
 as $$
 declare
   v_claimed jsonb;
