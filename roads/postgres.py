@@ -14,7 +14,7 @@ import orjson
 
 from roads.embedded import EmbeddedPostgres
 from roads.migrations import migrate
-from roads.road import RECORDING, REFUSALS, Pause, polling
+from roads.road import OVERTAKEN, RECORDING, REFUSALS, Overtaken, Pause, polling, repeated
 from roads.shares import Shares
 from utils.errors import StartError, TooSlow, Unavailable
 
@@ -90,6 +90,9 @@ class PostgresRoad:
         return cls(pool, writers, limits, url, embedded)
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
+        return await repeated(lambda: self._call(function, parameters))
+
+    async def _call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         try:
             if function in RECORDING:
                 async with self._writers.acquire() as connection:
@@ -105,6 +108,8 @@ class PostgresRoad:
         except asyncpg.PostgresError as error:
             if error.sqlstate in REFUSALS:
                 raise REFUSALS[error.sqlstate](str(error)) from None
+            if error.sqlstate in OVERTAKEN:
+                raise Overtaken from error
             raise
 
     async def _ask(self, connection: Any, function: str, parameters: Mapping[str, Any]) -> Any:

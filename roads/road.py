@@ -1,11 +1,12 @@
 """What all roads to the database have in common."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from utils.errors import Conflict, Forbidden, LLMLabError, NotFound
+from utils.errors import Conflict, Forbidden, LLMLabError, NotFound, Unavailable
 
 # SQLSTATEs by which a function refuses. The error's message is sent to the caller.
 REFUSALS: dict[str, type[LLMLabError]] = {"PT403": Forbidden, "PT404": NotFound, "PT409": Conflict}
@@ -28,7 +29,26 @@ RECORDING = frozenset(
 # Interval of polling on a road that cannot listen.
 _POLLING_SECONDS = 0.5
 
+# SQLSTATEs of statements that changed nothing, because they waited for another one in a circle or were overtaken by it.
+OVERTAKEN = frozenset({"40001", "40P01"})
+_TRIES = 5
+_LONGEST_BREAK_SECONDS = 0.05
+
 Pause = Callable[[], Awaitable[None]]
+
+
+class Overtaken(Exception):
+    """A statement changed nothing because of another one, and can be repeated."""
+
+
+async def repeated(call: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer of a call, which is repeated while others overtake it. Raises Unavailable after five tries."""
+    for _ in range(_TRIES):
+        try:
+            return await call()
+        except Overtaken:
+            await asyncio.sleep(random.uniform(0, _LONGEST_BREAK_SECONDS))  # noqa: S311
+    raise Unavailable
 
 
 class Road(Protocol):

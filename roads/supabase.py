@@ -16,7 +16,7 @@ import orjson
 from postgrest.exceptions import APIError
 
 from roads.migrations import newest_version
-from roads.road import REFUSALS, Pause, polling
+from roads.road import OVERTAKEN, REFUSALS, Overtaken, Pause, polling, repeated
 from roads.shares import Shares
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
 from utils.errors import StartError, TooSlow, Unavailable
@@ -67,14 +67,19 @@ class SupabaseRoad:
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         plain = orjson.loads(orjson.dumps(parameters, default=str))
+        return await repeated(lambda: self._call(function, plain))
+
+    async def _call(self, function: str, plain: Mapping[str, Any]) -> Any:
         try:
-            async with self._shares.turn(function, parameters):
-                return (await self._client.rpc(function, plain).execute()).data
+            async with self._shares.turn(function, plain):
+                return (await self._client.rpc(function, dict(plain)).execute()).data
         except httpx.HTTPError as error:
             raise Unavailable from error
         except APIError as error:
             if error.code in REFUSALS:
                 raise REFUSALS[error.code](error.message) from None
+            if error.code in OVERTAKEN:
+                raise Overtaken from error
             if error.code == _STOPPED:
                 log.warning("%s was stopped after its limit", function)
                 raise TooSlow from error

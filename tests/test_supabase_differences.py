@@ -146,6 +146,21 @@ async def test_a_function_is_stopped_at_its_limit_and_the_caller_reads_what_to_n
 
 
 @pytest.mark.parametrize("road", ["postgres", "supabase"])
+async def test_a_statement_that_another_overtakes_is_repeated(
+    road: str, url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    # A sequence goes on, although its transaction is rolled back.
+    await sql.execute("create sequence public.tries; grant usage on sequence public.tries to service_role")
+    for code, never in (("40P01", "false"), ("40001", "false"), ("40P01", "true")):
+        overtaken = (
+            f"if {never} or nextval('public.tries') % 3 <> 0 then raise exception using errcode = '{code}'; end if"
+        )
+        await sql.execute(replaced("record_events", RECORDING, "10s", f"{overtaken}; if true then return '[]'; end if"))
+        async with reached_by(road, url, tmp_path) as ada:
+            assert (await ada.track()).status_code == (503 if never == "true" else 201)
+
+
+@pytest.mark.parametrize("road", ["postgres", "supabase"])
 async def test_slow_reads_of_one_workspace_leave_connections_for_others(
     road: str, url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:

@@ -87,6 +87,26 @@ async def test_a_span_above_or_beneath_a_call_only_repeats_it(
     assert await unread(ada) == ([("house", counted)] if counted else [])
 
 
+@pytest.mark.parametrize(
+    ("attributes", "counted"),
+    [
+        ({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 9}, 1),
+        ({"llm.request.type": "completion", "traceloop.span.kind": "task", "llm.usage.prompt_tokens": 9}, 1),
+        ({"openinference.span.kind": "LLM", "llm.token_count.prompt": 9}, 1),
+        ({"ai.operationId": "ai.streamText.doStream", "ai.usage.inputTokens": 9}, 1),
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 9}, 0),
+        ({"openinference.span.kind": "CHAIN", "llm.token_count.prompt": 9}, 0),
+        ({"ai.operationId": "ai.streamText", "ai.usage.inputTokens": 9}, 0),
+        ({"gen_ai.operation.name": "chat"}, 0),
+    ],
+)
+async def test_a_call_of_a_known_convention_without_a_model_is_counted(
+    app: FastAPI, ada: Member, attributes: dict[str, Any], counted: int
+) -> None:
+    await send(app, ada, span(1, attributes))
+    assert await unread(ada) == ([("house", counted)] if counted else [])
+
+
 async def test_names_and_numbers_of_any_kind_are_stored(app: FastAPI, ada: Member) -> None:
     odd = [
         {"key": "model\x00\n", "value": {"stringValue": "gpt-4o"}},

@@ -9,6 +9,8 @@ of LlamaIndex, which copy the vendor's input.
 
 import ast
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from providers.formats.attributes import CountNames, CountReader, parsed, text
 from providers.formats.calls import (
@@ -80,6 +82,8 @@ _RESPONSE_ID = "gen_ai.response.id"
 _COST = ("gen_ai.cost.total_cost", "operation.cost", "gen_ai.usage.cost")
 TRACELOOP_KIND = "traceloop.span.kind"
 _LOGFIRE_TYPE = "logfire.span_type"
+# Operations that are calls.
+_CALLS = frozenset({"chat", "completion", "text_completion", "generate_content", "embedding", "embeddings"})
 # Names of operations that make no call themselves, but may report the tokens of those within them.
 _NO_CALL = re.compile(r"agent|tool|workflow|task|step|plan|memory|retriev|guardrail|session|thread|evaluat")
 
@@ -139,6 +143,11 @@ def genai_call(span: Span) -> ReportedCall | None:
         group=group,
         call_id=text(attributes, _LITELLM_CALL_ID),
     )
+
+
+def is_call(attributes: Mapping[str, Any]) -> bool:
+    """Whether a span says that it is a call of a model."""
+    return text(attributes, *_OPERATION) in _CALLS
 
 
 def _is_cached(span: Span) -> bool:

@@ -65,6 +65,11 @@ def openinference_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
     )
 
 
+def is_call(attributes: Mapping[str, Any]) -> bool:
+    """Whether a span says that it is a call of a model."""
+    return attributes.get(KIND) in _CALLS
+
+
 def _answers(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The parts of an output that may hold the vendor's id and usage: an answer as it is, or LangChain's of one."""
     generations = output.get("generations")

@@ -71,17 +71,20 @@ class UnreadCall(NamedTuple):
 def unread_call(span: Span) -> UnreadCall | None:
     """What a span has that `parse_call` did not understand although it has a model and a count of tokens.
 
-    None for spans of known conventions, also for those that they say are no calls. It is meant for spans in which
-    `parse_call` finds no call.
+    Of spans of known conventions, only those that say they are calls but do not name a model. It is meant for spans in
+    which `parse_call` finds no call.
     """
     attributes = span.attributes
     # A model and a count. Most spans have neither, and this is faster.
-    if len(attributes) < 2 or not _KNOWN.isdisjoint(attributes):
+    if len(attributes) < 2:
         return None
     models = [
         name for name, value in attributes.items() if _is_named(name, _MODEL_NAMES) and isinstance(value, str) and value
     ]
-    if not models:
+    if not _KNOWN.isdisjoint(attributes):
+        if models or not any(convention.is_call(attributes) for convention in (genai, openinference, vercel)):
+            return None
+    elif not models:
         return None
     counts = [name for name, value in attributes.items() if _is_count(name, value)]
     if not counts:

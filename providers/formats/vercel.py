@@ -51,6 +51,11 @@ def vercel_call(attributes: Mapping[str, Any]) -> ReportedCall | None:
     )
 
 
+def is_call(attributes: Mapping[str, Any]) -> bool:
+    """Whether a span says that it is a call of a model."""
+    return str(attributes.get(OPERATION_ID)).endswith(_CALLS)
+
+
 def _counts(attributes: Mapping[str, Any], provider: str) -> Counts | None:
     counts = _COUNTS.read(attributes)
     if counts is None:
