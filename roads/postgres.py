@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -35,6 +35,8 @@ _CONNECTIONS = 8
 _OTHER_LIMIT = 60
 # Connections that one workspace may use at a time.
 _SHARE = 4
+# How long a statement that was stopped may take to end, in seconds.
+_END_SECONDS = 5.0
 
 # Errors of asyncpg that mean the database cannot be reached or is too busy, as opposed to errors of a statement.
 UNREACHABLE = (
@@ -95,9 +97,9 @@ class PostgresRoad:
     async def _call(self, function: str, parameters: Mapping[str, Any]) -> Any:
         try:
             if function in RECORDING:
-                async with self._writers.acquire() as connection:
+                async with _taken(self._writers) as connection:
                     return await self._ask(connection, function, parameters)
-            async with self._shares.turn(function, parameters), self._pool.acquire() as connection:
+            async with self._shares.turn(function, parameters), _taken(self._pool) as connection:
                 return await self._ask(connection, function, parameters)
         except asyncpg.QueryCanceledError as error:
             raise TooSlow from error
@@ -179,7 +181,26 @@ class PostgresRoad:
         await asyncio.sleep(_NEXT_START_SECONDS)
 
 
+@asynccontextmanager
+async def _taken(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Any]:
+    """A connection of a pool. It is closed if a statement that was stopped on it does not end.
+
+    The request to end a statement has no effect if it arrives before the statement.
+    """
+    connection = await pool.acquire()
+    try:
+        yield connection
+    finally:
+        with suppress(TimeoutError):
+            await pool.release(connection, timeout=_END_SECONDS)
+
+
 async def _connect(url: str, *, most: int, **options: Any) -> "asyncpg.Pool[asyncpg.Record]":
+    # Times in JSON are written in the zone of the session.
+    settings = {"timezone": "UTC"}
+    if not _is_pooled(url):
+        # Postgres ends the statement of a connection that is closed.
+        settings["client_connection_check_interval"] = "2s"
     return await asyncpg.create_pool(
         url,
         min_size=1,
@@ -189,8 +210,7 @@ async def _connect(url: str, *, most: int, **options: Any) -> "asyncpg.Pool[asyn
         max_queries=sys.maxsize,
         # Behind a transaction pooler every statement may meet another server connection.
         statement_cache_size=0 if _is_pooled(url) else 256,
-        # Times in JSON are written in the zone of the session.
-        server_settings={"timezone": "UTC"},
+        server_settings=settings,
         init=_prepare,
         reset=_nothing_to_reset,
         **options,

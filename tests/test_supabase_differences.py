@@ -13,6 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+import roads.postgres
 import roads.road
 import roads.supabase
 from roads.migrations import newest_version
@@ -143,6 +144,25 @@ async def test_a_function_is_stopped_at_its_limit_and_the_caller_reads_what_to_n
     async with asyncio.timeout(PATIENCE):
         while await sql.fetchval("select count(*) from pg_stat_activity where wait_event = 'PgSleep'"):
             await asyncio.sleep(0.01)
+
+
+async def test_a_statement_that_does_not_end_when_it_is_stopped_is_ended_with_its_connection(
+    url: str, sql: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(**_: object) -> None:
+        """A request to end a statement that arrives before the statement."""
+
+    monkeypatch.setattr(asyncpg.connect_utils, "_cancel", lost)
+    monkeypatch.setattr(roads.postgres, "_END_SECONDS", 0.1)
+    for function, parameters in (("cost_summary", SUMMARY), ("record_events", RECORDING)):
+        await sql.execute(replaced(function, parameters, "100ms", "perform pg_sleep(3600)"))
+    async with reached_by("postgres", url, tmp_path) as ada:
+        assert_problem(await ada.request("GET", "/api/costs/summary"), 503)
+        assert_problem(await ada.track(), 503)
+        assert (await ada.request("GET", "/api/budgets")).status_code == 200
+        async with asyncio.timeout(PATIENCE):
+            while await sql.fetchval("select count(*) from pg_stat_activity where wait_event = 'PgSleep'"):
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("road", ["postgres", "supabase"])
