@@ -17,6 +17,7 @@ import roads.postgres
 import roads.road
 import roads.supabase
 from roads.migrations import newest_version
+from roads.postgres import PostgresRoad
 from roads.supabase import SupabaseRoad
 from tests.conftest import client_of, running, settings_for
 from tests.support.gateway import Gateway
@@ -88,6 +89,15 @@ async def test_changes_of_another_server_are_noticed_by_polling(
                 pass
         assert message.what == ["events"]
     await sql.close()
+
+
+async def test_the_connections_of_a_project_are_not_measured(supabase: SupabaseServer, url: str) -> None:
+    over_https = await SupabaseRoad.open(supabase.url, SECRET_KEY)
+    straight = await PostgresRoad.open(url)
+    assert over_https.connections() == {}
+    assert {*straight.connections()} == {"in_use", "idle"}
+    await over_https.close()
+    await straight.close()
 
 
 def test_the_interval_of_polling_is_documented() -> None:
