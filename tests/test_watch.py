@@ -121,19 +121,23 @@ async def test_a_workspace_that_takes_too_long_does_not_delay_others(
     for admin in (ada, bob):
         await quiet_days(admin)
         await spend(admin, "50", NOON)
+    # The database also has the workspaces of other tests.
+    own = {UUID(admin.session["workspace_id"]): admin for admin in (ada, bob)}
     find, asked = AnomalyEngine.find, []
 
     async def find_slowly(self: AnomalyEngine, workspace_id: UUID, *rest: Any) -> list[Anomaly]:
-        asked.append(workspace_id)
-        if len(asked) == 1:
-            raise TooSlow
+        if workspace_id in own:
+            asked.append(workspace_id)
+            if len(asked) == 1:
+                raise TooSlow
         return await find(self, workspace_id, *rest)
 
     monkeypatch.setattr(AnomalyEngine, "find", find_slowly)
     with pytest.raises(TooSlow):
         await look(app)
-    alerts = {admin.session["workspace_id"]: len(await alerts_of(admin, "anomaly")) for admin in (ada, bob)}
-    assert alerts == {str(asked[0]): 0, str(asked[1]): 1}
+    # Those that were not in the same claim.
+    await look(app)
+    assert [len(await alerts_of(own[id], "anomaly")) for id in asked] == [0, 1]
 
 
 async def test_a_workspace_is_checked_at_most_once_an_hour(app: FastAPI, ada: Member, at: Clock) -> None:
